@@ -160,5 +160,6 @@ fn is_base32(text: &str) -> bool {
 
 fn base32(bits: [u8; 10]) -> String {
     let number = bits.iter().fold(0_u128, |number, byte| number << 8 | u128::from(*byte));
-    (0..16).rev().map(|place| char::from(BASE32[usize::try_from(number >> (place * 5) & 31).unwrap_or(0)])).collect()
+    let digit = |place: u32| BASE32.get(usize::try_from(number >> (place * 5) & 31).ok()?).copied();
+    (0..16).rev().filter_map(digit).map(char::from).collect()
 }

@@ -74,9 +74,17 @@ fn string(text: &str, out: &mut String) {
             0x0a => out.push_str("\\n"),
             0x0c => out.push_str("\\f"),
             0x0d => out.push_str("\\r"),
-            control => out.push_str(&format!("\\u{control:04x}")),
+            control => {
+                out.push_str("\\u00");
+                out.push(hex_digit(control >> 4));
+                out.push(hex_digit(control & 0xf));
+            }
         }
     }
     out.push_str(text.get(plain_from..).unwrap_or_default());
     out.push('"');
+}
+
+fn hex_digit(four_bits: u8) -> char {
+    char::from_digit(four_bits.into(), 16).unwrap_or_default()
 }
