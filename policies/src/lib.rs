@@ -2,7 +2,9 @@
 
 pub mod call;
 pub mod canon;
+pub mod facts;
 pub mod profile;
+pub mod risk;
 
 pub use call::{
     AgentId, Annotations, Call, CallId, Hash, HoldId, Method, OperatorId, ServerName, SessionKey, Standing, Tool,

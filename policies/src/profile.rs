@@ -1,0 +1,415 @@
+//! `Profile`: what an operator declared that a tool may touch, and what reading through it yields.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::call::Hash;
+use crate::risk::Risk;
+
+/// What an operator declared of a server or of one tool.
+///
+/// A list that was not declared says nothing; a list that was declared empty allows nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scope: Option<Vec<Folder>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hosts: Option<Vec<HostPattern>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    recipients: Option<Vec<RecipientPattern>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reads: Option<Content>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    risk: Option<Risk>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    secrets: Vec<String>,
+}
+
+impl Profile {
+    /// The keys of a `[server.NAME]` or `[tool."server.tool"]` table that belong to a profile.
+    pub const KEYS: [&str; 6] = ["scope", "hosts", "reads", "recipients", "risk", "secrets"];
+
+    /// Folders that may be written; `None` where none were declared, which puts every write outside.
+    #[must_use]
+    pub fn scope(&self) -> Option<&[Folder]> {
+        self.scope.as_deref()
+    }
+
+    /// Hosts that may be reached; `None` where none were declared.
+    #[must_use]
+    pub fn hosts(&self) -> Option<&[HostPattern]> {
+        self.hosts.as_deref()
+    }
+
+    /// Who may be written to; `None` where nobody was declared.
+    #[must_use]
+    pub fn recipients(&self) -> Option<&[RecipientPattern]> {
+        self.recipients.as_deref()
+    }
+
+    /// What an answer holds, where the operator said so.
+    #[must_use]
+    pub fn reads(&self) -> Option<Content> {
+        self.reads
+    }
+
+    /// The least risk that a call has, where the operator said so.
+    #[must_use]
+    pub fn at_least(&self) -> Option<Risk> {
+        self.risk
+    }
+
+    /// The names of the secrets that a call may be lent.
+    #[must_use]
+    pub fn secrets(&self) -> &[String] {
+        &self.secrets
+    }
+
+    /// The profile of one tool of a server: the tool's declarations inside those of its server, never beyond.
+    #[must_use]
+    pub fn merge(server: &Self, tool: &Self) -> Self {
+        Self {
+            scope: narrower(server.scope.as_deref(), tool.scope.as_deref(), Folder::holds),
+            hosts: narrower(server.hosts.as_deref(), tool.hosts.as_deref(), HostPattern::holds),
+            recipients: narrower(server.recipients.as_deref(), tool.recipients.as_deref(), RecipientPattern::holds),
+            reads: tool.reads.or(server.reads),
+            risk: server.risk.max(tool.risk),
+            secrets: if tool.secrets.is_empty() { server.secrets.clone() } else { tool.secrets.clone() },
+        }
+    }
+
+    /// The digest of everything declared: what a permit is bound to.
+    #[must_use]
+    pub fn hash(&self) -> Hash {
+        // `Debug` of plain data is total and unambiguous (strings are quoted), which serialisers only promise to be.
+        Hash::of(format!("{self:?}").as_bytes())
+    }
+}
+
+/// What both lists allow: of each pair where one holds the other, the narrower.
+fn narrower<T: Clone + PartialEq>(
+    server: Option<&[T]>,
+    tool: Option<&[T]>,
+    holds: fn(&T, &T) -> bool,
+) -> Option<Vec<T>> {
+    let (server, tool) = match (server, tool) {
+        (None, None) => return None,
+        (Some(one), None) | (None, Some(one)) => return Some(one.to_vec()),
+        (Some(server), Some(tool)) => (server, tool),
+    };
+    let mut both: Vec<T> = tool.iter().filter(|inner| server.iter().any(|outer| holds(outer, inner))).cloned().collect();
+    for inner in server {
+        if tool.iter().any(|outer| holds(outer, inner)) && !both.contains(inner) {
+            both.push(inner.clone());
+        }
+    }
+    Some(both)
+}
+
+/// What reading through a tool yields.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Content {
+    /// Nothing that others wrote, nothing private.
+    #[default]
+    Plain,
+    /// What others wrote: it may hold instructions meant for the agent.
+    Untrusted,
+    /// What is private: it must not leave unseen.
+    Sensitive,
+    /// Both, as a mail inbox is.
+    UntrustedSensitive,
+}
+
+impl Content {
+    /// From the two facts.
+    #[must_use]
+    pub fn new(untrusted: bool, sensitive: bool) -> Self {
+        match (untrusted, sensitive) {
+            (false, false) => Self::Plain,
+            (true, false) => Self::Untrusted,
+            (false, true) => Self::Sensitive,
+            (true, true) => Self::UntrustedSensitive,
+        }
+    }
+
+    /// Whether others wrote it.
+    #[must_use]
+    pub fn untrusted(self) -> bool {
+        matches!(self, Self::Untrusted | Self::UntrustedSensitive)
+    }
+
+    /// Whether it is private.
+    #[must_use]
+    pub fn sensitive(self) -> bool {
+        matches!(self, Self::Sensitive | Self::UntrustedSensitive)
+    }
+
+    /// What holds of either.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self::new(self.untrusted() || other.untrusted(), self.sensitive() || other.sensitive())
+    }
+
+    /// The name used in config.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Untrusted => "untrusted",
+            Self::Sensitive => "sensitive",
+            Self::UntrustedSensitive => "untrusted-sensitive",
+        }
+    }
+}
+
+/// Why a declaration cannot be used.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum DeclarationError {
+    /// A folder is relative, or holds `.`, `..`, a pattern, or a control character.
+    #[error("`{0}` is not a whole path: name folders from the root, without `..` and without patterns")]
+    Folder(String),
+    /// A host is empty, or more than a name, an address, or `*.` before a name.
+    #[error("`{0}` is not a host: write `api.example.com`, `*.example.com` or an address, without scheme, path or port")]
+    Host(String),
+    /// A recipient is empty or too long.
+    #[error("`{0}` is not a recipient: write an address, `@example.com`, or a channel's name")]
+    Recipient(String),
+}
+
+/// A folder and everything below it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Folder(String);
+
+impl Folder {
+    /// A folder by its path from the root (`/` or a drive such as `C:\`).
+    ///
+    /// # Errors
+    /// [`DeclarationError::Folder`] where the path could mean more than one place.
+    pub fn parse(path: &str) -> Result<Self, DeclarationError> {
+        let refused = || DeclarationError::Folder(path.to_owned());
+        let slashed = path.replace('\\', "/");
+        let mut bytes = slashed.bytes();
+        let drive = matches!((bytes.next(), bytes.next()), (Some(letter), Some(b':')) if letter.is_ascii_alphabetic());
+        let ambiguous = slashed.split('/').any(|part| part == "." || part == "..")
+            || slashed.contains(['*', '?', '\0'])
+            || slashed.chars().any(char::is_control);
+        if ambiguous || !(slashed.starts_with('/') || drive) {
+            return Err(refused());
+        }
+        let parts: Vec<&str> = slashed.split('/').filter(|part| !part.is_empty()).collect();
+        Ok(Self(if drive { parts.join("/") } else { format!("/{}", parts.join("/")) }))
+    }
+
+    /// The path, with `/` between names and none at the end.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether a normalised path from the root lies in this folder, or is it.
+    #[must_use]
+    pub fn contains(&self, path: &str) -> bool {
+        let root = self.0.trim_end_matches('/');
+        path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    fn holds(&self, inner: &Self) -> bool {
+        self.contains(&inner.0)
+    }
+}
+
+impl TryFrom<String> for Folder {
+    type Error = DeclarationError;
+
+    fn try_from(path: String) -> Result<Self, Self::Error> {
+        Self::parse(&path)
+    }
+}
+
+impl From<Folder> for String {
+    fn from(folder: Folder) -> Self {
+        folder.0
+    }
+}
+
+/// A host, or all hosts below a name (`*.example.com`, which is not `example.com` itself).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct HostPattern(String);
+
+impl HostPattern {
+    /// A host as the URL parser writes it: lower case, IDNs in ASCII.
+    ///
+    /// # Errors
+    /// [`DeclarationError::Host`] where it is more or less than a host.
+    pub fn parse(host: &str) -> Result<Self, DeclarationError> {
+        let refused = || DeclarationError::Host(host.to_owned());
+        let (wild, name) = host.strip_prefix("*.").map_or((false, host), |name| (true, name));
+        let parsed = url::Host::parse(name).map_err(|_| refused())?;
+        match (&parsed, wild) {
+            // `*.com` would be half the net; a wildcard below an address means nothing.
+            (url::Host::Domain(domain), true) if domain.contains('.') => Ok(Self(format!("*.{domain}"))),
+            (_, true) => Err(refused()),
+            (url::Host::Domain(_) | url::Host::Ipv4(_) | url::Host::Ipv6(_), false) => {
+                Ok(Self(parsed.to_string().trim_end_matches('.').to_owned()))
+            }
+        }
+    }
+
+    /// The pattern.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether a host, as the URL parser writes it, is meant.
+    #[must_use]
+    pub fn matches(&self, host: &str) -> bool {
+        let host = host.trim_end_matches('.');
+        match self.0.strip_prefix('*') {
+            Some(suffix) => host.len() > suffix.len() && host.ends_with(suffix),
+            None => host == self.0,
+        }
+    }
+
+    fn holds(&self, inner: &Self) -> bool {
+        self == inner || self.matches(inner.0.trim_start_matches("*."))
+    }
+}
+
+impl TryFrom<String> for HostPattern {
+    type Error = DeclarationError;
+
+    fn try_from(host: String) -> Result<Self, Self::Error> {
+        Self::parse(&host)
+    }
+}
+
+impl From<HostPattern> for String {
+    fn from(host: HostPattern) -> Self {
+        host.0
+    }
+}
+
+/// A mail address, everyone at a domain (`@example.com`), a channel, or an account.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct RecipientPattern(String);
+
+impl RecipientPattern {
+    /// A recipient, compared without regard to ASCII case.
+    ///
+    /// # Errors
+    /// [`DeclarationError::Recipient`] where it is empty or longer than 256 bytes.
+    pub fn parse(who: &str) -> Result<Self, DeclarationError> {
+        let name = who.trim().to_ascii_lowercase();
+        if name.is_empty() || name == "@" || name.len() > 256 || name.chars().any(char::is_control) {
+            return Err(DeclarationError::Recipient(who.to_owned()));
+        }
+        Ok(Self(name))
+    }
+
+    /// The pattern.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether this one is meant.
+    #[must_use]
+    pub fn matches(&self, who: &str) -> bool {
+        let who = who.trim().to_ascii_lowercase();
+        if who == self.0 {
+            return true;
+        }
+        // `@example.com` as a domain: only of an address with one `@`, since `a@example.com@evil.test` goes elsewhere.
+        self.0.starts_with('@')
+            && self.0.contains('.')
+            && who.matches('@').count() == 1
+            && who.len() > self.0.len()
+            && who.ends_with(&self.0)
+    }
+
+    fn holds(&self, inner: &Self) -> bool {
+        self.matches(&inner.0)
+    }
+}
+
+impl TryFrom<String> for RecipientPattern {
+    type Error = DeclarationError;
+
+    fn try_from(who: String) -> Result<Self, Self::Error> {
+        Self::parse(&who)
+    }
+}
+
+impl From<RecipientPattern> for String {
+    fn from(who: RecipientPattern) -> Self {
+        who.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn profile(json: &str) -> Profile {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn an_undeclared_list_is_not_an_empty_one() {
+        assert_eq!(profile("{}").scope(), None);
+        assert_eq!(profile(r#"{"scope":[]}"#).scope(), Some(&[][..]));
+        assert_ne!(profile("{}").hash(), profile(r#"{"scope":[]}"#).hash());
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused() {
+        assert!(serde_json::from_str::<Profile>(r#"{"scopes":["/a"]}"#).is_err());
+    }
+
+    #[test]
+    fn a_tool_cannot_widen_what_its_server_may_touch() {
+        let server = profile(r#"{"scope":["/home/me"],"hosts":["*.example.com"],"risk":"MEDIUM"}"#);
+        let tool = profile(r#"{"scope":["/home/me/notes","/etc"],"hosts":["api.example.com","evil.test"],"risk":"LOW"}"#);
+        let merged = Profile::merge(&server, &tool);
+        assert_eq!(merged.scope().unwrap(), [Folder::parse("/home/me/notes").unwrap()]);
+        assert_eq!(merged.hosts().unwrap(), [HostPattern::parse("api.example.com").unwrap()]);
+        assert_eq!(merged.at_least(), Some(Risk::Medium));
+    }
+
+    #[test]
+    fn a_folder_ends_at_its_name() {
+        let folder = Folder::parse("/srv/data/").unwrap();
+        assert!(folder.contains("/srv/data"));
+        assert!(folder.contains("/srv/data/a"));
+        assert!(!folder.contains("/srv/database"));
+        assert!(Folder::parse("/").unwrap().contains("/etc"));
+        assert!(Folder::parse("relative").is_err());
+        assert!(Folder::parse("/srv/../etc").is_err());
+        assert_eq!(Folder::parse("C:\\work").unwrap().as_str(), "C:/work");
+    }
+
+    #[test]
+    fn a_wildcard_host_needs_a_name_and_a_dot() {
+        let below = HostPattern::parse("*.example.com").unwrap();
+        assert!(below.matches("api.example.com"));
+        assert!(!below.matches("example.com"));
+        assert!(!below.matches("evilexample.com"));
+        assert!(HostPattern::parse("*.com").is_err());
+        assert!(HostPattern::parse("https://example.com").is_err());
+    }
+
+    #[test]
+    fn a_domain_of_recipients_is_the_end_of_one_address() {
+        let domain = RecipientPattern::parse("@example.com").unwrap();
+        assert!(domain.matches("Ann@Example.com"));
+        assert!(!domain.matches("ann@notexample.com"));
+        assert!(!domain.matches("ann@evil.test@example.com"));
+        assert!(!domain.matches("@example.com.evil.test"));
+    }
+}
