@@ -1,1 +1,7 @@
-fn main() {}
+//! The `portcullis` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    gateway::cli::main()
+}

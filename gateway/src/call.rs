@@ -1,0 +1,306 @@
+//! The life of one call. Read this first.
+//!
+//! A call gains one proof at a time, each from the crate that owns it, and each step asks for the proof before it:
+//! no entry without a permit, no lease and no run without an entry, no answer without a receipt.
+
+use std::sync::{Arc, PoisonError};
+
+use audit::{Audit, AuditError, Direction, Entry, Failure, FailureKind, Loans, Outcome, Raw, Receipt, Refusal, ResultType};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use policies::approval::Step;
+use policies::decision::{Because, Circumstances, Held, HoldTimes, Permit, Verdict};
+use policies::{Call, HoldId, Object, Value};
+use sandbox::{Era, Event, Line, Resume, Sandbox};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use vault::{Leases, Vault};
+
+use crate::app::Reloadable;
+use crate::clock;
+use crate::hold::{Holds, Settled};
+use crate::sessions::Sessions;
+
+/// Everything that a call passes through.
+pub struct Calls {
+    /// What may happen.
+    pub policies: Arc<Reloadable>,
+    /// What each agent has read.
+    pub sessions: Sessions,
+    /// Who is waited for.
+    pub holds: Arc<Holds>,
+    /// What happened.
+    pub audit: Audit,
+    /// What is lent.
+    pub vault: Vault,
+    /// Where it runs.
+    pub sandbox: Arc<Sandbox>,
+    /// How long people have to answer.
+    pub hold_for: HoldTimes,
+}
+
+/// How a call ended for the agent that waited for it.
+#[must_use]
+pub enum End {
+    /// It ran; this is the recorded, redacted answer.
+    Answered(Receipt),
+    /// It will not run; the refusal is recorded.
+    Refused(Refusal),
+    /// It waits for a person, and the agent has stopped waiting.
+    Held(HoldId),
+}
+
+/// The agent's side of one call.
+pub struct Caller {
+    /// Where the tool's words go while it runs, redacted.
+    pub hears: mpsc::Sender<Heard>,
+    /// The agent waits no longer: a held call stays held, a running one goes on.
+    pub leave: CancellationToken,
+    /// The agent gave the call up: if it runs, it is stopped.
+    pub cancel: CancellationToken,
+    /// What the sandbox must know to carry the call; its `events` are replaced.
+    pub terms: Terms,
+}
+
+/// What an agent's request says beside the call itself.
+#[derive(Clone)]
+pub struct Terms {
+    /// The era that the agent speaks.
+    pub era: Era,
+    /// When the call has to be over.
+    pub deadline: tokio::time::Instant,
+    /// Whether it asked for progress.
+    pub progress: bool,
+    /// What its client can be asked for.
+    pub capabilities: Value,
+    /// `traceparent` and `tracestate`.
+    pub trace: Vec<(String, String)>,
+    /// The lowest level of log messages it wants.
+    pub log_level: Option<String>,
+    /// It goes on where an `input_required` answer left it.
+    pub resume: Option<Continued>,
+}
+
+/// A call that goes on with the input it asked for.
+#[derive(Clone)]
+pub struct Continued {
+    /// The upstream server's own state.
+    pub state: Option<String>,
+    /// The agent's `inputResponses`.
+    pub responses: Option<Value>,
+    /// The call that asked.
+    pub of: policies::CallId,
+    /// The hold that it ran under, if it was held.
+    pub hold: Option<HoldId>,
+}
+
+/// What an agent hears before its call has ended.
+pub enum Heard {
+    /// Its call waits for a person.
+    Held(Box<policies::approval::Hold>),
+    /// The tool says something: a notification, redacted.
+    Notice {
+        /// The notification's method.
+        method: String,
+        /// Its params.
+        params: Value,
+    },
+    /// The tool asks the agent's client something.
+    Ask {
+        /// The request's method.
+        method: String,
+        /// Its params, redacted.
+        params: Value,
+        /// The result, or a JSON-RPC error object. Dropping it refuses.
+        reply: oneshot::Sender<Result<Value, Value>>,
+    },
+}
+
+impl Calls {
+    /// The life of one call.
+    ///
+    /// Not cancel-safe: it runs in a task of its own, to its end, whatever the connection does. Only while it is held
+    /// may it be left ([`Caller::leave`]).
+    ///
+    /// # Errors
+    /// If something could not be recorded. Then nothing ran, or its answer is withheld.
+    pub async fn run(&self, call: Call, caller: Caller) -> Result<End, AuditError> {
+        let (permit, place) = match self.decide(call) {
+            Verdict::Allow(permit) => (permit, None),
+            Verdict::Deny(denial) => return self.audit.refuse(denial, clock::now()).await.map(End::Refused),
+            Verdict::Hold(held) => match self.settle(held, &caller).await? {
+                Settled::Run(permit, place) => (permit, place),
+                Settled::Refused(denial) => return self.audit.refuse(denial, clock::now()).await.map(End::Refused),
+                Settled::Open(hold) => return Ok(End::Held(hold)),
+            },
+        };
+        let approved_by = approval(&permit);
+        let reads = permit.assessment().facts.reads;
+        let entry = self.audit.open(permit, clock::now()).await?; // the intent is on disk
+        if let Some(hold) = approved_by {
+            self.holds.consumed(&hold);
+        }
+        drop(place);
+        let (outcome, loans) = self.execute(&entry, caller).await;
+        let receipt = self.audit.close(entry, loans, outcome, clock::now()).await?; // redacted, and on disk
+        self.sessions.observe(receipt.call(), reads, receipt.answer());
+        Ok(End::Answered(receipt))
+    }
+
+    fn decide(&self, call: Call) -> Verdict {
+        let first_use = self.audit.first_use(call.agent(), call.tool());
+        let session = self.sessions.of(&call);
+        let session = session.read().unwrap_or_else(PoisonError::into_inner);
+        let around = Circumstances { session: &session, first_use, anomaly: false, now: clock::now(), hold_for: self.hold_for };
+        self.policies.current().decide(call, &around)
+    }
+
+    /// Waits for a person; a call that goes on with input it asked for is covered by the approval it ran under.
+    async fn settle(&self, held: Held, caller: &Caller) -> Result<Settled, AuditError> {
+        let held = match self.go_on(held, caller).await {
+            Ok(permit) => return Ok(Settled::Run(permit, None)),
+            Err(held) => held,
+        };
+        self.holds
+            .settle(held, &caller.leave, |hold| {
+                // Who does not hear of the hold still waits for it.
+                caller.hears.try_send(Heard::Held(Box::new(hold.clone()))).ok();
+            })
+            .await
+    }
+
+    async fn go_on(&self, held: Held, caller: &Caller) -> Result<Permit, Held> {
+        let Some(Continued { of, hold: Some(hold), .. }) = &caller.terms.resume else { return Err(held) };
+        let (by, now) = (held.call().id().clone(), clock::now());
+        let Ok(hold) = self.audit.step(hold, Step::Continue { of: of.clone(), by: by.clone() }, now).await else {
+            return Err(held);
+        };
+        match hold.covered(of, &by, now) {
+            Some(covered) => held.continue_from(&covered, now),
+            None => Err(held),
+        }
+    }
+
+    /// Runs a recorded call with what it was lent, and carries what is said meanwhile.
+    async fn execute(&self, entry: &Entry, caller: Caller) -> (Outcome, Loans) {
+        let leases = match self.vault.lease(entry) {
+            Ok(leases) => leases,
+            Err(error) => {
+                let failure = Failure { kind: FailureKind::NoSecret, detail: error.to_string() };
+                return (Outcome::Failed(failure), Loans::none(entry));
+            }
+        };
+        let outcome = self.converse(entry, &leases, caller).await;
+        (outcome, leases.end(entry))
+    }
+
+    /// Runs the call, again for as long as its server asks for input that a legacy agent gives on its open stream.
+    async fn converse(&self, entry: &Entry, leases: &Leases, caller: Caller) -> Outcome {
+        let mut resume = caller.terms.resume.as_ref().map(|go_on| Resume { state: go_on.state.clone(), responses: go_on.responses.clone() });
+        for _ in 0..MOST_ROUNDS {
+            let outcome = self.carry(entry, leases, &caller, resume.take()).await;
+            let Outcome::Answered(raw) = outcome else { return outcome };
+            if caller.terms.era == Era::Modern || raw.result_type() != ResultType::InputRequired {
+                return Outcome::Answered(raw);
+            }
+            match self.ask_all(entry, raw, &caller).await {
+                Ok(next) => resume = Some(next),
+                Err(failure) => return Outcome::Failed(failure),
+            }
+        }
+        Outcome::Failed(Failure { kind: FailureKind::Malformed, detail: format!("the server asked for input more than {MOST_ROUNDS} times") })
+    }
+
+    /// One run in the sandbox; what its server says meanwhile goes to the agent, redacted.
+    async fn carry(&self, entry: &Entry, leases: &Leases, caller: &Caller, resume: Option<Resume>) -> Outcome {
+        let (events, mut said) = mpsc::channel(WORDS);
+        let line = caller.terms.line(events, caller.cancel.clone(), resume);
+        let mut run = std::pin::pin!(self.sandbox.run(entry, leases, line));
+        let mut questions = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                biased; // what was said before the answer reaches the agent before it
+                Some(event) = said.recv() => match event {
+                    Event::Notice { method, params } => self.pass(method, params, caller),
+                    Event::Ask { method, params, reply } => questions.push(self.ask(entry, method, params, reply, caller)),
+                },
+                Some(()) = questions.next(), if !questions.is_empty() => {}
+                outcome = &mut run => return outcome,
+            }
+        }
+    }
+
+    fn pass(&self, method: String, params: Raw, caller: &Caller) {
+        let params = self.audit.notice(params).into_value();
+        // An agent that reads slowly loses progress, not its answer.
+        caller.hears.try_send(Heard::Notice { method, params }).ok();
+    }
+
+    /// A question of the server to the agent's client. Dropping `reply` refuses it.
+    async fn ask(&self, entry: &Entry, method: String, params: Raw, reply: oneshot::Sender<Result<Value, Value>>, caller: &Caller) {
+        let Ok(params) = self.audit.relay(entry, Direction::ToAgent, &method, params, clock::now()).await else { return };
+        if let Some(answer) = self.question(entry, &method, params.into_value(), caller).await {
+            // The server may have withdrawn its question meanwhile.
+            reply.send(answer).ok();
+        }
+    }
+
+    /// Puts a recorded question to the agent and records the answer before it goes on.
+    async fn question(&self, entry: &Entry, method: &str, params: Value, caller: &Caller) -> Option<Result<Value, Value>> {
+        let (reply, answer) = oneshot::channel();
+        caller.hears.send(Heard::Ask { method: method.to_owned(), params, reply }).await.ok()?;
+        let answer = answer.await.ok()?;
+        let (Ok(said) | Err(said)) = &answer;
+        self.audit.relay(entry, Direction::ToTool, method, Raw::new(said.clone()), clock::now()).await.ok()?;
+        Some(answer)
+    }
+
+    /// Everything that an `input_required` answer asks for, one question after the other.
+    async fn ask_all(&self, entry: &Entry, mut raw: Raw, caller: &Caller) -> Result<Resume, Failure> {
+        let state = raw.take_state();
+        let asked = self.audit.relay(entry, Direction::ToAgent, "input_required", raw, clock::now()).await;
+        let asked = asked.map_err(|error| Failure { kind: FailureKind::Unrecorded, detail: error.to_string() })?.into_value();
+        let mut responses = Object::new();
+        for (key, request) in asked.get("inputRequests").and_then(Value::as_object).map(Object::iter).into_iter().flatten() {
+            let method = request.get("method").and_then(Value::as_str).unwrap_or_default();
+            let params = request.get("params").cloned().unwrap_or_default();
+            match self.question(entry, method, params, caller).await {
+                Some(Ok(response)) => responses.insert(key, response),
+                Some(Err(_)) | None => {
+                    let detail = format!("the agent's client did not answer the server's `{method}`");
+                    return Err(Failure { kind: FailureKind::Declined, detail });
+                }
+            };
+        }
+        Ok(Resume { state, responses: Some(responses.into()) })
+    }
+}
+
+impl Terms {
+    fn line(&self, events: mpsc::Sender<Event>, cancel: CancellationToken, resume: Option<Resume>) -> Line {
+        Line {
+            agent_era: self.era,
+            events,
+            cancel,
+            deadline: self.deadline,
+            progress: self.progress,
+            capabilities: self.capabilities.clone(),
+            resume,
+            trace: self.trace.clone(),
+            log_level: self.log_level.clone(),
+        }
+    }
+}
+
+fn approval(permit: &Permit) -> Option<HoldId> {
+    match permit.because() {
+        Because::Approval { hold, .. } => Some(hold.clone()),
+        Because::Policy | Because::Continuation { .. } => None,
+    }
+}
+
+/// How many notices may wait for a slow agent.
+const WORDS: usize = 64;
+
+/// How often a server may ask for input in one call: what every client library of today allows.
+const MOST_ROUNDS: usize = 10;

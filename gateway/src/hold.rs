@@ -1,0 +1,299 @@
+//! `Holds`: calls that wait for a person.
+//!
+//! A hold is durable; waiting for it is not. Whoever waits (an open request, a task, an identical retry) may leave and
+//! come back: the hold stays, and the first who waits when it is approved runs the call, once. A denial stands for
+//! identical calls until the hold's time is over, so that an agent cannot wear its operator down.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use audit::{Audit, AuditError, StepRefused};
+use jiff::Timestamp;
+use policies::approval::{Hold, HoldState, Step, quorum};
+use policies::decision::{Denial, Held, NotApproved, Permit};
+use policies::{AgentId, Hash, HoldId, OperatorId, Value};
+use thiserror::Error;
+use tokio::sync::{broadcast, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::Reloadable;
+use crate::clock;
+
+/// Calls that wait for a person.
+pub struct Holds {
+    audit: Audit,
+    policies: Arc<Reloadable>,
+    operators: usize,
+    known: Mutex<HashMap<HoldId, Arc<Waiting>>>,
+    changes: broadcast::Sender<Hold>,
+}
+
+struct Waiting {
+    hold: watch::Sender<Hold>,
+    taken: AtomicBool,
+}
+
+/// How a hold ended for the one who waited.
+#[must_use]
+pub enum Settled {
+    /// It may run. The place is to be kept until the intent is durable: an identical call that arrives meanwhile is a
+    /// second call.
+    Run(Permit, Option<Place>),
+    /// It may not.
+    Refused(Denial),
+    /// Still open when the one who waited left.
+    Open(HoldId),
+}
+
+/// An operator's answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Let it run.
+    Approve,
+    /// Do not.
+    Deny {
+        /// Why: the agent is told.
+        reason: String,
+    },
+}
+
+/// Why an operator's answer has no effect.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AnswerError {
+    /// There is no such open hold.
+    #[error("there is no open hold `{0}`")]
+    Unknown(HoldId),
+    /// The policies do not let this operator approve this call.
+    #[error("no policy lets operator `{0}` approve this call")]
+    NotAllowed(OperatorId),
+    /// The hold is past answering.
+    #[error("the hold cannot be answered: {0}")]
+    Refused(#[from] StepRefused),
+}
+
+/// The one place of those who wait for a hold; dropping it leaves the hold to the next.
+pub struct Place(Arc<Waiting>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.taken.store(false, Ordering::Release);
+    }
+}
+
+impl Holds {
+    /// The holds that were open when the gateway last stopped, and those to come. `operators` is how many people can
+    /// answer: CRITICAL wants two where two exist.
+    #[must_use]
+    pub fn new(audit: Audit, policies: Arc<Reloadable>, operators: usize, open: Vec<Hold>) -> Self {
+        let known = open.into_iter().map(|hold| (hold.id().clone(), Waiting::new(hold))).collect();
+        Self { audit, policies, operators, known: Mutex::new(known), changes: broadcast::channel(256).0 }
+    }
+
+    /// Waits until the call may run, may not, or `leave` is cancelled. `opened` hears of the hold as soon as it is durable.
+    ///
+    /// # Errors
+    /// If the hold, or the end of it, cannot be recorded.
+    pub async fn settle(
+        &self,
+        held: Held,
+        leave: &CancellationToken,
+        opened: impl FnOnce(&Hold),
+    ) -> Result<Settled, AuditError> {
+        let waiting = match self.join(&held) {
+            Some(waiting) => waiting,
+            None => self.open(&held).await?,
+        };
+        let place = Place(Arc::clone(&waiting));
+        let mut hold = waiting.hold.subscribe();
+        let id = hold.borrow_and_update().id().clone();
+        opened(&waiting.hold.borrow().clone());
+        loop {
+            let (state, left) = {
+                let hold = hold.borrow_and_update();
+                (hold.state().clone(), clock::now().duration_until(hold.expires()))
+            };
+            match state {
+                HoldState::Pending => {}
+                HoldState::Approved => return Ok(release(held, place)),
+                HoldState::Denied { by, reason } => return Ok(refused(held, NotApproved::Denied { by, reason })),
+                HoldState::Expired => return Ok(refused(held, NotApproved::Expired)),
+                HoldState::Cancelled | HoldState::Consumed { .. } => return Ok(refused(held, NotApproved::Cancelled)),
+            }
+            let left = Duration::try_from(left).unwrap_or_default();
+            tokio::select! {
+                changed = hold.changed() => if changed.is_err() { return Ok(Settled::Open(id)) },
+                () = leave.cancelled() => return Ok(Settled::Open(id)),
+                () = tokio::time::sleep(left) => self.expire(&id).await?,
+            }
+        }
+    }
+
+    /// Every hold that is open, oldest deadline first.
+    #[must_use]
+    pub fn list(&self) -> Vec<Hold> {
+        let mut open: Vec<Hold> = self.all().iter().map(|waiting| waiting.hold.borrow().clone()).collect();
+        open.retain(|hold| hold.state().is_open());
+        open.sort_by(|a, b| a.expires().cmp(&b.expires()).then_with(|| a.id().cmp(b.id())));
+        open
+    }
+
+    /// A hold by its id: one that is open or ended not long ago.
+    #[must_use]
+    pub fn get(&self, id: &HoldId) -> Option<Hold> {
+        self.waiting(id).map(|waiting| waiting.hold.borrow().clone())
+    }
+
+    /// Every change of a hold from now on. A listener that lags must ask [`Holds::list`] again.
+    #[must_use]
+    pub fn changes(&self) -> broadcast::Receiver<Hold> {
+        self.changes.subscribe()
+    }
+
+    /// The complete arguments of an open hold, redacted, for a person to read.
+    #[must_use]
+    pub fn arguments(&self, id: &HoldId) -> Option<Value> {
+        let call = self.audit.held_call(id)?;
+        Some(self.audit.redactor().redact_value(&call.arguments).0)
+    }
+
+    /// An operator answers. Each state change happens once, whoever asks first.
+    ///
+    /// # Errors
+    /// [`AnswerError`]; then nothing changed.
+    pub async fn answer(&self, id: &HoldId, by: OperatorId, answer: Answer) -> Result<Hold, AnswerError> {
+        let waiting = self.waiting(id).ok_or_else(|| AnswerError::Unknown(id.clone()))?;
+        let step = match answer {
+            Answer::Approve if !self.policies.current().may_approve(&by, &[], &waiting.hold.borrow()) => {
+                return Err(AnswerError::NotAllowed(by));
+            }
+            Answer::Approve => Step::Approve { by },
+            Answer::Deny { reason } => Step::Deny { by, reason },
+        };
+        let hold = self.audit.step(id, step, clock::now()).await?;
+        self.publish(&waiting, hold.clone());
+        Ok(hold)
+    }
+
+    /// Ends what ran out of time, and forgets what ended before it. Called every few seconds.
+    pub async fn sweep(&self) {
+        let now = clock::now();
+        for waiting in self.all() {
+            let (id, open, over) = {
+                let hold = waiting.hold.borrow();
+                (hold.id().clone(), hold.state().is_open(), hold.expires() <= now)
+            };
+            if over && open {
+                if let Err(error) = self.expire(&id).await {
+                    tracing::error!(%id, %error, "a hold that ran out of time could not be recorded");
+                }
+            } else if over && !waiting.taken.load(Ordering::Acquire) {
+                self.lock().remove(&id);
+            }
+        }
+    }
+
+    /// The call ran (its intent is durable): the approval is used up.
+    pub fn consumed(&self, id: &HoldId) {
+        self.forget(id, self.audit.stored_hold(id));
+    }
+
+    fn forget(&self, id: &HoldId, last: Option<Hold>) {
+        let waiting = self.lock().remove(id);
+        if let (Some(waiting), Some(hold)) = (waiting, last) {
+            self.publish(&waiting, hold);
+        }
+    }
+
+    /// An identical call's hold that nobody waits for: open, or denied and not yet over.
+    fn join(&self, held: &Held) -> Option<Arc<Waiting>> {
+        let key = key(held.call().agent(), held.binding().digest());
+        let now = clock::now();
+        self.all().into_iter().find(|waiting| {
+            let hold = waiting.hold.borrow();
+            let standing = hold.state().is_open() || matches!(hold.state(), HoldState::Denied { .. });
+            standing && now < hold.expires() && self::key(hold.agent(), hold.binding().digest()) == key && waiting.take()
+        })
+    }
+
+    async fn open(&self, held: &Held) -> Result<Arc<Waiting>, AuditError> {
+        let now = clock::now();
+        let required = quorum(held.assessment().risk, self.operators);
+        let hold = Hold::open(clock::hold_id(), held, required, now);
+        self.audit.hold(held, hold.clone(), now).await?;
+        let waiting = Waiting::new(hold.clone());
+        waiting.take();
+        self.lock().insert(hold.id().clone(), Arc::clone(&waiting));
+        self.publish(&waiting, hold);
+        Ok(waiting)
+    }
+
+    async fn expire(&self, id: &HoldId) -> Result<(), AuditError> {
+        match self.audit.step(id, Step::Expire, clock::now()).await {
+            Ok(hold) => {
+                if let Some(waiting) = self.waiting(id) {
+                    self.publish(&waiting, hold);
+                }
+                Ok(())
+            }
+            Err(StepRefused::Audit(error)) => Err(error),
+            // Someone else ended it, or the clock has not reached it by a hair: what is stored is what counts.
+            Err(_) => {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                if let (Some(waiting), Some(hold)) = (self.waiting(id), self.audit.stored_hold(id)) {
+                    self.publish(&waiting, hold);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn publish(&self, waiting: &Waiting, hold: Hold) {
+        waiting.hold.send_replace(hold.clone());
+        // No listener is no error: holds wait for people who are not there yet.
+        self.changes.send(hold).ok();
+    }
+
+    fn waiting(&self, id: &HoldId) -> Option<Arc<Waiting>> {
+        self.lock().get(id).cloned()
+    }
+
+    fn all(&self) -> Vec<Arc<Waiting>> {
+        self.lock().values().cloned().collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<HoldId, Arc<Waiting>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn new(hold: Hold) -> Arc<Self> {
+        Arc::new(Self { hold: watch::Sender::new(hold), taken: AtomicBool::new(false) })
+    }
+
+    /// Takes the one place of those who wait: an identical call that arrives while it is taken is a second call.
+    fn take(&self) -> bool {
+        !self.taken.swap(true, Ordering::AcqRel)
+    }
+}
+
+fn release(held: Held, place: Place) -> Settled {
+    let now = clock::now();
+    let approved = place.0.hold.borrow().approved(now);
+    let Some(approved) = approved else { return refused(held, NotApproved::Expired) };
+    match held.release(&approved, now) {
+        Ok(permit) => Settled::Run(permit, Some(place)),
+        Err(denial) => Settled::Refused(denial),
+    }
+}
+
+fn refused(held: Held, why: NotApproved) -> Settled {
+    Settled::Refused(held.refuse(why))
+}
+
+fn key(agent: &AgentId, digest: Hash) -> (AgentId, Hash) {
+    (agent.clone(), digest)
+}
