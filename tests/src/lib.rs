@@ -7,4 +7,5 @@
 )]
 
 pub mod fixture;
+pub mod hostile;
 pub mod invocations;
