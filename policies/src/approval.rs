@@ -1,0 +1,260 @@
+//! `Hold`: who approved what, as a state machine without I/O.
+//!
+//! ```text
+//!                 Approve, quorum reached              Consume
+//!   ┌─ Pending ──────────────────────────► Approved ─────────────► Consumed ─┐
+//!   │     ▲ │                                 │                       ▲      │ Continue: the call asked its client
+//!   └─────┘ │ Deny · Expire · Cancel          │ Deny · Expire ·       └──────┘ for input and goes on (a few rounds)
+//!  Approve, ▼                                 ▼ Cancel
+//!  not yet  Denied  Expired  Cancelled ◄──────┘
+//! ```
+//!
+//! Denied, Expired, Cancelled and Consumed are final. Past its time a hold can only expire: an approval that comes late,
+//! or that nobody collected in time, opens nothing. One operator's denial outweighs any number of approvals until the
+//! call has run.
+
+mod proof;
+mod step;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::call::{AgentId, CallId, HoldId, Method, OperatorId, ServerName, SessionKey};
+use crate::decision::{Binding, Held};
+use crate::risk::Risk;
+
+pub use proof::{Approved, COVER_LASTS, COVER_ROUNDS, Covered};
+pub use step::{Step, StepError};
+
+/// A call that waits for people, as it is stored and shown. The call's own bytes are kept elsewhere.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hold {
+    id: HoldId,
+    call: CallId,
+    agent: AgentId,
+    session: SessionKey,
+    server: ServerName,
+    tool: String,
+    method: Method,
+    binding: Binding,
+    risk: Risk,
+    assessment: serde_json::Value,
+    required: u8,
+    approvals: Vec<Approval>,
+    state: HoldState,
+    /// Why it was cancelled, in the gateway's words.
+    note: Option<String>,
+    opened: Timestamp,
+    expires: Timestamp,
+    /// When it reached a final state.
+    settled: Option<Timestamp>,
+    /// The call that was continued last, if any was.
+    before: Option<CallId>,
+    /// How often the consumed approval was continued.
+    rounds: u8,
+}
+
+/// One person's yes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// Who.
+    pub operator: OperatorId,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Where a hold stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
+pub enum HoldState {
+    /// It waits for (more) approvals.
+    Pending,
+    /// Enough people approved; nobody has run it yet.
+    Approved,
+    /// A person said no.
+    Denied {
+        /// Who.
+        by: OperatorId,
+        /// Why, in their words.
+        reason: String,
+    },
+    /// Its time ran out.
+    Expired,
+    /// It was withdrawn.
+    Cancelled,
+    /// The approval was used.
+    Consumed {
+        /// The call that used it, or that continued it last.
+        by: CallId,
+    },
+}
+
+impl HoldState {
+    /// The state's name.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Approved => "approved",
+            Self::Denied { .. } => "denied",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+            Self::Consumed { .. } => "consumed",
+        }
+    }
+
+    /// Whether a person or the clock can still change the outcome.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::Pending | Self::Approved)
+    }
+}
+
+/// How many people must approve: two for CRITICAL where two operators exist, else one.
+#[must_use]
+pub fn quorum(risk: Risk, operators: usize) -> u8 {
+    match risk {
+        Risk::Critical if operators >= 2 => 2,
+        Risk::Low | Risk::Medium | Risk::High | Risk::Critical => 1,
+    }
+}
+
+impl Hold {
+    /// Opens a hold for this call. `required` people must approve; zero counts as one.
+    #[must_use]
+    pub fn open(id: HoldId, held: &Held, required: u8, now: Timestamp) -> Self {
+        let (call, assessment) = (held.call(), held.assessment());
+        Self {
+            id,
+            call: call.id().clone(),
+            agent: call.agent().clone(),
+            session: call.session().clone(),
+            server: call.tool().server().clone(),
+            tool: call.tool().name().to_owned(),
+            method: call.tool().method(),
+            binding: held.binding().clone(),
+            risk: assessment.risk,
+            assessment: serde_json::to_value(assessment).unwrap_or_default(),
+            required: required.max(1),
+            approvals: Vec::new(),
+            state: HoldState::Pending,
+            note: None,
+            opened: now,
+            expires: held.expires_at(now),
+            settled: None,
+            before: None,
+            rounds: 0,
+        }
+    }
+
+    /// Which hold.
+    #[must_use]
+    pub fn id(&self) -> &HoldId {
+        &self.id
+    }
+
+    /// The call that opened it.
+    #[must_use]
+    pub fn call(&self) -> &CallId {
+        &self.call
+    }
+
+    /// Who wants to call.
+    #[must_use]
+    pub fn agent(&self) -> &AgentId {
+        &self.agent
+    }
+
+    /// The session of the call that opened it.
+    #[must_use]
+    pub fn session(&self) -> &SessionKey {
+        &self.session
+    }
+
+    /// The server of the tool.
+    #[must_use]
+    pub fn server(&self) -> &ServerName {
+        &self.server
+    }
+
+    /// The tool's name at its server.
+    #[must_use]
+    pub fn tool(&self) -> &str {
+        &self.tool
+    }
+
+    /// Which MCP request it is.
+    #[must_use]
+    pub fn method(&self) -> Method {
+        self.method
+    }
+
+    /// What an approval is bound to.
+    #[must_use]
+    pub fn binding(&self) -> &Binding {
+        &self.binding
+    }
+
+    /// How dangerous the call is.
+    #[must_use]
+    pub fn risk(&self) -> Risk {
+        self.risk
+    }
+
+    /// The assessment as it was when the hold opened: what the people saw who answered.
+    #[must_use]
+    pub fn assessment(&self) -> &serde_json::Value {
+        &self.assessment
+    }
+
+    /// How many people must approve.
+    #[must_use]
+    pub fn required(&self) -> u8 {
+        self.required
+    }
+
+    /// Who has approved so far.
+    #[must_use]
+    pub fn approvals(&self) -> &[Approval] {
+        &self.approvals
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn state(&self) -> &HoldState {
+        &self.state
+    }
+
+    /// Why it was cancelled.
+    #[must_use]
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
+
+    /// When it was opened.
+    #[must_use]
+    pub fn opened(&self) -> Timestamp {
+        self.opened
+    }
+
+    /// When it ends by itself.
+    #[must_use]
+    pub fn expires(&self) -> Timestamp {
+        self.expires
+    }
+
+    /// When it reached a final state.
+    #[must_use]
+    pub fn settled(&self) -> Option<Timestamp> {
+        self.settled
+    }
+
+    /// How often the call that consumed it was continued.
+    #[must_use]
+    pub fn rounds(&self) -> u8 {
+        self.rounds
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

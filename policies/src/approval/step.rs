@@ -1,0 +1,141 @@
+//! `Step`: what can happen to a hold, and when it may not.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::{Approval, COVER_ROUNDS, Hold, HoldState};
+use crate::call::{CallId, OperatorId};
+
+/// One thing that happens to a hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "lowercase")]
+pub enum Step {
+    /// A person says yes.
+    Approve {
+        /// Who.
+        by: OperatorId,
+    },
+    /// A person says no; this outweighs every yes.
+    Deny {
+        /// Who.
+        by: OperatorId,
+        /// Why, in their words.
+        reason: String,
+    },
+    /// The time ran out.
+    Expire,
+    /// It is withdrawn.
+    Cancel {
+        /// Why, in the gateway's words.
+        why: String,
+    },
+    /// The approved call runs.
+    Consume {
+        /// The call that runs: the one that opened the hold, or an identical retry.
+        by: CallId,
+    },
+    /// The call that ran asked its client for input, and goes on with it.
+    Continue {
+        /// The call that asked: the last one that this hold let run.
+        of: CallId,
+        /// The call that goes on.
+        by: CallId,
+    },
+}
+
+/// Why a step is refused. The hold stays as it was.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum StepError {
+    /// It has ended, or was consumed, before.
+    #[error("the hold is already {state}")]
+    Settled {
+        /// The name of its state.
+        state: &'static str,
+    },
+    /// Its time is over: all it can do is expire.
+    #[error("the hold's time ran out")]
+    TimeRanOut,
+    /// It still has time left.
+    #[error("the hold has not run out of time yet")]
+    TimeLeft,
+    /// The same person cannot count twice.
+    #[error("operator `{by}` has approved this hold already")]
+    ApprovedAlready {
+        /// Who.
+        by: OperatorId,
+    },
+    /// Not enough people have approved.
+    #[error("the hold is not approved")]
+    NotApproved,
+    /// There is nothing to continue: never consumed, another call went on already, too late, or too many rounds.
+    #[error("the approval does not cover this continuation")]
+    NotCovered,
+}
+
+impl Hold {
+    /// The hold after this step.
+    ///
+    /// # Errors
+    /// [`StepError`] if the step is not possible from this state at this time.
+    pub fn apply(&self, step: Step, now: Timestamp) -> Result<Self, StepError> {
+        if let Step::Continue { of, by } = step {
+            return self.continued(&of, by, now);
+        }
+        if !self.state.is_open() {
+            return Err(StepError::Settled { state: self.state.as_str() });
+        }
+        let in_time = now < self.expires;
+        match step {
+            Step::Expire if in_time => Err(StepError::TimeLeft),
+            Step::Expire => Ok(self.settle(HoldState::Expired, now)),
+            Step::Cancel { why } => Ok(Self { note: Some(why), ..self.settle(HoldState::Cancelled, now) }),
+            Step::Approve { .. } | Step::Deny { .. } | Step::Consume { .. } if !in_time => Err(StepError::TimeRanOut),
+            Step::Approve { by } => self.approve(by, now),
+            Step::Deny { by, reason } => Ok(self.settle(HoldState::Denied { by, reason }, now)),
+            Step::Consume { by } if self.state == HoldState::Approved => {
+                Ok(self.settle(HoldState::Consumed { by }, now))
+            }
+            Step::Consume { .. } => Err(StepError::NotApproved),
+            Step::Continue { .. } => Err(StepError::NotCovered),
+        }
+    }
+
+    fn approve(&self, by: OperatorId, now: Timestamp) -> Result<Self, StepError> {
+        if self.state == HoldState::Approved {
+            return Err(StepError::Settled { state: self.state.as_str() });
+        }
+        // Names that differ only in case are one person: `Ann` and `ann` are no quorum of two.
+        if self.approvals.iter().any(|given| given.operator.as_str().eq_ignore_ascii_case(by.as_str())) {
+            return Err(StepError::ApprovedAlready { by });
+        }
+        let mut next = self.clone();
+        next.approvals.push(Approval { operator: by, at: now });
+        if next.approvals.len() >= usize::from(next.required) {
+            next.state = HoldState::Approved;
+        }
+        Ok(next)
+    }
+
+    /// INVARIANT: `of` must be the last call that ran, so every call that asked for input goes on at most once, and a
+    /// replayed answer opens nothing.
+    fn continued(&self, of: &CallId, by: CallId, now: Timestamp) -> Result<Self, StepError> {
+        let in_time = self.covered_until().is_some_and(|until| now < until);
+        match &self.state {
+            HoldState::Consumed { by: last } if last == of && *of != by && in_time && self.rounds < COVER_ROUNDS => {
+                let (state, before) = (HoldState::Consumed { by }, Some(of.clone()));
+                Ok(Self { state, before, rounds: self.rounds + 1, ..self.clone() })
+            }
+            HoldState::Pending
+            | HoldState::Approved
+            | HoldState::Denied { .. }
+            | HoldState::Expired
+            | HoldState::Cancelled
+            | HoldState::Consumed { .. } => Err(StepError::NotCovered),
+        }
+    }
+
+    fn settle(&self, state: HoldState, now: Timestamp) -> Self {
+        Self { state, settled: Some(now), ..self.clone() }
+    }
+}

@@ -1,0 +1,219 @@
+//! `Policies::decide`: from a call and what surrounds it to a verdict.
+//!
+//! Facts and risk are found first; then the Cedar policies are asked. May this agent `call` this? No: deny. May it
+//! `call_unattended`? Yes: allow. Else: hold. What cannot be asked or answered is denied.
+
+mod ask;
+mod binding;
+mod held;
+mod load;
+mod permit;
+mod slice;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::approval::Hold;
+use crate::call::{Call, Hash, OperatorId, Tool};
+use crate::facts::Facts;
+use crate::risk::{Reason, Risk};
+use crate::session::{Provenance, Session};
+
+use ask::{Answer, Question};
+pub use binding::{Binding, Field};
+pub use held::{Held, HoldTimes, NotApproved};
+pub use load::{Problem, Source, schema_text, shipped_policies};
+pub use permit::{Because, Denial, PERMIT_LASTS, Permit, Refused};
+use slice::{Policy, Slices};
+
+/// The policies in force. Immutable: a reload makes a new value and swaps it whole.
+#[derive(Debug)]
+pub struct Policies {
+    slices: Slices,
+}
+
+/// What surrounds a call.
+#[derive(Clone, Copy, Debug)]
+pub struct Circumstances<'a> {
+    /// What the agent has read.
+    pub session: &'a Session,
+    /// The agent has not used this tool before.
+    pub first_use: bool,
+    /// The call is unlike what the agent usually does.
+    pub anomaly: bool,
+    /// The time.
+    pub now: Timestamp,
+    /// How long held calls wait.
+    pub hold_for: HoldTimes,
+}
+
+/// What may happen to a call.
+#[derive(Debug)]
+#[must_use = "a verdict must be carried out"]
+pub enum Verdict {
+    /// It may run.
+    Allow(Permit),
+    /// It will not run.
+    Deny(Denial),
+    /// It may run when people say so.
+    Hold(Held),
+}
+
+/// What was found out about a call: kept, shown and recorded with every verdict.
+#[derive(Clone, Debug, Serialize)]
+pub struct Assessment {
+    /// How dangerous it is.
+    pub risk: Risk,
+    /// Why, the weightiest first.
+    pub reasons: Vec<Reason>,
+    /// What it does.
+    pub facts: Facts,
+    /// Where each argument value was seen first.
+    pub provenance: Provenance,
+    /// The ids of the policies that determined the verdict.
+    pub policies: Vec<String>,
+}
+
+impl Verdict {
+    /// The call.
+    #[must_use]
+    pub fn call(&self) -> &Call {
+        match self {
+            Self::Allow(permit) => permit.call(),
+            Self::Deny(denial) => denial.call(),
+            Self::Hold(held) => held.call(),
+        }
+    }
+
+    /// What was found out about it.
+    #[must_use]
+    pub fn assessment(&self) -> &Assessment {
+        match self {
+            Self::Allow(permit) => permit.assessment(),
+            Self::Deny(denial) => denial.assessment(),
+            Self::Hold(held) => held.assessment(),
+        }
+    }
+
+    /// `allow`, `deny` or `hold`.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Allow(_) => "allow",
+            Self::Deny(_) => "deny",
+            Self::Hold(_) => "hold",
+        }
+    }
+}
+
+impl Policies {
+    /// Decides what may happen to a call.
+    pub fn decide(&self, call: Call, around: &Circumstances<'_>) -> Verdict {
+        let mut assessment = assess(&call, around);
+        let slice = self.slices.of(call.tool());
+        let Some(question) = Question::new(&call, &assessment, around, slice) else {
+            return Verdict::Deny(Denial::new(call, assessment, unaskable()));
+        };
+        let called = slice.may_call(&question);
+        assessment.policies.clone_from(&called.ids());
+        match called {
+            Answer::Yes(_) => {}
+            Answer::No(forbids) => return deny(call, assessment, &forbids),
+            Answer::Broken(_) => return Verdict::Deny(Denial::new(call, assessment, broken())),
+        }
+        let unattended = slice.may_call_unattended(&question);
+        assessment.policies.extend(unattended.ids());
+        let binding = Binding::of(&call, slice.hash());
+        match unattended {
+            Answer::Yes(_) => {
+                Verdict::Allow(Permit::new(call, assessment, binding, Because::Policy, around.now))
+            }
+            Answer::No(_) => Verdict::Hold(Held::new(call, assessment, binding, around.hold_for)),
+            Answer::Broken(_) => Verdict::Deny(Denial::new(call, assessment, broken())),
+        }
+    }
+
+    /// Denies a call for something that only the gateway knows, such as a changed definition or an unknown tool. No
+    /// policy can allow it.
+    pub fn reject(&self, call: Call, around: &Circumstances<'_>, reason: Reason) -> Denial {
+        let mut assessment = assess(&call, around);
+        let guard = self.slices.of(call.tool()).find(reason.id);
+        let next = guard.and_then(Policy::next).unwrap_or(ASK_AN_OPERATOR).to_owned();
+        let refused = Refused { rule: reason.id.to_owned(), reason: reason.text.clone(), next };
+        assessment.risk = Risk::Critical;
+        assessment.policies.extend(guard.map(|policy| policy.id().to_owned()));
+        assessment.reasons.insert(0, reason);
+        Denial::new(call, assessment, refused)
+    }
+
+    /// Whether this operator may approve this hold. What cannot be answered is no.
+    #[must_use]
+    pub fn may_approve(&self, operator: &OperatorId, roles: &[String], hold: &Hold) -> bool {
+        let slice = self.slices.named(hold.server(), hold.method(), hold.tool());
+        ask::approval(operator, roles, hold).is_some_and(|request| slice.may_approve(&request).is_yes())
+    }
+
+    /// The hash of the policies that apply to this tool: what an approval is bound to. It stays the same when policies
+    /// that cannot concern the tool change.
+    #[must_use]
+    pub fn hash_for(&self, tool: &Tool) -> Hash {
+        self.slices.of(tool).hash()
+    }
+
+    /// The ids of all policies, in the order they were read.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.slices.policies().iter().map(|policy| policy.id())
+    }
+}
+
+fn assess(call: &Call, around: &Circumstances<'_>) -> Assessment {
+    let facts = Facts::of(call.tool(), call.arguments());
+    let provenance = around.session.provenance(call.arguments());
+    let (risk, reasons) = (Risk::Critical, vec![Reason { id: "unknown", text: "not classified".into(), at: None }]);
+    Assessment { risk, reasons, facts, provenance, policies: Vec::new() }
+}
+
+fn deny(call: Call, assessment: Assessment, forbids: &[&Policy]) -> Verdict {
+    let refused = match forbids.first() {
+        Some(policy) => forbidden(policy, &assessment),
+        None => Refused::new(
+            "not-permitted",
+            format!("No policy permits agent `{}` to call this.", call.agent()),
+            ASK_AN_OPERATOR,
+        ),
+    };
+    Verdict::Deny(Denial::new(call, assessment, refused))
+}
+
+/// The policy's own words; else the reason that bears its name; else everything found.
+fn forbidden(policy: &Policy, assessment: &Assessment) -> Refused {
+    let found = || assessment.reasons.iter().find(|reason| reason.id == policy.id()).map(|reason| reason.text.clone());
+    let all = || {
+        let reasons: Vec<&str> = assessment.reasons.iter().map(|reason| reason.text.as_str()).take(3).collect();
+        format!("Policy `{}` forbids this call ({} risk: {}).", policy.id(), assessment.risk, reasons.join("; "))
+    };
+    let reason = policy.reason().map(str::to_owned).or_else(found).unwrap_or_else(all);
+    Refused::new(policy.id(), reason, policy.next().unwrap_or(ASK_AN_OPERATOR))
+}
+
+const ASK_AN_OPERATOR: &str =
+    "Do not send this call again as it is. Do it another way, or ask your user to talk to an operator.";
+
+fn unaskable() -> Refused {
+    Refused::new(
+        "undecidable",
+        "The call could not be put to the policies: it has more argument values than they can be asked about.",
+        "Send fewer values in one call.",
+    )
+}
+
+fn broken() -> Refused {
+    Refused::new(
+        "policy-error",
+        "A policy could not be evaluated for this call, and what cannot be decided is denied.",
+        "Ask your user to tell an operator: the log names the policy.",
+    )
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

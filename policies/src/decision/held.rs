@@ -1,0 +1,187 @@
+//! `Held`: a call that waits for a person, and the three ways out of waiting.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Assessment, Because, Binding, Denial, Permit, Refused};
+use crate::approval::{Approved, Covered};
+use crate::call::{Call, OperatorId};
+use crate::risk::Risk;
+
+/// A call that may run only when people say so.
+#[derive(Debug)]
+#[must_use = "a held call must be released or refused"]
+pub struct Held {
+    call: Call,
+    assessment: Assessment,
+    binding: Binding,
+    lasts: SignedDuration,
+}
+
+/// How long a call of each risk waits for an answer before it is denied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HoldTimes {
+    /// For LOW: held only by an operator's own policy.
+    pub low: SignedDuration,
+    /// For MEDIUM: held only by an operator's own policy.
+    pub medium: SignedDuration,
+    /// For HIGH.
+    pub high: SignedDuration,
+    /// For CRITICAL.
+    pub critical: SignedDuration,
+}
+
+impl Default for HoldTimes {
+    /// Ten minutes: time to see a notification and read the call, too short to approve what is forgotten.
+    fn default() -> Self {
+        let ten = SignedDuration::from_mins(10);
+        Self { low: ten, medium: ten, high: ten, critical: ten }
+    }
+}
+
+impl HoldTimes {
+    /// The time for a risk.
+    #[must_use]
+    pub fn of(&self, risk: Risk) -> SignedDuration {
+        match risk {
+            Risk::Low => self.low,
+            Risk::Medium => self.medium,
+            Risk::High => self.high,
+            Risk::Critical => self.critical,
+        }
+    }
+}
+
+/// How a hold ended without an approval.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotApproved {
+    /// A person said no.
+    Denied {
+        /// Who.
+        by: OperatorId,
+        /// Why, in their words; empty if they gave none.
+        reason: String,
+    },
+    /// Nobody answered in time.
+    Expired,
+    /// It was withdrawn: the agent cancelled it, or the gateway could not keep it.
+    Cancelled,
+}
+
+impl Held {
+    pub(super) fn new(call: Call, assessment: Assessment, binding: Binding, times: HoldTimes) -> Self {
+        let lasts = times.of(assessment.risk);
+        Self { call, assessment, binding, lasts }
+    }
+
+    /// The call that waits.
+    #[must_use]
+    pub fn call(&self) -> &Call {
+        &self.call
+    }
+
+    /// What was found out about it.
+    #[must_use]
+    pub fn assessment(&self) -> &Assessment {
+        &self.assessment
+    }
+
+    /// What an approval will be bound to.
+    #[must_use]
+    pub fn binding(&self) -> &Binding {
+        &self.binding
+    }
+
+    /// When a hold that opens now ends by itself.
+    #[must_use]
+    pub fn expires_at(&self, now: Timestamp) -> Timestamp {
+        now.saturating_add(self.lasts).unwrap_or(now)
+    }
+
+    /// Takes the call back, to decide it again under the policies of now.
+    #[must_use]
+    pub fn into_call(self) -> Call {
+        self.call
+    }
+
+    /// Lets the call run because people approved exactly this.
+    ///
+    /// # Errors
+    /// A [`Denial`] if the approval has expired, or was given for a deed that differs in any bound field: its reason
+    /// names the first one.
+    #[expect(clippy::result_large_err, reason = "a denial carries the call on; it is not an error path to be shrunk")]
+    pub fn release(self, approved: &Approved, now: Timestamp) -> Result<Permit, Denial> {
+        if now >= approved.expires() {
+            return Err(self.deny(Refused::new(
+                "approval-expired",
+                "The approval of this call expired before it could run.",
+                "Send the call again; it will wait for a new approval.",
+            )));
+        }
+        let because =
+            Because::Approval { hold: approved.hold().clone(), operators: approved.operators().to_vec() };
+        self.permit_if_same(approved.binding(), because, now)
+    }
+
+    /// Lets the call run because it is the next round of an approved call that asked its client for input.
+    ///
+    /// # Errors
+    /// A [`Denial`] if the proof has expired, is for another call, or any bound field differs.
+    #[expect(clippy::result_large_err, reason = "a denial carries the call on; it is not an error path to be shrunk")]
+    pub fn continue_from(self, covered: &Covered, now: Timestamp) -> Result<Permit, Denial> {
+        if now >= covered.until() || covered.by() != self.call.id() {
+            return Err(self.deny(Refused::new(
+                "continuation-ended",
+                "The approved call can no longer be continued.",
+                "Send the call again from its beginning; it will wait for a new approval.",
+            )));
+        }
+        let because = Because::Continuation { of: covered.of().clone() };
+        self.permit_if_same(covered.binding(), because, now)
+    }
+
+    /// Ends the wait without a permit.
+    pub fn refuse(self, why: NotApproved) -> Denial {
+        let refused = match why {
+            NotApproved::Denied { by, reason } => denied_by(&by, &reason),
+            NotApproved::Expired => Refused::new(
+                "hold-expired",
+                "No operator answered in time, and no answer is a denial.",
+                "Tell your user that an operator has to approve this, then send the call again while one is there.",
+            ),
+            NotApproved::Cancelled => Refused::new(
+                "hold-cancelled",
+                "The call was withdrawn while it waited for approval. It did not run.",
+                "Send the call again if it is still wanted.",
+            ),
+        };
+        self.deny(refused)
+    }
+
+    #[expect(clippy::result_large_err, reason = "a denial carries the call on; it is not an error path to be shrunk")]
+    fn permit_if_same(self, approved: &Binding, because: Because, now: Timestamp) -> Result<Permit, Denial> {
+        if let Some(field) = self.binding.first_difference(approved) {
+            return Err(self.deny(Refused::new(
+                "approval-mismatch",
+                format!("The call is not the one that was approved: its {field} differs."),
+                "Send the call again; it will wait for a new approval.",
+            )));
+        }
+        Ok(Permit::new(self.call, self.assessment, self.binding, because, now))
+    }
+
+    fn deny(self, refused: Refused) -> Denial {
+        Denial::new(self.call, self.assessment, refused)
+    }
+}
+
+fn denied_by(by: &OperatorId, reason: &str) -> Refused {
+    let reason = match reason.trim() {
+        "" => format!("Operator {by} denied this call."),
+        said => format!("Operator {by} denied this call: {said}"),
+    };
+    Refused::new(
+        "operator-denied",
+        reason,
+        "Do not send the same call again. Ask your user what to do instead, or change the call as the reason says.",
+    )
+}

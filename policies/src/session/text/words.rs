@@ -1,0 +1,56 @@
+//! Runs of words: prose is recognised by a few words in their order, whatever stands between them.
+
+/// A run is this many letters at least, and this many words: `let me know` is no evidence, half a sentence is.
+const LETTERS: usize = 24;
+const WORDS: usize = 4;
+
+/// Longer prose is sampled: one run in two, four, … by its own hash, so that both sides choose the same ones.
+const DENSE: usize = 8192;
+
+/// Every run of words of a normalised text, each joined by single spaces.
+pub(in crate::session) fn shingles(normal: &str, visit: &mut impl FnMut(&str)) {
+    let words = units(normal);
+    let stride = (words.len() / DENSE).next_power_of_two();
+    let mut run = String::new();
+    for start in 0..words.len() {
+        run.clear();
+        let (mut letters, mut count) = (0, 0);
+        for word in words.iter().skip(start) {
+            run.push_str(word);
+            run.push(' ');
+            (letters, count) = (letters + weight(word), count + 1);
+            if letters >= LETTERS && count >= WORDS {
+                if stride <= 1 || sample(&run) % stride == 0 {
+                    visit(&run);
+                }
+                break;
+            }
+        }
+    }
+}
+
+/// Words, and in scripts that are written without spaces single characters.
+fn units(normal: &str) -> Vec<&str> {
+    let mut units = Vec::new();
+    for word in normal.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+        if word.is_ascii() || !word.chars().any(is_unspaced) {
+            units.push(word);
+        } else {
+            units.extend(word.char_indices().filter_map(|(at, c)| word.get(at..at + c.len_utf8())));
+        }
+    }
+    units
+}
+
+fn weight(unit: &str) -> usize {
+    if unit.chars().any(is_unspaced) { 3 } else { unit.chars().count().min(12) }
+}
+
+fn is_unspaced(c: char) -> bool {
+    matches!(c, '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}'
+        | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
+}
+
+fn sample(run: &str) -> usize {
+    run.bytes().fold(0xcbf2_9ce4_usize, |hash, byte| (hash ^ usize::from(byte)).wrapping_mul(0x0100_0193)) >> 8
+}
