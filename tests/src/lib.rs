@@ -3,9 +3,17 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::missing_panics_doc,
+    clippy::panic,
     reason = "a harness that cannot go on fails the test that uses it, and says why"
 )]
 
+pub mod agent;
+pub mod client;
+pub mod components;
 pub mod fixture;
 pub mod hostile;
 pub mod invocations;
+pub mod program;
+pub mod server;
+pub mod wire;
+pub mod world;

@@ -1,0 +1,366 @@
+//! A gateway of its own for one test: state folder, config, process, and its command line.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::agent::Agent;
+use crate::program::{self, Output, Program};
+
+const READY: Duration = Duration::from_secs(20);
+
+/// What a gateway is started with.
+#[derive(Default)]
+pub struct Setup {
+    config: String,
+    policies: Option<String>,
+    no_defaults: bool,
+    environment: Vec<(String, String)>,
+    wrapper: Vec<String>,
+    state: Option<PathBuf>,
+}
+
+impl Setup {
+    /// A gateway without servers, on its embedded defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A server that the gateway starts: program, then arguments.
+    #[must_use]
+    pub fn command(self, name: &str, command: &[&str]) -> Self {
+        self.command_with(name, command, "")
+    }
+
+    /// A server that the gateway starts, with more keys for its table.
+    #[must_use]
+    pub fn command_with(mut self, name: &str, command: &[&str], keys: &str) -> Self {
+        let words: Vec<Value> = command.iter().map(|word| Value::from(*word)).collect();
+        writeln!(self.config, "[server.{name}]\ncommand = {}\n{keys}", Value::from(words)).expect("text grows");
+        self
+    }
+
+    /// A server that the gateway connects to.
+    #[must_use]
+    pub fn remote(self, name: &str, endpoint: &str) -> Self {
+        self.remote_with(name, endpoint, "")
+    }
+
+    /// A server that the gateway connects to, with more keys for its table.
+    #[must_use]
+    pub fn remote_with(mut self, name: &str, endpoint: &str, keys: &str) -> Self {
+        writeln!(self.config, "[server.{name}]\nurl = {}\n{keys}", Value::from(endpoint)).expect("text grows");
+        self
+    }
+
+    /// More of the config file.
+    #[must_use]
+    pub fn config(mut self, toml: &str) -> Self {
+        writeln!(self.config, "{toml}").expect("text grows");
+        self
+    }
+
+    /// Policies beside the defaults, in Cedar.
+    #[must_use]
+    pub fn policies(mut self, cedar: &str) -> Self {
+        self.policies = Some(cedar.to_owned());
+        self
+    }
+
+    /// Everything that the guard does not forbid runs without a person.
+    #[must_use]
+    pub fn allow_all(self) -> Self {
+        Self { no_defaults: true, ..self }.policies(ALLOW_ALL)
+    }
+
+    /// A variable in the gateway's environment.
+    #[must_use]
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A program, with arguments, that starts the gateway.
+    #[must_use]
+    pub fn wrapped(mut self, wrapper: &[&str]) -> Self {
+        self.wrapper = wrapper.iter().map(|&word| word.to_owned()).collect();
+        self
+    }
+
+    /// A state folder outside the test's own.
+    #[must_use]
+    pub fn state(mut self, folder: &Path) -> Self {
+        self.state = Some(folder.to_owned());
+        self
+    }
+
+    /// Starts the gateway and waits until it listens.
+    #[must_use]
+    #[track_caller]
+    pub fn start(self) -> World {
+        let mut world = self.prepare();
+        world.start();
+        world
+    }
+
+    /// Writes everything that the gateway reads, and does not start it.
+    #[must_use]
+    pub fn prepare(self) -> World {
+        let folder = TempDir::with_prefix("portcullis-").expect("a folder for the test");
+        let mut config = self.config;
+        if let Some(policies) = &self.policies {
+            fs::write(folder.path().join("test.cedar"), policies).expect("the policies are written");
+            writeln!(config, "[policy]\nfiles = [\"test.cedar\"]\ndefaults = {}", !self.no_defaults)
+                .expect("text grows");
+        }
+        fs::write(folder.path().join("portcullis.toml"), config).expect("the config is written");
+        let state = self.state.unwrap_or_else(|| folder.path().join("state"));
+        World {
+            state,
+            folder,
+            environment: self.environment,
+            wrapper: self.wrapper,
+            gateway: None,
+            endpoint: String::new(),
+            token: String::new(),
+        }
+    }
+}
+
+const ALLOW_ALL: &str = r#"
+@id("test-may-ask")
+permit (principal, action == Action::"call", resource);
+@id("test-runs")
+permit (principal, action == Action::"call_unattended", resource);
+@id("test-approves")
+permit (principal, action == Action::"approve", resource);
+"#;
+
+/// A gateway and everything around it. Dropping it ends the gateway and removes its folder.
+pub struct World {
+    gateway: Option<Program>,
+    state: PathBuf,
+    environment: Vec<(String, String)>,
+    wrapper: Vec<String>,
+    endpoint: String,
+    token: String,
+    folder: TempDir,
+}
+
+impl World {
+    /// Starts the gateway, again if it was stopped, and waits until it listens.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    #[track_caller]
+    pub fn start(&mut self) {
+        let mut command = self.portcullis(&["serve", "--json", "--listen", "127.0.0.1:0", "--config"]);
+        command.arg(self.folder.path().join("portcullis.toml"));
+        let mut gateway = Program::start(&mut command);
+        let line = gateway.line(READY);
+        let told: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("not JSON: {line:?}: {error}"));
+        told["endpoint"].as_str().expect("it says where it listens").clone_into(&mut self.endpoint);
+        if let Some(token) = told["token"].as_str() {
+            token.clone_into(&mut self.token);
+        }
+        self.gateway = Some(gateway);
+    }
+
+    /// Where agents knock.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// The token of the agent `default`.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// A folder that goes with the test; config and, mostly, state lie in it.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The state folder.
+    #[must_use]
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+
+    /// The agent `default`, stateless.
+    #[must_use]
+    pub fn modern(&self) -> Agent {
+        Agent::modern(&self.endpoint, &self.token)
+    }
+
+    /// The agent `default`, of the era before.
+    #[must_use]
+    pub fn legacy(&self) -> Agent {
+        Agent::legacy(&self.endpoint, &self.token)
+    }
+
+    /// Adds an agent and returns its token.
+    #[must_use]
+    #[track_caller]
+    pub fn add_agent(&self, name: &str) -> String {
+        let told = self.json(&["agent", "add", name]);
+        told["token"].as_str().unwrap_or_else(|| panic!("no token in {told}")).to_owned()
+    }
+
+    /// The gateway's process.
+    ///
+    /// # Panics
+    /// When it was not started.
+    pub fn gateway(&mut self) -> &mut Program {
+        self.gateway.as_mut().expect("the gateway was started")
+    }
+
+    /// `kill -9`; what the gateway started is left to notice by itself.
+    pub fn kill(&mut self) {
+        self.gateway().kill();
+        self.gateway = None;
+    }
+
+    /// Kills and starts again.
+    #[track_caller]
+    pub fn restart(&mut self) {
+        self.kill();
+        self.start();
+    }
+
+    /// Runs the command line against this gateway.
+    #[must_use]
+    #[track_caller]
+    pub fn cli(&self, arguments: &[&str]) -> Output {
+        let mut command = self.portcullis(arguments);
+        program::run(&mut command, Duration::from_secs(30))
+    }
+
+    /// Runs the command line with `--json` and reads what it says: one value, or a list of those on separate lines.
+    ///
+    /// # Panics
+    /// When the command fails or says something else.
+    #[must_use]
+    #[track_caller]
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        let mut with_json = arguments.to_vec();
+        with_json.push("--json");
+        let text = self.cli(&with_json).success();
+        parsed(&text).unwrap_or_else(|error| panic!("{arguments:?} said {text:?}: {error}"))
+    }
+
+    /// Like `json`, for commands that list: always a list.
+    #[must_use]
+    #[track_caller]
+    pub fn list(&self, arguments: &[&str]) -> Vec<Value> {
+        match self.json(arguments) {
+            Value::Array(items) => items,
+            Value::Null => Vec::new(),
+            one @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => vec![one],
+        }
+    }
+
+    /// The open holds.
+    #[must_use]
+    #[track_caller]
+    pub fn holds(&self) -> Vec<Value> {
+        self.list(&["holds", "list"])
+    }
+
+    /// Waits for exactly one open hold and returns its id.
+    ///
+    /// # Panics
+    /// When none comes in time.
+    #[must_use]
+    #[track_caller]
+    pub fn hold(&self) -> String {
+        let found = self.eventually("an open hold", || self.holds().into_iter().next());
+        found["id"].as_str().unwrap_or_else(|| panic!("no id in {found}")).to_owned()
+    }
+
+    /// The whole log, oldest first.
+    #[must_use]
+    #[track_caller]
+    pub fn log(&self) -> Vec<Value> {
+        let mut records = self.list(&["log", "list", "--limit", "1000"]);
+        records.sort_by_key(|record| record["seq"].as_u64());
+        records
+    }
+
+    /// Checks that the log's chain is whole.
+    #[track_caller]
+    pub fn verify(&self) {
+        self.cli(&["log", "verify"]).success();
+    }
+
+    /// Tries until there is something, for at most 20 seconds.
+    ///
+    /// # Panics
+    /// When there is nothing by then.
+    #[track_caller]
+    pub fn eventually<T>(&self, what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
+        let end = Instant::now() + Duration::from_secs(20);
+        loop {
+            if let Some(found) = attempt() {
+                return found;
+            }
+            assert!(Instant::now() < end, "no {what} in time; the gateway said:\n{}", self.said());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// What the gateway wrote to its log on standard error.
+    #[must_use]
+    pub fn said(&self) -> String {
+        self.gateway.as_ref().map(Program::stderr).unwrap_or_default()
+    }
+
+    fn portcullis(&self, arguments: &[&str]) -> Command {
+        let binary = portcullis();
+        let mut words = self.wrapper.iter().map(String::as_str).chain([binary.as_str()]);
+        let mut command = program::command(words.next().expect("there is the binary"));
+        command.args(words).args(arguments).arg("--state").arg(&self.state);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.current_dir(self.folder.path());
+        command
+    }
+}
+
+fn parsed(text: &str) -> serde_json::Result<Value> {
+    if let Ok(value) = serde_json::from_str(text) {
+        return Ok(value);
+    }
+    text.lines().filter(|line| !line.trim().is_empty()).map(serde_json::from_str::<Value>).collect()
+}
+
+/// The gateway's binary: `PORTCULLIS_BIN`, or the one that lies beside the tests.
+///
+/// # Panics
+/// When it has not been built.
+#[must_use]
+pub fn portcullis() -> String {
+    std::env::var("PORTCULLIS_BIN").unwrap_or_else(|_| built("portcullis"))
+}
+
+/// A binary of this workspace, built in the same profile as the running test.
+///
+/// # Panics
+/// When it has not been built.
+#[must_use]
+pub fn built(name: &str) -> String {
+    let test = std::env::current_exe().expect("a test is a file");
+    let folder = test.parent().and_then(Path::parent).expect("tests lie below the target folder");
+    let binary = folder.join(name);
+    assert!(binary.is_file(), "{} is missing: `cargo build --workspace` comes first", binary.display());
+    binary.to_str().expect("the path is UTF-8").to_owned()
+}
