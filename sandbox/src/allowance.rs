@@ -1,0 +1,48 @@
+//! `Allowance`: how much of what nobody asked for is read per second.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// A token bucket that says how long to wait instead of refusing: what waits is the pipe, and so whoever fills it.
+pub(crate) struct Allowance {
+    per_second: u32,
+    /// When everything spent so far will have been earned.
+    settled: Instant,
+}
+
+/// How far spending may run ahead.
+const BURST: Duration = Duration::from_secs(2);
+
+impl Allowance {
+    pub(crate) fn new(per_second: u32) -> Self {
+        Self { per_second, settled: Instant::now() }
+    }
+
+    /// Spends, and says how long to wait before going on.
+    pub(crate) fn spend(&mut self, amount: usize) -> Duration {
+        let now = Instant::now();
+        let cost = Duration::from_secs(1) * u32::try_from(amount).unwrap_or(u32::MAX) / self.per_second;
+        self.settled = self.settled.max(now) + cost;
+        self.owed()
+    }
+
+    /// How long to wait before going on.
+    pub(crate) fn owed(&self) -> Duration {
+        self.settled.saturating_duration_since(Instant::now() + BURST)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_is_free_and_a_flood_waits() {
+        let mut allowance = Allowance::new(1000);
+        assert_eq!(allowance.spend(2000), Duration::ZERO);
+        assert_eq!(allowance.spend(500), Duration::from_millis(500));
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert_eq!(allowance.spend(2000), Duration::ZERO);
+    }
+}

@@ -1,0 +1,228 @@
+//! `Pipe`: a connection over a child's standard streams, shared by every call to it.
+
+mod reader;
+mod writer;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use audit::{Failure, FailureKind};
+use policies::{Call, Object, Value};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::child::Streams;
+use super::stderr;
+use crate::limits::Limits;
+use crate::line::{Era, Line};
+use crate::mcp::{Body, CANCELLED, Flight, Meta, Passenger, Peer, Reply, level, notification};
+use crate::server::Greeting;
+
+/// A connection that is open, to a child that was not greeted yet.
+pub(super) struct Opened {
+    wire: Wire,
+    /// What went wrong with it.
+    broken: watch::Receiver<Option<String>>,
+    /// Cancelled by the reader when the child's output has ended.
+    drained: CancellationToken,
+}
+
+/// What every side of a connection shares.
+#[derive(Clone)]
+struct Wire {
+    peer: Arc<Peer>,
+    /// Whole messages, each one line. A full queue refuses: the child does not read.
+    lines: mpsc::Sender<Vec<u8>>,
+    /// Ends reader and writer; the writer closes the child's input.
+    closing: CancellationToken,
+}
+
+/// A connection to a child that was greeted.
+pub(crate) struct Pipe {
+    wire: Wire,
+    greeting: Greeting,
+    /// The rank of the lowest log level that was asked for, on behalf of anyone.
+    logs: AtomicU8,
+}
+
+/// The last words of a child that has exited take no longer than this to read.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// No log level has this rank.
+const NO_LOGS: u8 = u8::MAX;
+
+/// Puts reader, writer and log onto a child's streams.
+pub(super) fn open(peer: Arc<Peer>, streams: Streams, limits: &Limits, tasks: &TaskTracker) -> Opened {
+    // Room for every call at once, its cancellation, and replies to questions.
+    let (lines, queue) = mpsc::channel(limits.in_flight * 2 + 64);
+    let (breaks, broken) = watch::channel(None);
+    let (closing, drained) = (CancellationToken::new(), CancellationToken::new());
+    tasks.spawn(stderr::copy(peer.server().clone(), streams.stderr));
+    tasks.spawn(writer::write(streams.stdin, queue, closing.clone(), breaks.clone()));
+    let wire = Wire { peer, lines, closing };
+    let reader = reader::Reader::new(wire.clone(), limits, tasks.clone(), breaks);
+    tasks.spawn(reader.read(streams.stdout, drained.clone()));
+    Opened { wire, broken, drained }
+}
+
+impl Opened {
+    pub(super) fn peer(&self) -> &Arc<Peer> {
+        &self.wire.peer
+    }
+
+    pub(super) fn send(&self, message: Vec<u8>) -> Result<(), Failure> {
+        self.wire.send(message)
+    }
+
+    /// The same connection, for calls.
+    pub(super) fn ready(&self, greeting: Greeting) -> Pipe {
+        Pipe { wire: self.wire.clone(), greeting, logs: AtomicU8::new(NO_LOGS) }
+    }
+
+    /// Waits until something is wrong with the connection, and says what. Cancel-safe.
+    pub(super) async fn broken(&self) -> String {
+        let mut broken = self.broken.clone();
+        let why = broken.wait_for(Option::is_some).await;
+        why.ok().and_then(|why| why.clone()).unwrap_or_else(|| "its connection ended".to_owned())
+    }
+
+    /// Waits until everything that the child said was taken.
+    pub(super) async fn drained(&self) {
+        // A grandchild may hold the stream open for ever.
+        tokio::time::timeout(LAST_WORDS, self.drained.cancelled()).await.ok();
+    }
+
+    /// Closes it: whoever waits gets this reply.
+    pub(super) fn close(&self, reply: impl Fn() -> Reply + Send + 'static) {
+        self.wire.peer.end(reply);
+        self.wire.closing.cancel();
+    }
+}
+
+impl Wire {
+    /// Queues one message. Never waits.
+    fn send(&self, mut message: Vec<u8>) -> Result<(), Failure> {
+        message.push(b'\n');
+        self.lines.try_send(message).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => {
+                failure(FailureKind::Busy, "the server does not read what it is sent")
+            }
+            mpsc::error::TrySendError::Closed(_) => {
+                failure(FailureKind::Unreachable, "the connection to the server ended")
+            }
+        })
+    }
+}
+
+fn failure(kind: FailureKind, detail: &str) -> Failure {
+    Failure { kind, detail: detail.to_owned() }
+}
+
+impl Pipe {
+    /// What the child said of itself.
+    pub(crate) fn greeting(&self) -> &Greeting {
+        &self.greeting
+    }
+
+    /// Sends a call and waits for its reply.
+    pub(super) async fn call(&self, call: &Call, line: &Line) -> Reply {
+        let era = self.greeting.era;
+        if line.resume.is_some() && era != Era::Modern {
+            let detail = "the server does not know how to go on with a call that asked for input";
+            return Reply::failed(FailureKind::Unsupported, detail);
+        }
+        let passenger = Passenger::of(line);
+        self.lower_logs(&passenger, line.log_level.as_deref());
+        let meta = Meta {
+            era,
+            progress: line.progress,
+            capabilities: Some(&line.capabilities),
+            trace: &line.trace,
+            log_level: line.log_level.as_deref(),
+        };
+        self.exchange(&Body::Call(call, line.resume.as_ref()), &meta, Some(passenger)).await
+    }
+
+    /// Asks something that is not a call, and waits for the reply.
+    pub(super) async fn ask(&self, body: &Body<'_>, meta: &Meta<'_>) -> Reply {
+        self.exchange(body, meta, None).await
+    }
+
+    async fn exchange(&self, body: &Body<'_>, meta: &Meta<'_>, passenger: Option<Passenger>) -> Reply {
+        let flight = self.wire.peer.board(passenger);
+        let message = match body.write(flight.id(), meta) {
+            Ok(message) => message,
+            Err(why) => return Reply::failed(FailureKind::Malformed, why),
+        };
+        if let Err(failure) = self.wire.send(message) {
+            return Reply::Failed(failure);
+        }
+        let mut sent = Sent { wire: &self.wire, flight, over: false };
+        let reply = sent.flight.reply().await;
+        sent.over = true;
+        reply
+    }
+
+    /// Opens a `subscriptions/listen` for these resources and every list, in place of `previous`; yields its id.
+    pub(super) fn listen(&self, uris: &BTreeSet<String>, previous: Option<u64>) -> Option<u64> {
+        let params = self.greeting.listen(uris)?;
+        let id = self.wire.peer.board_unheard();
+        let message = Body::Plain("subscriptions/listen", &params).write(id, &Meta::own(Era::Modern)).ok()?;
+        self.wire.send(message).ok()?;
+        if let Some(previous) = previous {
+            self.wire.give_up(previous);
+        }
+        Some(id)
+    }
+
+    /// A legacy server logs for the whole connection at one level: the lowest that any agent asked for. Who gets what of
+    /// it is decided where it arrives.
+    fn lower_logs(&self, passenger: &Passenger, level: Option<&str>) {
+        let (Some(rank), Some(level)) = (passenger.logs, level) else { return };
+        if self.greeting.era == Era::Modern || !self.greeting.offers("logging") {
+            return;
+        }
+        if self.logs.fetch_min(rank, Ordering::Relaxed) > rank {
+            let params: Object = [("level", Value::from(level))].into_iter().collect();
+            let id = self.wire.peer.board_unheard();
+            if let Ok(message) = Body::Plain("logging/setLevel", &params).write(id, &Meta::own(self.greeting.era)) {
+                // A refusal costs log messages, not the call.
+                self.wire.send(message).ok();
+            }
+        }
+    }
+}
+
+impl Wire {
+    fn give_up(&self, id: u64) {
+        let params = format!(r#"{{"requestId":{id},"reason":"the caller gave it up"}}"#);
+        // A server that does not read its input does not read this either.
+        self.send(notification(CANCELLED, &params)).ok();
+    }
+}
+
+/// A request on the wire. Dropping it before its reply tells the server that nobody waits for it.
+struct Sent<'a> {
+    wire: &'a Wire,
+    flight: Flight,
+    over: bool,
+}
+
+impl Drop for Sent<'_> {
+    fn drop(&mut self) {
+        if !self.over {
+            self.wire.give_up(self.flight.id());
+        }
+    }
+}
+
+impl Passenger {
+    /// The agent's side of a line.
+    pub(crate) fn of(line: &Line) -> Self {
+        let logs = line.log_level.as_deref().map(level);
+        Self { events: line.events.clone(), progress: line.progress, logs }
+    }
+}

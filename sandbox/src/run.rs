@@ -1,0 +1,274 @@
+//! `Sandbox`: every tool server, and the one way to run a call at one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use audit::{Entry, Failure, FailureKind, Outcome, Raw};
+use policies::{Call, Object, ServerName, Value};
+use tokio::sync::{Semaphore, broadcast};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use vault::Leases;
+
+use crate::config::{Reach, ServerConfig};
+use crate::limits::Limits;
+use crate::line::Line;
+use crate::mcp::{Page, Pages, Reply};
+use crate::phase::Phase;
+use crate::process::Process;
+use crate::remote::Remote;
+use crate::server::{Change, Greeting, Kind, Listing, ServerError, ServerState, Status};
+use crate::watched::{MAX_WATCHED, Watched};
+
+/// Every tool server, and the one way to run a call at one. Clones share the servers.
+#[derive(Clone)]
+pub struct Sandbox {
+    servers: Arc<BTreeMap<ServerName, Server>>,
+    changes: broadcast::Sender<Change>,
+    stop: CancellationToken,
+}
+
+struct Server {
+    kind: Kind,
+    limits: Limits,
+    /// A call holds one while it runs.
+    slots: Semaphore,
+    reached: Reached,
+}
+
+enum Reached {
+    Process(Arc<Process>),
+    Remote(Arc<Remote>),
+    /// It cannot even be tried: this is why.
+    Never(String),
+}
+
+/// A receiver that falls further behind than this learns that it missed changes.
+const CHANGES: usize = 256;
+
+impl Sandbox {
+    /// Starts every server in the background and returns at once; a server that does not come up is tried again, later and
+    /// later. All work belongs to `tasks` and ends when `stop` is cancelled: calls that still run then are
+    /// [`Outcome::Interrupted`].
+    #[must_use]
+    pub fn start(servers: Vec<(ServerName, ServerConfig)>, tasks: TaskTracker, stop: CancellationToken) -> Self {
+        let changes = broadcast::Sender::new(CHANGES);
+        let start = |(name, config): (ServerName, ServerConfig)| {
+            let server = Server::start(name.clone(), config, &changes, &tasks, &stop);
+            (name, server)
+        };
+        let servers = Arc::new(servers.into_iter().map(start).collect());
+        Self { servers, changes, stop }
+    }
+
+    /// Runs a recorded call. Ends at the earliest of: the answer, the line's cancellation, its deadline or the server's own
+    /// `call_timeout`, and the sandbox's end. Dropping it gives the call up.
+    pub async fn run(&self, entry: &Entry, leases: &Leases, line: Line) -> Outcome {
+        // Nothing can be lent yet; the kinds that place secrets will ask for this.
+        let _: &Leases = leases;
+        self.run_call(entry.call(), line).await
+    }
+
+    async fn run_call(&self, call: &Call, line: Line) -> Outcome {
+        let Some(server) = self.servers.get(call.tool().server()) else {
+            return failed(FailureKind::Unsupported, "the server is not configured any more");
+        };
+        let Ok(_slot) = server.slots.try_acquire() else {
+            let detail = format!("the server already runs {} calls", server.limits.in_flight);
+            return failed(FailureKind::Busy, detail);
+        };
+        let deadline = line.deadline.min(Instant::now() + server.limits.call);
+        tokio::select! {
+            biased;
+            reply = server.call(call, &line) => outcome(reply),
+            () = line.cancel.cancelled() => Outcome::Cancelled,
+            () = self.stop.cancelled() => Outcome::Interrupted,
+            () = tokio::time::sleep_until(deadline) => failed(FailureKind::OutOfTime, "the server did not answer in time"),
+        }
+    }
+
+    /// What a server offers, each item as it was sent, following every page. Empty where the server does not declare
+    /// the capability.
+    ///
+    /// # Errors
+    /// [`ServerError`]; a list that is cut short is an error, not a shorter list.
+    pub async fn list(
+        &self,
+        server: &ServerName,
+        what: Listing,
+        deadline: Duration,
+    ) -> Result<Vec<Value>, ServerError> {
+        let server = self.find(server)?;
+        let listed = tokio::time::timeout(deadline, server.list(what)).await;
+        listed.unwrap_or(Err(ServerError::OutOfTime))
+    }
+
+    /// How a server is, now.
+    #[must_use]
+    pub fn server(&self, server: &ServerName) -> Option<ServerState> {
+        let server = self.servers.get(server)?;
+        Some(ServerState { kind: server.kind, status: server.status() })
+    }
+
+    /// The names of all servers.
+    pub fn names(&self) -> impl Iterator<Item = &ServerName> {
+        self.servers.keys()
+    }
+
+    /// What changes from now on. A receiver that is too slow is told that it missed some; then anything may have changed.
+    #[must_use]
+    pub fn changes(&self) -> broadcast::Receiver<Change> {
+        self.changes.subscribe()
+    }
+
+    /// Asks to hear when a resource changes. Watchers are counted; each has to [`Self::unwatch`] once.
+    ///
+    /// # Errors
+    /// [`ServerError`] where there is no such server, it does not offer this, or too much is watched.
+    pub async fn watch(&self, server: &ServerName, uri: &str) -> Result<(), ServerError> {
+        let server = self.find(server)?;
+        let offered = server.greeting().await?.capabilities.pointer("/resources/subscribe").and_then(Value::as_bool);
+        if offered != Some(true) {
+            return Err(ServerError::NotOffered("subscriptions to resources"));
+        }
+        let added = server.watched().and_then(|watched| watched.add(uri));
+        let too_many = || ServerError::Busy { detail: format!("{MAX_WATCHED} resources are watched") };
+        added.map(drop).ok_or_else(too_many)
+    }
+
+    /// Counts one watcher of a resource less.
+    pub fn unwatch(&self, server: &ServerName, uri: &str) {
+        if let Some(watched) = self.servers.get(server).and_then(Server::watched) {
+            watched.remove(uri);
+        }
+    }
+
+    fn find(&self, server: &ServerName) -> Result<&Server, ServerError> {
+        self.servers.get(server).ok_or_else(|| ServerError::Unknown(server.clone()))
+    }
+}
+
+impl Server {
+    fn start(
+        name: ServerName,
+        config: ServerConfig,
+        changes: &broadcast::Sender<Change>,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> Self {
+        let (kind, limits) = (config.kind(), config.limits);
+        let (changes, tasks, stop) = (changes.clone(), tasks.clone(), stop.clone());
+        let reached = match config.reach {
+            Reach::Process(program) => Reached::Process(Process::start(name, program, limits, changes, tasks, stop)),
+            Reach::Remote(endpoint) => match Remote::start(name, endpoint, limits, changes, tasks, stop) {
+                Ok(remote) => Reached::Remote(remote),
+                Err(error) => Reached::Never(format!("the system's certificates cannot be read: {error}")),
+            },
+        };
+        Self { kind, limits, slots: Semaphore::new(limits.in_flight), reached }
+    }
+
+    async fn call(&self, call: &Call, line: &Line) -> Reply {
+        match &self.reached {
+            Reached::Process(process) => process.call(call, line).await,
+            Reached::Remote(remote) => remote.call(call, line).await,
+            Reached::Never(why) => Reply::failed(FailureKind::Unreachable, why.as_str()),
+        }
+    }
+
+    async fn ask(&self, method: &'static str, params: &Object) -> Reply {
+        match &self.reached {
+            Reached::Process(process) => process.ask(method, params).await,
+            Reached::Remote(remote) => remote.ask(method, params).await,
+            Reached::Never(why) => Reply::failed(FailureKind::Unreachable, why.as_str()),
+        }
+    }
+
+    async fn greeting(&self) -> Result<Greeting, ServerError> {
+        match &self.reached {
+            Reached::Process(process) => process.greeting().await,
+            Reached::Remote(remote) => remote.greeting().await,
+            Reached::Never(why) => Err(ServerError::Down { why: why.clone() }),
+        }
+    }
+
+    fn watched(&self) -> Option<&Watched> {
+        match &self.reached {
+            Reached::Process(process) => Some(process.watched()),
+            Reached::Remote(remote) => Some(remote.watched()),
+            Reached::Never(_) => None,
+        }
+    }
+
+    fn status(&self) -> Status {
+        match &self.reached {
+            Reached::Process(process) => status(process.phase(), |pipe| pipe.greeting().clone()),
+            Reached::Remote(remote) => status(remote.phase(), Greeting::clone),
+            Reached::Never(why) => Status::Down { why: why.clone(), retry_at: Instant::now() + NEVER },
+        }
+    }
+
+    async fn list(&self, what: Listing) -> Result<Vec<Value>, ServerError> {
+        if !self.greeting().await?.offers(what.capability()) {
+            return Ok(Vec::new());
+        }
+        let mut pages = Pages::new(what, self.limits.answer);
+        let mut params = Object::new();
+        loop {
+            let result = match self.ask(what.method(), &params).await {
+                Reply::Result(result) => result,
+                Reply::Error(error) => match error.get("code").and_then(Value::as_i64).unwrap_or_default() {
+                    // A server may offer resources and know no templates.
+                    METHOD_NOT_FOUND => return Ok(Vec::new()),
+                    code => return Err(ServerError::Refused { code }),
+                },
+                Reply::Failed(failure) => return Err(error_of(failure)),
+                Reply::Stopped => return Err(ServerError::Down { why: "the gateway stops".to_owned() }),
+            };
+            match pages.add(result)? {
+                Page::More(next) => params = next,
+                Page::Last => return Ok(pages.into_items()),
+            }
+        }
+    }
+}
+
+const METHOD_NOT_FOUND: i64 = -32601;
+
+/// The time to say for what is not tried again before the next start.
+const NEVER: Duration = Duration::from_hours(24);
+
+fn status<C>(phase: Phase<C>, greeting: impl Fn(&C) -> Greeting) -> Status {
+    match phase {
+        Phase::Starting => Status::Starting,
+        Phase::Ready(connection) => Status::Ready(greeting(&connection)),
+        Phase::Down { why, retry_at } => Status::Down { why, retry_at },
+    }
+}
+
+fn outcome(reply: Reply) -> Outcome {
+    match reply {
+        Reply::Result(result) => Outcome::Answered(Raw::new(result)),
+        Reply::Error(error) => Outcome::Errored(Raw::new(error)),
+        Reply::Failed(failure) => Outcome::Failed(failure),
+        Reply::Stopped => Outcome::Interrupted,
+    }
+}
+
+fn failed(kind: FailureKind, detail: impl Into<String>) -> Outcome {
+    Outcome::Failed(Failure { kind, detail: detail.into() })
+}
+
+fn error_of(failure: Failure) -> ServerError {
+    let Failure { kind, detail } = failure;
+    match kind {
+        FailureKind::OutOfTime => ServerError::OutOfTime,
+        FailureKind::Malformed => ServerError::Malformed { detail },
+        FailureKind::TooLarge => ServerError::TooLarge { detail },
+        FailureKind::Busy => ServerError::Busy { detail },
+        // `FailureKind` may grow; whatever it is, the server gave no list.
+        _ => ServerError::Down { why: detail },
+    }
+}
