@@ -5,6 +5,7 @@
 
 mod bounds;
 
+use jsonschema::error::ValidationErrorKind;
 use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde::Serialize;
 use thiserror::Error;
@@ -101,12 +102,29 @@ fn violation(error: ValidationError<'_>) -> Violation {
 
 /// Bounded: a schema may hold a thousand allowed values, and its own text is not trusted either.
 fn reason(error: &ValidationError<'_>) -> String {
-    let text = error.masked().to_string();
+    let text = if repeats_values(error.kind()) {
+        format!("value does not meet `{}`", error.kind().keyword())
+    } else {
+        error.masked().to_string()
+    };
     let mut short: String = text.chars().filter(|c| !c.is_control()).take(300).collect();
     if short.len() < text.len() {
         short.push('…');
     }
     short
+}
+
+/// These would show values of the arguments even when they are masked. (Names of members are shown: they are what the
+/// agent has to correct, and the pointers hold them too.)
+fn repeats_values(kind: &ValidationErrorKind) -> bool {
+    matches!(
+        kind,
+        ValidationErrorKind::UnevaluatedItems { .. }
+            | ValidationErrorKind::PropertyNames { .. }
+            | ValidationErrorKind::FromUtf8 { .. }
+            | ValidationErrorKind::RegexEngineFailure { .. }
+            | ValidationErrorKind::Custom { .. }
+    )
 }
 
 #[cfg(test)]

@@ -174,14 +174,15 @@ fn verb(verb: Verb) -> &'static str {
 }
 
 /// Rounded up, so that 100.01 is not within 100; without its sign, so that -100 is not within 50.
-fn whole_units(amount: &str) -> Option<i64> {
+pub(super) fn whole_units(amount: &str) -> Option<i64> {
     let amount = amount.trim().trim_start_matches(['-', '+']);
     let (whole, fraction) = amount.split_once('.').unwrap_or((amount, ""));
     if !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
     let rest = i64::from(fraction.bytes().any(|byte| byte != b'0'));
-    whole.bytes().all(|byte| byte.is_ascii_digit()).then(|| whole.parse::<i64>().ok()?.checked_add(rest)).flatten()
+    let digits = whole.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| whole.parse::<i64>().ok()?.checked_add(rest)).flatten()
 }
 
 fn tool_entity(id: EntityUid, tool: &Tool) -> Option<Entity> {

@@ -34,6 +34,11 @@ impl Policy {
         self.inner.annotation("next")
     }
 
+    /// Whether its text holds this word: more often than it uses it, never less.
+    fn mentions(&self, word: &str) -> bool {
+        self.text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|found| found == word)
+    }
+
     fn concerns(&self, action: &str) -> bool {
         let is = |uid: &EntityUid| uid.id().unescaped() == action;
         match self.inner.action_constraint() {
@@ -122,7 +127,7 @@ impl Slice {
             // Ids are unique by now; should two ever collide, the empty set permits nothing.
             PolicySet::from_policies(policies).unwrap_or_default()
         };
-        let mentions = |word: &str| chosen.iter().any(|policy| policy.text.contains(word));
+        let mentions = |word: &str| chosen.iter().any(|policy| policy.mentions(word));
         Self {
             all: Arc::clone(all),
             call: set("call"),

@@ -30,12 +30,16 @@ pub(super) fn each(text: &str, found: &mut impl FnMut(&str)) {
 }
 
 fn once(text: &str) -> Vec<String> {
-    let runs = text.split(|c: char| !is_encoded(c)).filter(|run| run.len() >= SHORTEST).take(RUNS);
+    let runs = text.split(|c: char| !is_encoded(c));
+    // `/` is a digit of base64 and the joint of paths: both readings are tried.
+    let parts = runs.clone().filter(|run| run.contains('/')).flat_map(|run| run.split('/'));
+    let runs = runs.chain(parts).filter(|run| run.len() >= SHORTEST).take(RUNS);
     percent(text).into_iter().chain(runs.flat_map(|run| [hex(run), base64(run)]).flatten()).collect()
 }
 
+/// Not `=`: padding is not needed to decode, and stands between names and values too.
 fn is_encoded(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_' | '=')
+    c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_')
 }
 
 fn percent(text: &str) -> Option<String> {

@@ -38,7 +38,7 @@ pub(super) fn provenance(session: &Session, arguments: &Value) -> Provenance {
         for leaf in &mut leaves {
             let (text, cut) = text::prefix(&leaf.text, left);
             left -= text.len();
-            leaf.cut = cut;
+            leaf.cut |= cut;
             leaf.best = look(&session.index, text);
         }
         near::mark(&session.index, &mut leaves);

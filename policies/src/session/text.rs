@@ -90,7 +90,8 @@ pub(super) fn normalise(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         text.chars().for_each(|c| push(c.to_ascii_lowercase()));
     } else {
-        text.nfkc().flat_map(char::to_lowercase).for_each(push);
+        // One character may become eighteen: the work follows what was sent.
+        text.nfkc().flat_map(char::to_lowercase).take(2 * text.len() + 64).for_each(push);
     }
     Cow::Owned(normal)
 }

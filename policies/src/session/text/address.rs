@@ -67,6 +67,10 @@ fn path(token: &str, visit: &mut impl FnMut(&str)) {
     } else if segments >= 3 || rooted || token.contains(|c: char| c == '.' || c.is_ascii_digit()) {
         visit(token);
     }
+    // A file keeps its name when it is moved; a name like `report.pdf` is anybody's.
+    if let Some((_, name)) = token.rsplit_once(['/', '\\']).filter(|(_, name)| is_id(name)) {
+        visit(name);
+    }
 }
 
 /// The larger things that an argument may be inside of, or have been made longer from: the host of a mail address, the

@@ -74,5 +74,10 @@ fn end(run: &mut Vec<&str>, name: &mut impl FnMut(&str)) {
     if run.len() >= 2 {
         name(&run.join(" "));
     }
+    if run.len() > 2 {
+        // `Mallory Malone Ltd`, `Contact Mallory Malone`: the name may be less than the run.
+        let ends = [run.first_chunk::<2>(), run.last_chunk::<2>()];
+        ends.into_iter().flatten().for_each(|pair| name(&pair.join(" ")));
+    }
     run.clear();
 }

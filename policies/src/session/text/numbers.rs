@@ -52,7 +52,7 @@ impl Run {
     }
 
     fn end(&mut self, visit: &mut impl FnMut(&str)) {
-        if self.groups >= 2 && self.text.len() >= 7 {
+        if self.groups >= 2 && self.text.len() >= 5 {
             visit(&self.text);
         }
         *self = Self::default();
