@@ -5,6 +5,7 @@ use std::time::Duration;
 use policies::ServerName;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::ChildStderr;
+use tokio::time::Instant;
 
 use super::split::{Piece, Splitter};
 use crate::allowance::Allowance;
@@ -21,8 +22,8 @@ const BYTES: u32 = 1 << 20;
 pub(super) async fn copy(server: ServerName, stderr: ChildStderr) {
     let mut reader = BufReader::new(stderr);
     let mut splitter = Splitter::new(LINE);
-    let mut log = Log { server, lines: Allowance::new(LINES), left_out: 0 };
-    let mut bytes = Allowance::new(BYTES);
+    let mut log = Log { server, lines: Allowance::new(LINES, Instant::now()), left_out: 0 };
+    let mut bytes = Allowance::new(BYTES, Instant::now());
     while let Ok(chunk) = reader.fill_buf().await {
         let length = chunk.len();
         if length == 0 {
@@ -30,7 +31,7 @@ pub(super) async fn copy(server: ServerName, stderr: ChildStderr) {
         }
         splitter.feed(chunk, &mut |piece| log.piece(piece));
         reader.consume(length);
-        tokio::time::sleep(bytes.spend(length)).await;
+        tokio::time::sleep(bytes.spend(length, Instant::now())).await;
     }
 }
 
@@ -50,11 +51,12 @@ impl Log {
     }
 
     fn line(&mut self, text: &str) {
-        if self.lines.owed() > Duration::ZERO {
+        let now = Instant::now();
+        if self.lines.owed(now) > Duration::ZERO {
             self.left_out += 1;
             return;
         }
-        self.lines.spend(1);
+        self.lines.spend(1, now);
         // `?` escapes control characters: a server must not write to the operator's terminal.
         tracing::debug!(server = %self.server, stderr = ?text, left_out = std::mem::take(&mut self.left_out));
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use audit::{Failure, FailureKind};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
 use crate::allowance::Allowance;
 use crate::limits::Limits;
@@ -40,7 +41,7 @@ impl Stream {
             decoder: Decoder::new(limits.answer),
             events: VecDeque::new(),
             limit: limits.answer,
-            unsolicited: Allowance::new(UNSOLICITED),
+            unsolicited: Allowance::new(UNSOLICITED, Instant::now()),
             last_id: None,
             retry: RETRY,
         }
@@ -66,7 +67,7 @@ impl Stream {
 
     /// Pays for an event of so many bytes that nobody asked for, waiting where there were too many: the server feels it.
     pub(super) async fn pay(&mut self, bytes: usize) {
-        let owed = self.unsolicited.spend(1 + bytes / UNIT);
+        let owed = self.unsolicited.spend(1 + bytes / UNIT, Instant::now());
         if owed > Duration::ZERO {
             tokio::time::sleep(owed).await;
         }

@@ -7,6 +7,7 @@ use policies::Limits as JsonLimits;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::ChildStdout;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -38,7 +39,7 @@ const BUFFER: usize = 64 << 10;
 impl Reader {
     pub(super) fn new(wire: Wire, limits: &Limits, tasks: TaskTracker, breaks: watch::Sender<Option<String>>) -> Self {
         let (splitter, json) = (Splitter::new(limits.answer), limits.json());
-        Self { wire, splitter, json, unsolicited: Allowance::new(UNSOLICITED), tasks, breaks }
+        Self { wire, splitter, json, unsolicited: Allowance::new(UNSOLICITED, Instant::now()), tasks, breaks }
     }
 
     /// Reads until the child's output ends or the connection closes.
@@ -78,7 +79,7 @@ impl Reader {
             Piece::Oversized(answers) => oversized(wire, breaks, json.bytes, answers),
             Piece::Endless => break_off(breaks, "it sent a line without end"),
         });
-        self.unsolicited.spend(cost)
+        self.unsolicited.spend(cost, Instant::now())
     }
 }
 
