@@ -109,7 +109,11 @@ impl Verdict {
 impl Policies {
     /// Decides what may happen to a call.
     pub fn decide(&self, call: Call, around: &Circumstances<'_>) -> Verdict {
-        let mut assessment = assess(&call, around);
+        let assessment = assess(&call, around);
+        self.judge(call, assessment, around)
+    }
+
+    fn judge(&self, call: Call, mut assessment: Assessment, around: &Circumstances<'_>) -> Verdict {
         let slice = self.slices.of(call.tool());
         let Some(question) = Question::new(&call, &assessment, around, slice) else {
             return Verdict::Deny(Denial::new(call, assessment, unaskable()));
@@ -125,9 +129,7 @@ impl Policies {
         assessment.policies.extend(unattended.ids());
         let binding = Binding::of(&call, slice.hash());
         match unattended {
-            Answer::Yes(_) => {
-                Verdict::Allow(Permit::new(call, assessment, binding, Because::Policy, around.now))
-            }
+            Answer::Yes(_) => Verdict::Allow(Permit::new(call, assessment, binding, Because::Policy, around.now)),
             Answer::No(_) => Verdict::Hold(Held::new(call, assessment, binding, around.hold_for)),
             Answer::Broken(_) => Verdict::Deny(Denial::new(call, assessment, broken())),
         }
@@ -162,7 +164,7 @@ impl Policies {
 
     /// The ids of all policies, in the order they were read.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
-        self.slices.policies().iter().map(|policy| policy.id())
+        self.slices.policies().iter().map(Policy::id)
     }
 }
 

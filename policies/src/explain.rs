@@ -79,7 +79,9 @@ impl fmt::Display for Explanation {
         for (pointer, origin) in self.provenance.iter() {
             match origin {
                 Origin::Unseen => {}
-                Origin::Forgotten { .. } => writeln!(f, "  {} may come from a result that was forgotten", Shown(pointer))?,
+                Origin::Forgotten { .. } => {
+                    writeln!(f, "  {} may come from a result that was forgotten", Shown(pointer))?;
+                }
                 Origin::Seen(seen) => {
                     let (how, tool) = (seen.how.as_str(), Shown(&seen.tool));
                     let kind = if seen.untrusted { ", which outsiders can write to" } else { "" };

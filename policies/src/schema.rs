@@ -91,13 +91,14 @@ impl Schema {
             let message = "a number is too large to be checked".to_owned();
             return Err(vec![Violation { at: String::new(), message }]);
         };
-        let violations: Vec<Violation> = self.validator.iter_errors(&arguments).take(VIOLATIONS).map(violation).collect();
+        let violations: Vec<Violation> =
+            self.validator.iter_errors(&arguments).take(VIOLATIONS).map(|error| violation(&error)).collect();
         if violations.is_empty() { Ok(()) } else { Err(violations) }
     }
 }
 
-fn violation(error: ValidationError<'_>) -> Violation {
-    Violation { at: error.instance_path().to_string(), message: reason(&error) }
+fn violation(error: &ValidationError<'_>) -> Violation {
+    Violation { at: error.instance_path().to_string(), message: reason(error) }
 }
 
 /// Bounded: a schema may hold a thousand allowed values, and its own text is not trusted either.

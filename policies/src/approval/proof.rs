@@ -53,6 +53,7 @@ pub const COVER_ROUNDS: u8 = 8;
 
 impl Hold {
     /// The proof that this hold lets its call run, if it does so at this time.
+    #[must_use]
     pub fn approved(&self, now: Timestamp) -> Option<Approved> {
         if self.state != HoldState::Approved || now >= self.expires {
             return None;
@@ -63,6 +64,7 @@ impl Hold {
 
     /// The proof that `by` goes on with an approved call, if the step [`Continue`](super::Step::Continue) let just this
     /// one go on and the time is not over.
+    #[must_use]
     pub fn covered(&self, by: &CallId, now: Timestamp) -> Option<Covered> {
         let until = self.covered_until().filter(|until| now < *until)?;
         let last = matches!(&self.state, HoldState::Consumed { by: last } if last == by);

@@ -59,12 +59,7 @@ pub(super) fn tool_id(server: &ServerName, method: Method, tool: &str) -> String
 
 impl Question {
     /// `None` if the call cannot be put to the policies; it must then be denied.
-    pub(super) fn new(
-        call: &Call,
-        assessment: &Assessment,
-        around: &Circumstances<'_>,
-        slice: &Slice,
-    ) -> Option<Self> {
+    pub(super) fn new(call: &Call, assessment: &Assessment, around: &Circumstances<'_>, slice: &Slice) -> Option<Self> {
         let tool = uid(&NAMES.tool, &tool_id(call.tool().server(), call.tool().method(), call.tool().name()));
         let arguments = uid(&NAMES.arguments, "");
         let mut entities = vec![tool_entity(tool.clone(), call.tool())?];
@@ -80,9 +75,8 @@ impl Question {
         }
         let context = Context::from_pairs(context.into_iter().map(|(name, value)| (name.to_owned(), value))).ok()?;
         let agent = uid(&NAMES.agent, call.agent().as_str());
-        let request = |action: &EntityUid, context| {
-            Request::new(agent.clone(), action.clone(), tool.clone(), context, None).ok()
-        };
+        let request =
+            |action: &EntityUid, context| Request::new(agent.clone(), action.clone(), tool.clone(), context, None).ok();
         Some(Self {
             call: request(&NAMES.call, context.clone())?,
             unattended: request(&NAMES.call_unattended, context)?,
@@ -148,7 +142,8 @@ fn surrounding(around: &Circumstances<'_>, assessment: &Assessment) -> Pairs {
 
 fn money(facts: &Facts) -> Option<RestrictedExpression> {
     let Money { amount, currency, payee } = facts.money.as_ref()?;
-    let amount = amount.as_deref().and_then(whole_units).map(|amount| ("amount", RestrictedExpression::new_long(amount)));
+    let amount =
+        amount.as_deref().and_then(whole_units).map(|amount| ("amount", RestrictedExpression::new_long(amount)));
     let currency = currency.as_deref().map(|currency| ("currency", string(currency)));
     let payee = payee.as_deref().map(|payee| ("payee", string(payee)));
     record(amount.into_iter().chain(currency).chain(payee))

@@ -117,8 +117,7 @@ impl Held {
                 "Send the call again; it will wait for a new approval.",
             )));
         }
-        let because =
-            Because::Approval { hold: approved.hold().clone(), operators: approved.operators().to_vec() };
+        let because = Because::Approval { hold: approved.hold().clone(), operators: approved.operators().to_vec() };
         self.permit_if_same(approved.binding(), because, now)
     }
 

@@ -53,6 +53,9 @@ pub(super) const SCHEMA: &str = include_str!("../../rules/portcullis.cedarschema
 
 impl Policies {
     /// The policies that ship with the gateway.
+    ///
+    /// # Panics
+    /// Never: they are part of the binary, and a test loads them.
     #[must_use]
     pub fn builtin() -> Self {
         #[expect(clippy::expect_used, reason = "embedded text; a test loads it")]
@@ -128,7 +131,12 @@ impl Loader {
     fn take(&mut self, source: &Source, set: &PolicySet) {
         for template in set.templates() {
             let at = offset_of_text(source, &template.to_string());
-            self.problem(source, at, None, "templates are not supported: write the principal and the resource out".into());
+            self.problem(
+                source,
+                at,
+                None,
+                "templates are not supported: write the principal and the resource out".into(),
+            );
         }
         let mut policies: Vec<&cedar_policy::Policy> = set.policies().collect();
         policies.sort_by_key(|policy| offset_of_policy(policy));

@@ -66,13 +66,7 @@ pub enum Because {
 pub const PERMIT_LASTS: SignedDuration = SignedDuration::from_secs(60);
 
 impl Permit {
-    pub(super) fn new(
-        call: Call,
-        assessment: Assessment,
-        binding: Binding,
-        because: Because,
-        now: Timestamp,
-    ) -> Self {
+    pub(super) fn new(call: Call, assessment: Assessment, binding: Binding, because: Because, now: Timestamp) -> Self {
         let expires = now.saturating_add(PERMIT_LASTS).unwrap_or(now);
         Self { call, assessment, binding, because, expires }
     }

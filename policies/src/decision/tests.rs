@@ -149,6 +149,7 @@ fn an_operator_can_keep_an_approval_to_some() {
         forbid (principal, action == Action::"approve", resource in Server::"files")
         when { context.agent == Agent::"agent" } unless { principal in Role::"admin" };"#,
     );
-    let may = |role: &str| policies.may_approve(&OperatorId::authenticated("bob"), &[role.to_owned()], &hold("agent", 1));
+    let may =
+        |role: &str| policies.may_approve(&OperatorId::authenticated("bob"), &[role.to_owned()], &hold("agent", 1));
     assert!(may("admin") && !may("operator"));
 }

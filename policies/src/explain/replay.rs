@@ -20,10 +20,13 @@ use crate::session::Session;
 /// "arguments", "result"?}`. Its tool counts as pinned and known. What it answered is seen by the rows after it.
 pub struct Replay<'a> {
     policies: &'a Policies,
-    standing: Box<dyn Fn(&ServerName, &str) -> Standing + 'a>,
+    standing: Box<Standings<'a>>,
     sessions: HashMap<SessionKey, Session>,
     now: Timestamp,
 }
+
+/// How far each server's tool is trusted.
+type Standings<'a> = dyn Fn(&ServerName, &str) -> Standing + 'a;
 
 /// Why a row cannot be decided. Later rows go on.
 #[derive(Debug, Error)]
@@ -112,13 +115,8 @@ impl<'a> Replay<'a> {
         let key = session_key(row)?;
         let again = || Call::new(call_id(line), agent(row), key.clone(), Arc::clone(&tool), arguments(row));
         let session = self.sessions.entry(key.clone()).or_default();
-        let around = Circumstances {
-            session,
-            first_use: false,
-            anomaly: false,
-            now: self.now,
-            hold_for: HoldTimes::default(),
-        };
+        let around =
+            Circumstances { session, first_use: false, anomaly: false, now: self.now, hold_for: HoldTimes::default() };
         let explanation = Explanation::of(&self.policies.decide(again(), &around));
         if let Some(result) = row.get("result").filter(|result| !result.is_null()) {
             let call = again();

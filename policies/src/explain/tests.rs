@@ -43,16 +43,19 @@ fn a_line_of_json_has_these_members_in_this_order() {
 #[test]
 fn a_bad_row_says_what_is_wrong_and_the_rest_goes_on() {
     let policies = Policies::builtin();
-    let found = rows(&policies, &[
-        "{",
-        "[]",
-        r#"{"session":"s","agent":"a","server":"x","tool":{"name":"t"},"arguments":{},"sesion":"s"}"#,
-        r#"{"session":"s","agent":"a","server":"a.b","tool":{"name":"t"},"arguments":{}}"#,
-        r#"{"session":"s","agent":"a","server":"x","tool":{},"arguments":{}}"#,
-        r#"{"session":"s","agent":"a","server":"x","tool":{"name":"t"},"arguments":{"a":1,"a":2}}"#,
-        r#"{"server":"x","tool":"t"}"#,
-        r#"{"session":7,"agent":"a","server":"x","tool":{"name":"t"},"arguments":null,"result":null}"#,
-    ]);
+    let found = rows(
+        &policies,
+        &[
+            "{",
+            "[]",
+            r#"{"session":"s","agent":"a","server":"x","tool":{"name":"t"},"arguments":{},"sesion":"s"}"#,
+            r#"{"session":"s","agent":"a","server":"a.b","tool":{"name":"t"},"arguments":{}}"#,
+            r#"{"session":"s","agent":"a","server":"x","tool":{},"arguments":{}}"#,
+            r#"{"session":"s","agent":"a","server":"x","tool":{"name":"t"},"arguments":{"a":1,"a":2}}"#,
+            r#"{"server":"x","tool":"t"}"#,
+            r#"{"session":7,"agent":"a","server":"x","tool":{"name":"t"},"arguments":null,"result":null}"#,
+        ],
+    );
     let good: Vec<bool> = found.iter().map(Result::is_ok).collect();
     assert_eq!(good, [false, false, false, false, false, false, true, true]);
     assert_eq!(found[3].as_ref().unwrap_err().line, 4);

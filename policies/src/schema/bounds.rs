@@ -51,7 +51,8 @@ impl Found {
         let Some(object) = value.as_object() else { return };
         self.bytes += object.keys().map(str::len).sum::<usize>();
         self.patterns += usize::from(object.get("pattern").is_some_and(|pattern| pattern.as_str().is_some()));
-        self.patterns += object.get("patternProperties").and_then(Value::as_object).map_or(0, crate::canon::Object::len);
+        self.patterns +=
+            object.get("patternProperties").and_then(Value::as_object).map_or(0, crate::canon::Object::len);
         for key in REFERENCE_KEYS {
             let target = object.get(key).and_then(Value::as_str);
             self.references.extend(target.map(|target| (format!("{pointer}/{key}"), target.to_owned())));
@@ -62,7 +63,8 @@ impl Found {
 /// `#…` alone stays inside. Anything else would be resolved against an `$id`, which the server chooses: a name that is
 /// inside today may be fetched by another library tomorrow, so agent and gateway could disagree.
 fn inside(schema: &Value, at: &str, target: &str) -> Result<(), SchemaError> {
-    let drafts = target.starts_with("https://json-schema.org/draft/") || target.starts_with("http://json-schema.org/draft");
+    let drafts =
+        target.starts_with("https://json-schema.org/draft/") || target.starts_with("http://json-schema.org/draft");
     let own = target.starts_with('#') || schema.get("$id").and_then(Value::as_str).is_some_and(|id| is_of(target, id));
     if own || drafts { Ok(()) } else { Err(SchemaError::RemoteReference { at: at.to_owned() }) }
 }

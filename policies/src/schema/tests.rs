@@ -36,7 +36,9 @@ fn messages_never_repeat_a_value() {
             assert!(!found.message.contains("hunter2"), "{key}: {}", found.message);
         }
     }
-    for (key, value) in [("g", "8675309"), ("h", "8675309"), ("c", "8675309"), ("k", r#"["hunter2-secret","hunter2-secret"]"#)] {
+    for (key, value) in
+        [("g", "8675309"), ("h", "8675309"), ("c", "8675309"), ("k", r#"["hunter2-secret","hunter2-secret"]"#)]
+    {
         for found in violations(schema, &format!(r#"{{"{key}":{value}}}"#)) {
             assert!(!found.message.contains("8675309") && !found.message.contains("hunter2"), "{}", found.message);
         }
@@ -72,7 +74,7 @@ fn nothing_is_fetched() {
             assert_eq!(compile(&schema).unwrap_err(), SchemaError::RemoteReference { at });
         }
     }
-    let based = r##"{"$id":"https://example.com/base","properties":{"a":{"$ref":"https://example.com/baseline"}}}"##;
+    let based = r#"{"$id":"https://example.com/base","properties":{"a":{"$ref":"https://example.com/baseline"}}}"#;
     assert!(compile(based).is_err());
 }
 
@@ -114,13 +116,17 @@ fn patterns_match_in_linear_time_or_are_refused() {
     assert_eq!(violations(r#"{"pattern":"^(a+)+$"}"#, &long).len(), 1);
     assert!(began.elapsed().as_secs() < 5);
     for pattern in ["(a)\\\\1", "(?=a)b", "((a{1000}){1000}){1000}"] {
-        assert!(matches!(compile(&format!(r#"{{"pattern":"{pattern}"}}"#)), Err(SchemaError::Invalid { .. })), "{pattern}");
+        assert!(
+            matches!(compile(&format!(r#"{{"pattern":"{pattern}"}}"#)), Err(SchemaError::Invalid { .. })),
+            "{pattern}"
+        );
     }
 }
 
 #[test]
 fn the_draft_that_is_named_counts() {
-    let seven = r#"{"$schema":"http://json-schema.org/draft-07/schema#","items":[{"type":"string"}],"additionalItems":false}"#;
+    let seven =
+        r#"{"$schema":"http://json-schema.org/draft-07/schema#","items":[{"type":"string"}],"additionalItems":false}"#;
     assert_eq!(violations(seven, r#"["a"]"#), []);
     assert_eq!(violations(seven, r#"["a",1]"#).len(), 1);
     let newest = r#"{"prefixItems":[{"type":"string"}],"items":false}"#;
@@ -130,7 +136,9 @@ fn the_draft_that_is_named_counts() {
 
 #[test]
 fn what_is_no_schema_is_refused() {
-    for bad in [r#""text""#, r#"{"type":"objekt"}"#, r#"{"required":"n"}"#, r#"{"properties":[]}"#, r#"{"minimum":"1"}"#] {
+    for bad in
+        [r#""text""#, r#"{"type":"objekt"}"#, r#"{"required":"n"}"#, r#"{"properties":[]}"#, r#"{"minimum":"1"}"#]
+    {
         assert!(matches!(compile(bad), Err(SchemaError::Invalid { .. })), "{bad}");
     }
     assert!(compile("true").is_ok());

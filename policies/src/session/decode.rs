@@ -23,10 +23,14 @@ const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, LENIENT);
 pub(super) fn each(text: &str, found: &mut impl FnMut(&str)) {
     let mut layer = once(text);
     for _ in 1..ROUNDS {
-        layer.iter().for_each(|plain| found(plain));
+        for plain in &layer {
+            found(plain);
+        }
         layer = layer.iter().flat_map(|plain| once(plain)).take(RUNS).collect();
     }
-    layer.iter().for_each(|plain| found(plain));
+    for plain in &layer {
+        found(plain);
+    }
 }
 
 fn once(text: &str) -> Vec<String> {
@@ -58,7 +62,7 @@ fn percent(text: &str) -> Option<String> {
 
 fn hex(run: &str) -> Option<String> {
     let run = run.strip_prefix("0x").unwrap_or(run);
-    if run.len() < SHORTEST || run.len() % 2 != 0 {
+    if run.len() < SHORTEST || !run.len().is_multiple_of(2) {
         return None;
     }
     let bytes: Option<Vec<u8>> = run.as_bytes().chunks_exact(2).map(|two| pair(two.first_chunk().copied())).collect();

@@ -122,7 +122,7 @@ impl Index {
     }
 }
 
-/// SipHash with a fixed key: to pass one value for another takes a second preimage, 2^64 work. The map itself is keyed at
+/// `SipHash` with a fixed key: to pass one value for another takes a second preimage, 2^64 work. The map itself is keyed at
 /// random, so chosen keys cannot make it slow.
 fn hash(fragment: Fragment<'_>) -> u64 {
     let (kind, text) = fragment.parts();

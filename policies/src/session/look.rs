@@ -43,7 +43,13 @@ pub(super) fn provenance(session: &Session, arguments: &Value) -> Provenance {
         }
         near::mark(&session.index, &mut leaves);
     }
-    leaves.into_iter().map(|leaf| (leaf.pointer.clone(), session.origin(leaf))).collect()
+    leaves
+        .into_iter()
+        .map(|leaf| {
+            let origin = session.origin(&leaf);
+            (leaf.pointer, origin)
+        })
+        .collect()
 }
 
 /// The values of the arguments; booleans and nulls come from nowhere.
@@ -125,14 +131,13 @@ fn recognised(hit: Hit, how: How) -> How {
 
 /// Untrusted before trusted, then the surer one, then the earlier result.
 fn better(one: Option<Match>, other: Option<Match>) -> Option<Match> {
-    let key = |found: &Match| {
-        (!found.hit.source.untrusted, !found.hit.source.sensitive, found.how, found.hit.source.result)
-    };
+    let key =
+        |found: &Match| (!found.hit.source.untrusted, !found.hit.source.sensitive, found.how, found.hit.source.result);
     one.into_iter().chain(other).min_by_key(key)
 }
 
 impl Session {
-    fn origin(&self, leaf: Leaf) -> Origin {
+    fn origin(&self, leaf: &Leaf) -> Origin {
         if let Some(Match { hit, how }) = leaf.best {
             let tool = self.index.tool(hit.source);
             let (untrusted, sensitive) = (hit.source.untrusted, hit.source.sensitive);

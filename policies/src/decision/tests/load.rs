@@ -75,7 +75,8 @@ fn syntax_errors_bear_their_lines_and_other_files_are_still_read() {
 
 #[test]
 fn an_id_of_a_shipped_policy_cannot_be_taken() {
-    let problems = Policies::load(&[source("@id(\"cloud-metadata\")\nforbid (principal, action, resource);")]).unwrap_err();
+    let problems =
+        Policies::load(&[source("@id(\"cloud-metadata\")\nforbid (principal, action, resource);")]).unwrap_err();
     assert_eq!(problems.len(), 1);
     assert!(problems[0].message.contains("guard.cedar"), "{}", problems[0]);
 }
@@ -88,10 +89,12 @@ fn letters_that_hide_in_a_policy_are_a_problem() {
 
 #[test]
 fn a_policy_set_of_a_thousand_loads_and_stays_sliced() {
-    let text: String = (0..1000)
-        .map(|n| format!("@id(\"p{n}\") forbid (principal, action, resource == Tool::\"s{n}.t\");\n"))
-        .collect();
+    let policy = |n| format!("@id(\"p{n}\") forbid (principal, action, resource == Tool::\"s{n}.t\");\n");
+    let text = (0..1000).map(policy).collect::<Vec<_>>().concat();
     let policies = with(&text);
     assert_eq!(policies.ids().count(), 1011);
-    assert_eq!(policies.hash_for(&tool("files", r#"{"name":"t"}"#)), Policies::builtin().hash_for(&tool("x", r#"{"name":"t"}"#)));
+    assert_eq!(
+        policies.hash_for(&tool("files", r#"{"name":"t"}"#)),
+        Policies::builtin().hash_for(&tool("x", r#"{"name":"t"}"#))
+    );
 }

@@ -17,7 +17,10 @@ fn a_forbid_speaks_in_its_own_words() {
     );
     let Verdict::Deny(denial) = decide(&policies, call("files", "list", "{}")) else { panic!() };
     let Refused { rule, reason, next } = denial.refusal();
-    assert_eq!((rule.as_str(), reason.as_str(), next.as_str()), ("no-files", "Files are off today.", "Come back tomorrow."));
+    assert_eq!(
+        (rule.as_str(), reason.as_str(), next.as_str()),
+        ("no-files", "Files are off today.", "Come back tomorrow.")
+    );
     assert_eq!(denial.assessment().policies, ["no-files"]);
     assert!(!matches!(decide(&policies, call("mail", "list", "{}")), Verdict::Deny(_)));
 }
@@ -116,6 +119,69 @@ fn what_only_the_gateway_knows_is_denied_without_asking() {
 #[test]
 fn money_is_rounded_up_and_loses_its_sign() {
     let units = super::super::ask::whole_units;
-    assert_eq!([units("100"), units("100.00"), units("100.01"), units("-100.5")], [Some(100), Some(100), Some(101), Some(101)]);
+    assert_eq!(
+        [units("100"), units("100.00"), units("100.01"), units("-100.5")],
+        [Some(100), Some(100), Some(101), Some(101)]
+    );
     assert_eq!([units("1e3"), units("1,000"), units("abc"), units("")], [None, None, None, None]);
+}
+
+/// A verdict over a call of which just this was found.
+fn judged(policies: &Policies, reason: &'static str, risk: Risk) -> Verdict {
+    let call = call("files", "list", "{}");
+    let session = Session::fresh();
+    let mut assessment = assess(&call, &around(&session));
+    assessment.risk = risk;
+    assessment.reasons = vec![Reason { id: reason, text: format!("because of {reason}"), at: None }];
+    policies.judge(call, assessment, &around(&session))
+}
+
+#[test]
+fn each_risk_has_its_default_verdict() {
+    let policies = Policies::builtin();
+    let verdict = |risk| {
+        let verdict = judged(&policies, "some-reason", risk);
+        (verdict.as_str(), verdict.assessment().policies.join(" "))
+    };
+    assert_eq!(verdict(Risk::Low), ("allow", "agents-may-ask low-runs".to_owned()));
+    assert_eq!(verdict(Risk::Medium), ("allow", "agents-may-ask medium-runs".to_owned()));
+    assert_eq!(verdict(Risk::High), ("hold", "agents-may-ask".to_owned()));
+    assert_eq!(verdict(Risk::Critical), ("hold", "agents-may-ask".to_owned()));
+}
+
+#[test]
+fn what_no_approval_outweighs_is_denied_under_its_own_name() {
+    let policies = Policies::builtin();
+    for id in crate::risk::DENIED {
+        let Verdict::Deny(denial) = judged(&policies, id, Risk::Critical) else { panic!("{id}") };
+        assert_eq!(denial.refusal().rule, id);
+        assert_eq!(denial.refusal().reason, format!("because of {id}"));
+        assert_ne!(denial.refusal().next, ASK_AN_OPERATOR, "{id} tells the agent what to do");
+        assert_eq!(denial.assessment().policies, [id]);
+    }
+}
+
+#[test]
+fn the_guards_outweigh_an_operators_own_permits_also_without_the_defaults() {
+    let all = source("@id(\"all\") permit (principal, action, resource);");
+    let policies = Policies::load_without_defaults(&[all]).unwrap();
+    let verdict = |reason| judged(&policies, reason, Risk::Critical).as_str();
+    for id in ["changed-definition", "unknown-tool", "secret-exfiltration", "cloud-metadata"] {
+        assert_eq!(verdict(id), "deny", "{id}");
+    }
+    assert_eq!(verdict("deletes"), "allow");
+}
+
+#[test]
+fn every_shipped_policy_is_exercised_by_a_test() {
+    let verdicts = include_str!("verdicts.rs").to_owned() + include_str!("../tests.rs");
+    let roles = ["operators-approve", "admins-approve", "not-your-own"];
+    let denied = crate::risk::DENIED;
+    for id in Policies::builtin().ids() {
+        let known = roles.contains(&id)
+            || denied.contains(&id)
+            || verdicts.contains(&format!("{id}\""))
+            || verdicts.contains(&format!("{id} "));
+        assert!(known, "no test exercises `{id}`");
+    }
 }

@@ -66,11 +66,13 @@ pub(super) fn assembled(index: &Index, normal: &str) -> Option<Match> {
     if normal.len() > LONGEST || is_trivial(normal) {
         return None;
     }
-    normal.char_indices().map(|(at, _)| at).filter(|at| (4..normal.len().saturating_sub(3)).contains(at)).find_map(|at| {
-        let (head, tail) = normal.split_at(at);
-        let (one, other) = (half(index, head)?, half(index, tail)?);
-        better(Some(one), Some(other))
-    })
+    normal.char_indices().map(|(at, _)| at).filter(|at| (4..normal.len().saturating_sub(3)).contains(at)).find_map(
+        |at| {
+            let (head, tail) = normal.split_at(at);
+            let (one, other) = (half(index, head)?, half(index, tail)?);
+            better(Some(one), Some(other))
+        },
+    )
 }
 
 fn half(index: &Index, text: &str) -> Option<Match> {

@@ -31,8 +31,24 @@ fn what_never_occurred_is_unseen() {
 #[test]
 fn what_everybody_says_says_nothing() {
     for value in [
-        "true", "1", "main", "/", "open", "2026", "2026-11-21", "1000", "report", "project", "title", "status", "Please",
-        "questions", "let me know", "issues", "https", "",
+        "true",
+        "1",
+        "main",
+        "/",
+        "open",
+        "2026",
+        "2026-11-21",
+        "1000",
+        "report",
+        "project",
+        "title",
+        "status",
+        "Please",
+        "questions",
+        "let me know",
+        "issues",
+        "https",
+        "",
     ] {
         spared(value);
     }
@@ -63,7 +79,8 @@ fn what_an_outsider_said_first_does_not_become_the_agents_by_repeating() {
 #[test]
 fn joined_and_cut_values_are_not_found_by_accident() {
     let session = read("Our team: the budget is open. See page 12 of the report, main branch, section 4.");
-    let provenance = session.provenance(&json(r#"{"a":"team","b":"budget","c":"page","d":"12","e":"main","f":"report"}"#));
+    let provenance =
+        session.provenance(&json(r#"{"a":"team","b":"budget","c":"page","d":"12","e":"main","f":"report"}"#));
     assert_eq!(provenance.untrusted().count(), 0, "{provenance:?}");
     assert_eq!(how(&session, "budgetreport"), None);
 }

@@ -20,7 +20,11 @@ fn classify(token: &str, visit: &mut impl FnMut(&str)) {
         return;
     }
     if let Some((scheme, rest)) = token.split_once("://") {
-        return if scheme.contains(is_query) { } else { url(token, rest, visit) };
+        // In `to=https://…` the address comes by itself when the query is taken apart.
+        if !scheme.contains(is_query) {
+            url(token, rest, visit);
+        }
+        return;
     }
     let token = token.strip_prefix("mailto:").unwrap_or(token);
     if let Some((local, host)) = token.rsplit_once('@') {
@@ -94,9 +98,7 @@ pub(in crate::session) fn above(normal: &str, visit: &mut impl FnMut(&str)) {
 
 /// `a.b`, ending in letters: a host, or a file's name.
 fn is_domain(token: &str) -> bool {
-    let label = |label: &str| {
-        !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'))
-    };
+    let label = |label: &str| !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'));
     let host = token.split_once(':').map_or(token, |(host, _)| host);
     let Some((_, last)) = host.rsplit_once('.') else { return false };
     last.chars().count() >= 2 && last.chars().all(char::is_alphabetic) && host.len() >= 5 && host.split('.').all(label)
@@ -116,7 +118,8 @@ fn trim(token: &str) -> &str {
 }
 
 fn is_edge(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | '(' | ')' | '[' | ']' | '{' | '}' | ',' | ';' | '|')
+    c.is_whitespace()
+        || matches!(c, '"' | '\'' | '`' | '<' | '>' | '(' | ')' | '[' | ']' | '{' | '}' | ',' | ';' | '|')
         || matches!(c, '“' | '”' | '„' | '‘' | '’' | '«' | '»' | '（' | '）' | '「' | '」')
 }
 

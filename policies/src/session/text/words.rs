@@ -20,7 +20,7 @@ pub(in crate::session) fn shingles(normal: &str, visit: &mut impl FnMut(&str)) {
             run.push(' ');
             (letters, count) = (letters + weight(word), count + 1);
             if letters >= LETTERS && count >= WORDS {
-                if stride <= 1 || sample(&run) % stride == 0 {
+                if sample(&run).is_multiple_of(stride) {
                     visit(&run);
                 }
                 break;
