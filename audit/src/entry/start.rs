@@ -1,0 +1,175 @@
+//! The start of the log: the lock, the file, what a crash left.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use policies::approval::Hold;
+use policies::{CallId, Hash};
+use ring::rand::{SecureRandom, SystemRandom};
+use rusqlite::Connection;
+use thiserror::Error;
+
+use super::Audit;
+use crate::event::Event;
+use crate::log::files::{DATABASE, Lock, Reserve, prepare, private};
+use crate::log::recover::{self, Unusable};
+use crate::log::{Clock, Log, Opened, PATIENCE, QUEUE, Shared, Writer, tables};
+use crate::redact::Redactor;
+use crate::seal::{KEY_FILE, KeyError, Seal};
+
+/// Where the log lies and how it behaves.
+#[derive(Clone)]
+pub struct Config {
+    state: PathBuf,
+    clock: Clock,
+    reserve: u64,
+    patience: Duration,
+}
+
+impl Config {
+    /// A log in this folder, by this clock.
+    pub fn new(state: impl Into<PathBuf>, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        // 4 MB: a thousand outcomes of ordinary size.
+        Self { state: state.into(), clock: Arc::new(clock), reserve: 4 << 20, patience: PATIENCE }
+    }
+
+    /// How many bytes are set apart for a full disk.
+    #[must_use]
+    pub fn reserve(self, bytes: u64) -> Self {
+        Self { reserve: bytes, ..self }
+    }
+}
+
+/// What a start found.
+#[derive(Debug, Default)]
+pub struct Recovered {
+    /// The calls that were running when the gateway stopped. Their records now say `interrupted`; they are never retried.
+    pub interrupted: Vec<CallId>,
+    /// The holds that are still open.
+    pub holds: Vec<Hold>,
+}
+
+/// Why the log cannot be started.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The state folder cannot be made or used.
+    #[error("cannot use the state folder `{path}`")]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another gateway writes there.
+    #[error("another gateway uses the state folder `{0}`")]
+    Locked(PathBuf),
+    /// The key of held calls.
+    #[error("cannot use the key in the state folder")]
+    Key(#[source] KeyError),
+    /// A later version made it.
+    #[error("the log has layout {found}; this program knows {known}")]
+    Layout {
+        /// What is there.
+        found: i64,
+        /// What is known.
+        known: i64,
+    },
+    /// Its last records are not what was written. `portcullis log verify` says more.
+    #[error("the log was changed: record {seq}: {what}")]
+    Broken {
+        /// The first bad record.
+        seq: u64,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// SQLite cannot open, read or write it.
+    #[error("cannot open the log")]
+    Database(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The writer's thread cannot be started.
+    #[error("cannot start the log's thread")]
+    Thread(#[source] io::Error),
+}
+
+impl From<Unusable> for StartError {
+    fn from(unusable: Unusable) -> Self {
+        match unusable {
+            Unusable::Broken { seq, what } => Self::Broken { seq, what },
+            Unusable::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<rusqlite::Error> for StartError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(Box::new(error))
+    }
+}
+
+impl Audit {
+    /// Opens the log in a state folder, making what is not there, and closes what a crash left open.
+    ///
+    /// # Errors
+    /// [`StartError`]; then nothing was written, but for the folder, the lock and the key.
+    pub fn start(config: Config, redactor: Arc<Redactor>) -> Result<(Self, Recovered), StartError> {
+        let Config { state, clock, reserve, patience } = config;
+        let folder = |source| StartError::Folder { path: state.clone(), source };
+        prepare(&state).map_err(folder)?;
+        let lock = Lock::take(&state).map_err(folder)?.ok_or_else(|| StartError::Locked(state.clone()))?;
+        let known = state.join(KEY_FILE).exists();
+        let seal = Seal::load(&state).map_err(StartError::Key)?;
+        let db = database(&state)?;
+        let head = recover::head(&db)?;
+        let debts = recover::running(&db)?;
+        let views = recover::views(&db)?;
+        let reserve = Reserve::new(&state, reserve);
+        if let Err(error) = reserve.fill() {
+            tracing::warn!(%error, "too little disk space to set some apart for the log");
+        }
+        let recovered =
+            Recovered { interrupted: recover::calls(&debts), holds: views.holds.values().cloned().collect() };
+        let shared = Arc::new(Shared::new(state.clone(), patience, views));
+        debts.into_iter().for_each(|debt| shared.owed.add(debt));
+        let opened = Opened { db, head, lock, reserve, clock, patience };
+        let mut writer = Writer::new(opened, Arc::clone(&shared)).map_err(folder)?;
+        writer
+            .begin((head.seq == 0).then(|| created(known)).as_ref())
+            .map_err(|error| StartError::Database(Box::new(error)))?;
+        let (queue, work) = sync_channel(QUEUE);
+        std::thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(move || writer.run(&work))
+            .map_err(StartError::Thread)?;
+        let log = Log::new(queue, shared, patience);
+        Ok((Self { log, redactor, seal: Arc::new(seal) }, recovered))
+    }
+}
+
+/// Opens the database; makes it if there is none.
+fn database(state: &Path) -> Result<Connection, StartError> {
+    let folder = |source| StartError::Folder { path: state.to_owned(), source };
+    // SQLite would make it readable to others; its other files take their mode from this one. Nothing of this process has
+    // it open yet, so closing it here drops no lock.
+    private(&state.join(DATABASE)).map_err(folder)?;
+    let db = tables::open(state)?;
+    if tables::layout(&db)? == 0 {
+        tables::create(&db)?;
+        std::fs::File::open(state).and_then(|folder| folder.sync_all()).map_err(folder)?;
+    }
+    match tables::layout(&db)? {
+        tables::LAYOUT => Ok(db),
+        found => Err(StartError::Layout { found, known: tables::LAYOUT }),
+    }
+}
+
+fn created(known: bool) -> Event {
+    let mut id = [0; 16];
+    // Without randomness the id is zero: it names the log and protects nothing.
+    let _: Result<(), ring::error::Unspecified> = SystemRandom::new().fill(&mut id);
+    let log = Hash::of(&id).to_string().chars().take(32).collect();
+    Event::LogCreated { log, replaces: known }
+}

@@ -1,0 +1,203 @@
+//! `Event`: what is recorded that is not about one call.
+
+use jiff::Timestamp;
+use policies::{AgentId, Hash, HoldId, Method, OperatorId, ServerName, Value};
+use serde::Serialize;
+
+/// What happened. Texts from outside are redacted and cut when they are recorded.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case", rename_all_fields = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// The gateway started.
+    Started {
+        /// Its version.
+        version: String,
+        /// Where it listens.
+        listen: Vec<String>,
+        /// What reviewers must know of this start, such as sandboxes that are not there.
+        notes: Vec<String>,
+    },
+    /// The gateway stopped in order.
+    Stopped {
+        /// Why.
+        reason: String,
+        /// How many calls were still running.
+        running: usize,
+    },
+    /// Someone did not prove who they are.
+    AuthenticationFailed {
+        /// Where the connection came from.
+        peer: String,
+        /// What was wrong, never what was sent.
+        reason: String,
+    },
+    /// A request was refused before it was a call.
+    RequestRefused {
+        /// Who sent it, if that was known.
+        agent: Option<AgentId>,
+        /// The JSON-RPC method, if it could be read.
+        method: Option<String>,
+        /// The rule that refused it.
+        rule: String,
+        /// Why.
+        reason: String,
+    },
+    /// An agent may connect. Changes the agents.
+    AgentAdded {
+        /// Its name.
+        name: AgentId,
+        /// The hash of its token; the record has a hash of that.
+        #[serde(serialize_with = "fingerprint")]
+        token: Hash,
+        /// When the token ends.
+        expires: Option<Timestamp>,
+        /// Who added it.
+        by: Option<OperatorId>,
+    },
+    /// An agent may no longer connect. Changes the agents.
+    AgentRemoved {
+        /// Its name.
+        name: AgentId,
+        /// Who removed it.
+        by: Option<OperatorId>,
+    },
+    /// A tool was seen for the first time; this is what it is from now on. Changes the pins.
+    ToolPinned {
+        /// Its server.
+        server: ServerName,
+        /// Its method.
+        method: Method,
+        /// Its name at its server.
+        name: String,
+        /// The hash of its definition.
+        hash: Hash,
+        /// Its definition.
+        #[serde(skip)]
+        definition: Value,
+    },
+    /// A tool's definition is not the pinned one; it is withheld. Changes the pins.
+    ToolChanged {
+        /// Its server.
+        server: ServerName,
+        /// Its method.
+        method: Method,
+        /// Its name at its server.
+        name: String,
+        /// The hash of its definition now.
+        hash: Hash,
+        /// Its definition now.
+        #[serde(skip)]
+        definition: Value,
+    },
+    /// An operator accepted a changed definition. Changes the pins.
+    ToolAccepted {
+        /// Its server.
+        server: ServerName,
+        /// Its method.
+        method: Method,
+        /// Its name at its server.
+        name: String,
+        /// The hash that was accepted: it must be the pending one.
+        hash: Hash,
+        /// Who accepted it.
+        by: Option<OperatorId>,
+    },
+    /// A changed tool is what it was again: nothing is pending. Changes the pins.
+    ToolRestored {
+        /// Its server.
+        server: ServerName,
+        /// Its method.
+        method: Method,
+        /// Its name at its server.
+        name: String,
+    },
+    /// Policies are in force.
+    PoliciesLoaded {
+        /// Their hash.
+        hash: Hash,
+        /// Where they came from.
+        sources: Vec<String>,
+    },
+    /// A reload was refused; what was in force stays.
+    ReloadRefused {
+        /// Every problem.
+        problems: Vec<String>,
+    },
+    /// The state of a tool server changed.
+    ServerChanged {
+        /// Which.
+        server: ServerName,
+        /// Its state now.
+        status: String,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// A person answered a hold and was refused.
+    AnswerRefused {
+        /// Who.
+        by: OperatorId,
+        /// Which hold.
+        hold: HoldId,
+        /// Why.
+        reason: String,
+    },
+    /// An operator connected, or failed to.
+    OperatorSeen {
+        /// Who.
+        by: OperatorId,
+        /// What they did.
+        action: String,
+    },
+    /// The log's first record.
+    LogCreated {
+        /// The log's own id.
+        log: String,
+        /// Whether this state folder had a log before, which is gone.
+        replaces: bool,
+    },
+    /// The log could not be written for a while.
+    LogOutage {
+        /// What was wrong.
+        fault: String,
+        /// When that was found.
+        since: Timestamp,
+        /// Whether it is over.
+        over: bool,
+    },
+    /// An outcome was recorded, but its answer was withheld because the record came too late.
+    AnswerWithheld {
+        /// The number of the outcome's record.
+        outcome: u64,
+    },
+}
+
+impl Event {
+    pub(crate) fn agent(&self) -> Option<&AgentId> {
+        match self {
+            Self::AgentAdded { name, .. } | Self::AgentRemoved { name, .. } => Some(name),
+            Self::RequestRefused { agent, .. } => agent.as_ref(),
+            Self::Started { .. }
+            | Self::Stopped { .. }
+            | Self::AuthenticationFailed { .. }
+            | Self::ToolPinned { .. }
+            | Self::ToolChanged { .. }
+            | Self::ToolAccepted { .. }
+            | Self::ToolRestored { .. }
+            | Self::PoliciesLoaded { .. }
+            | Self::ReloadRefused { .. }
+            | Self::ServerChanged { .. }
+            | Self::AnswerRefused { .. }
+            | Self::OperatorSeen { .. }
+            | Self::LogCreated { .. }
+            | Self::LogOutage { .. }
+            | Self::AnswerWithheld { .. } => None,
+        }
+    }
+}
+
+/// Records are shown, searched and exported; a token's hash stays in the projection. Its own hash is enough to see that the
+/// projection holds what was added.
+fn fingerprint<S: serde::Serializer>(token: &Hash, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&Hash::of(token.as_bytes()))
+}

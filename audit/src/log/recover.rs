@@ -1,0 +1,178 @@
+//! What a start finds: the head, the projections, and the entries that a crash left open.
+
+use jiff::Timestamp;
+use policies::approval::Hold;
+use policies::{AgentId, CallId, Hash, Limits, Method, ServerName, Value};
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row};
+use thiserror::Error;
+
+use super::pen::{Head, signed};
+use super::views::{Agent, Change, Pending, Pin, Views, used_key};
+use super::work::Debt;
+use crate::record::{self, Record, Subject};
+
+/// How many records before the head are checked at start. All of them are `log verify`'s work; these catch a torn or
+/// restored file before anything is added to it.
+const CHECKED: u64 = 1_000;
+
+/// Why the log that is there cannot be continued.
+#[derive(Debug, Error)]
+pub(crate) enum Unusable {
+    #[error("record {seq} is not what was written: {what}")]
+    Broken { seq: u64, what: &'static str },
+    #[error("cannot read the database")]
+    Database(#[from] rusqlite::Error),
+}
+
+/// Reads the head and checks that the last records lead to it.
+pub(crate) fn head(db: &Connection) -> Result<Head, Unusable> {
+    let stored = db
+        .query_row("SELECT seq, chain FROM head", [], |row| Ok((number(row, 0)?, hash(row, 1)?)))
+        .optional()?
+        .map_or_else(Head::start, |(seq, chain)| Head { seq, chain });
+    let last: u64 = db.query_row("SELECT COALESCE(MAX(seq), 0) FROM entry", [], |row| number(row, 0))?;
+    if last != stored.seq {
+        return Err(Unusable::Broken {
+            seq: stored.seq.min(last) + 1,
+            what: "the log ends at another record than its head says",
+        });
+    }
+    let first = stored.seq.saturating_sub(CHECKED);
+    let mut chain = if first == 0 { Head::start().chain } else { chain_at(db, first)? };
+    let mut rows = db.prepare("SELECT seq, chain, record FROM entry WHERE seq > ?1 ORDER BY seq")?;
+    let mut rows = rows.query([signed(first)])?;
+    while let Some(row) = rows.next()? {
+        let seq = number(row, 0)?;
+        chain = record::chain(&chain, &record::leaf(&row.get::<_, Vec<u8>>(2)?));
+        if chain != hash(row, 1)? {
+            return Err(Unusable::Broken { seq, what: "its hash does not follow from the record before it" });
+        }
+    }
+    if chain == stored.chain {
+        Ok(stored)
+    } else {
+        Err(Unusable::Broken { seq: stored.seq, what: "the head has another hash" })
+    }
+}
+
+fn chain_at(db: &Connection, seq: u64) -> rusqlite::Result<Hash> {
+    db.query_row("SELECT chain FROM entry WHERE seq = ?1", [signed(seq)], |row| hash(row, 0))
+}
+
+/// Reads the projections.
+pub(crate) fn views(db: &Connection) -> rusqlite::Result<Views> {
+    let mut views = Views::default();
+    each(db, "SELECT name, token, expires, added FROM agent", |row| Ok(views.apply(Change::Agent(agent(row)?))))?;
+    let pins = "SELECT server, method, name, pinned, hash, definition, pending_hash, pending_definition FROM pin";
+    each(db, pins, |row| Ok(views.apply(Change::Pin(pin(row)?))))?;
+    each(db, "SELECT hold FROM hold WHERE open = 1", |row| Ok(views.apply(Change::Hold(hold(row)?))))?;
+    let used = "SELECT a.text, s.text, t.text FROM used JOIN name a ON a.id = agent JOIN name s ON s.id = server
+                JOIN name t ON t.id = tool";
+    each(db, used, |row| {
+        let text = |at: usize| row.get_ref(at)?.as_str().map_err(rusqlite::Error::from);
+        let key = used_key(text(0)?, text(1)?, text(2)?);
+        Ok(views.apply(Change::Used(key)))
+    })?;
+    Ok(views)
+}
+
+/// The intents without an outcome.
+pub(crate) fn running(db: &Connection) -> Result<Vec<Debt>, Unusable> {
+    let mut found = Vec::new();
+    each(db, "SELECT intent, record FROM running JOIN entry ON seq = intent ORDER BY seq", |row| {
+        Ok(found.push((number(row, 0)?, row.get::<_, Vec<u8>>(1)?)))
+    })?;
+    let debt = |(intent, bytes): (u64, Vec<u8>)| {
+        let subject = Record::parse(&bytes).ok().and_then(subject);
+        let subject = subject.ok_or(Unusable::Broken { seq: intent, what: "it is not an intent" })?;
+        Ok(Debt::Interrupted { intent, subject, why: "the gateway stopped while the call ran" })
+    };
+    found.into_iter().map(debt).collect()
+}
+
+fn subject(record: Record) -> Option<Subject> {
+    Some(Subject {
+        call: record.call?,
+        agent: AgentId::parse(&record.agent?).ok()?,
+        session: record.session?,
+        server: record.server?,
+        tool: record.tool?,
+        method: record.method?,
+        risk: record.risk,
+    })
+}
+
+fn each(db: &Connection, sql: &str, mut visit: impl FnMut(&Row<'_>) -> rusqlite::Result<()>) -> rusqlite::Result<()> {
+    let mut statement = db.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        visit(row)?;
+    }
+    Ok(())
+}
+
+fn agent(row: &Row<'_>) -> rusqlite::Result<Agent> {
+    let expires: Option<i64> = row.get(2)?;
+    Ok(Agent {
+        name: parsed(row, 0, |name| AgentId::parse(name).ok())?,
+        token: hash(row, 1)?,
+        expires: expires.map(|at| timestamp(at, 2)).transpose()?,
+        added: timestamp(row.get(3)?, 3)?,
+    })
+}
+
+pub(crate) fn pin(row: &Row<'_>) -> rusqlite::Result<Pin> {
+    let json = |text: &str| Value::parse(text.as_bytes(), &Limits::ANSWER).ok();
+    let pending = match row.get_ref(6)?.as_blob_or_null()? {
+        None => None,
+        Some(_) => Some(Pending { hash: hash(row, 6)?, definition: parsed(row, 7, json)? }),
+    };
+    Ok(Pin {
+        server: parsed(row, 0, |name| ServerName::parse(name).ok())?,
+        method: parsed(row, 1, method)?,
+        name: row.get(2)?,
+        pinned: timestamp(row.get(3)?, 3)?,
+        hash: hash(row, 4)?,
+        definition: parsed(row, 5, json)?,
+        pending,
+    })
+}
+
+pub(crate) fn hold(row: &Row<'_>) -> rusqlite::Result<Hold> {
+    parsed(row, 0, |text| serde_json::from_str(text).ok())
+}
+
+fn method(name: &str) -> Option<Method> {
+    let all = [Method::CallTool, Method::ReadResource, Method::GetPrompt, Method::Complete];
+    all.into_iter().find(|method| method.as_str() == name)
+}
+
+fn parsed<T>(row: &Row<'_>, column: usize, parse: impl Fn(&str) -> Option<T>) -> rusqlite::Result<T> {
+    parse(row.get_ref(column)?.as_str()?).ok_or_else(|| malformed(column))
+}
+
+pub(crate) fn hash(row: &Row<'_>, column: usize) -> rusqlite::Result<Hash> {
+    Ok(Hash::from_bytes(row.get(column)?))
+}
+
+pub(crate) fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    u64::try_from(row.get::<_, i64>(column)?).map_err(|_| malformed(column))
+}
+
+fn timestamp(micros: i64, column: usize) -> rusqlite::Result<Timestamp> {
+    Timestamp::from_microsecond(micros).map_err(|_| malformed(column))
+}
+
+fn malformed(column: usize) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, "not what was written there".into())
+}
+
+/// The calls that these debts are about.
+pub(crate) fn calls(debts: &[Debt]) -> Vec<CallId> {
+    let call = |debt: &Debt| match debt {
+        Debt::Interrupted { subject, .. } => Some(subject.call.clone()),
+        Debt::Withheld { .. } => None,
+    };
+    debts.iter().filter_map(call).collect()
+}

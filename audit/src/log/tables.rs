@@ -1,0 +1,93 @@
+//! The tables, and how the database is opened.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use super::files::DATABASE;
+
+/// The layout of the tables, in `user_version`.
+pub(crate) const LAYOUT: i64 = 1;
+
+/// `entry` is the log. Strings that repeat are interned in `name`, and all indexes are of integers: with text keys the
+/// same disk takes a third of the rows. `running`, `hold`, `agent`, `pin` and `used` are projections, written in the
+/// transaction of the record that causes them. `head` repeats the last record's number and chain value.
+const TABLES: &str = "
+CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL, chain BLOB NOT NULL) STRICT;
+CREATE TABLE name (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE entry (
+    seq INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    call INTEGER,
+    agent INTEGER,
+    server INTEGER,
+    tool INTEGER,
+    risk INTEGER,
+    verdict INTEGER,
+    chain BLOB NOT NULL,
+    record BLOB NOT NULL,
+    body BLOB
+) STRICT;
+CREATE INDEX entry_call ON entry (call) WHERE call IS NOT NULL;
+CREATE INDEX entry_agent ON entry (agent) WHERE agent IS NOT NULL;
+CREATE INDEX entry_tool ON entry (tool) WHERE tool IS NOT NULL;
+CREATE INDEX entry_verdict ON entry (verdict) WHERE verdict > 1;
+CREATE INDEX entry_risk ON entry (risk) WHERE risk > 2;
+CREATE TABLE running (intent INTEGER PRIMARY KEY) STRICT;
+CREATE TABLE hold (id TEXT PRIMARY KEY, open INTEGER NOT NULL, hold TEXT NOT NULL, sealed BLOB) STRICT;
+CREATE INDEX hold_open ON hold (open) WHERE open = 1;
+CREATE TABLE agent (name TEXT PRIMARY KEY, token BLOB NOT NULL, expires INTEGER, added INTEGER NOT NULL) STRICT;
+CREATE TABLE pin (
+    server TEXT NOT NULL,
+    method TEXT NOT NULL,
+    name TEXT NOT NULL,
+    pinned INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    definition TEXT NOT NULL,
+    pending_hash BLOB,
+    pending_definition TEXT,
+    PRIMARY KEY (server, method, name)
+) STRICT;
+CREATE TABLE used (
+    agent INTEGER NOT NULL,
+    server INTEGER NOT NULL,
+    tool INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    PRIMARY KEY (agent, server, tool)
+) STRICT, WITHOUT ROWID;
+";
+
+/// How long SQLite itself waits for another writer's lock before the log looks whether anyone still waits for it.
+const LOCK_WAIT: Duration = Duration::from_millis(100);
+
+/// Opens the database to write it.
+pub(crate) fn open(state: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(state.join(DATABASE), flags)?;
+    db.busy_timeout(LOCK_WAIT)?;
+    db.set_prepared_statement_cache_capacity(64);
+    // Else closing would write into, and remove by name, files that may no longer be ours.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    // FULL: a commit is on the disk when it returns. `secure_delete` overwrites what a hold's end erases.
+    // 4,000 pages are 16 MB: seldom enough for the disk, small enough for a quick start after a crash.
+    db.execute_batch(
+        "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;
+         PRAGMA wal_autocheckpoint = 4000;",
+    )?;
+    Ok(db)
+}
+
+/// The layout of what is there; 0 for an empty file.
+pub(crate) fn layout(db: &Connection) -> rusqlite::Result<i64> {
+    db.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+/// Makes the tables.
+pub(crate) fn create(db: &Connection) -> rusqlite::Result<()> {
+    db.execute_batch(&format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {LAYOUT}; COMMIT;"))
+}

@@ -1,0 +1,108 @@
+//! `Views`: the projections that the hot path reads, in memory. The writer changes them after the commit and before the
+//! acknowledgement, so whoever was told of a change sees it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use jiff::Timestamp;
+use policies::approval::Hold;
+use policies::{AgentId, Hash, HoldId, Method, ServerName, Value};
+use serde::Serialize;
+
+/// An agent that may connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agent {
+    /// Its name.
+    pub name: AgentId,
+    /// The hash of its token.
+    pub token: Hash,
+    /// When the token ends.
+    pub expires: Option<Timestamp>,
+    /// When it was added.
+    pub added: Timestamp,
+}
+
+/// What a tool was when it was pinned, and what it is now if that differs. Definitions are redacted; the hashes are of
+/// the definitions as they were sent.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Pin {
+    /// The tool's server.
+    pub server: ServerName,
+    /// Which MCP request calls it.
+    pub method: Method,
+    /// Its name at its server.
+    pub name: String,
+    /// When it was pinned or accepted.
+    pub pinned: Timestamp,
+    /// The hash of the pinned definition.
+    pub hash: Hash,
+    /// The pinned definition.
+    pub definition: Value,
+    /// A changed definition that nobody has accepted: the tool is withheld.
+    pub pending: Option<Pending>,
+}
+
+/// A changed definition.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Pending {
+    /// The hash of the definition as it was sent.
+    pub hash: Hash,
+    /// The definition.
+    pub definition: Value,
+}
+
+pub(crate) type PinKey = (ServerName, Method, String);
+
+#[derive(Default)]
+pub(crate) struct Views {
+    pub(crate) agents: HashMap<AgentId, Agent>,
+    pub(crate) tokens: HashMap<Hash, AgentId>,
+    pub(crate) pins: BTreeMap<PinKey, Pin>,
+    /// The open ones.
+    pub(crate) holds: BTreeMap<HoldId, Hold>,
+    pub(crate) used: HashSet<String>,
+}
+
+/// One change, held back until its transaction is committed.
+pub(crate) enum Change {
+    Hold(Hold),
+    Agent(Agent),
+    NoAgent(AgentId),
+    Pin(Pin),
+    Used(String),
+}
+
+impl Views {
+    pub(crate) fn apply(&mut self, change: Change) {
+        match change {
+            Change::Hold(hold) if hold.state().is_open() => {
+                self.holds.insert(hold.id().clone(), hold);
+            }
+            Change::Hold(hold) => {
+                self.holds.remove(hold.id());
+            }
+            Change::Agent(agent) => {
+                self.forget(&agent.name);
+                self.tokens.insert(agent.token, agent.name.clone());
+                self.agents.insert(agent.name.clone(), agent);
+            }
+            Change::NoAgent(name) => self.forget(&name),
+            Change::Pin(pin) => {
+                self.pins.insert((pin.server.clone(), pin.method, pin.name.clone()), pin);
+            }
+            Change::Used(key) => {
+                self.used.insert(key);
+            }
+        }
+    }
+
+    fn forget(&mut self, name: &AgentId) {
+        if let Some(agent) = self.agents.remove(name) {
+            self.tokens.remove(&agent.token);
+        }
+    }
+}
+
+/// No name holds a line feed.
+pub(crate) fn used_key(agent: &str, server: &str, tool: &str) -> String {
+    format!("{agent}\n{server}\n{tool}")
+}

@@ -1,0 +1,157 @@
+//! `Work`: what the writer is asked to do, all of it or nothing, and what it answers.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use policies::approval::{Hold, Step, StepError};
+use policies::decision::Binding;
+use policies::{AgentId, CallId, Hash, HoldId};
+use tokio::sync::oneshot;
+
+use super::health::AuditError;
+use super::views::{Agent, Pending, Pin, PinKey};
+use crate::record::{Draft, Subject};
+
+/// One request to the writer. Everything in it is redacted.
+pub(crate) enum Work {
+    /// A record and nothing else.
+    Record(Draft),
+    /// A call is about to run.
+    Intent {
+        draft: Draft,
+        subject: Subject,
+        /// The approval that it uses up.
+        approval: Option<Approval>,
+    },
+    /// A call has ended.
+    Outcome { draft: Draft, intent: u64 },
+    /// A call waits.
+    Hold { draft: Draft, hold: Box<Hold>, sealed: Vec<u8> },
+    /// Something happens to a hold.
+    Step { hold: HoldId, step: Step, at: Timestamp },
+    /// An agent is added.
+    Agent { draft: Draft, agent: Agent },
+    /// An agent is removed.
+    NoAgent { draft: Draft, name: AgentId },
+    /// A pin is made or replaced.
+    Pin { draft: Draft, pin: Box<Pin> },
+    /// A pinned tool differs.
+    Pending { draft: Draft, key: PinKey, pending: Option<Pending> },
+    /// A pending definition is accepted.
+    Accept { draft: Draft, key: PinKey, hash: Hash, at: Timestamp },
+}
+
+/// An approval that an intent uses up.
+pub(crate) struct Approval {
+    pub(crate) hold: HoldId,
+    pub(crate) by: CallId,
+    pub(crate) binding: Binding,
+    pub(crate) at: Timestamp,
+}
+
+impl Work {
+    /// Whether this ends something that runs already: such work may use the reserve of a full disk, and waits for a slow one.
+    pub(crate) fn ends(&self) -> Option<u64> {
+        if let Self::Outcome { intent, .. } = self { Some(*intent) } else { None }
+    }
+}
+
+/// What was written.
+pub(crate) struct Done {
+    /// The number of the record.
+    pub(crate) seq: u64,
+    /// Of an intent.
+    pub(crate) guard: Option<Guard>,
+    /// Of a step: the hold after it.
+    pub(crate) hold: Option<Box<Hold>>,
+}
+
+/// Why nothing was written.
+#[derive(Debug)]
+pub(crate) enum NotDone {
+    Audit(AuditError),
+    Step(StepError),
+    NoHold,
+}
+
+impl From<AuditError> for NotDone {
+    fn from(error: AuditError) -> Self {
+        Self::Audit(error)
+    }
+}
+
+pub(crate) type Reply = oneshot::Sender<Result<Done, NotDone>>;
+
+/// A request with whoever waits for it.
+pub(crate) struct Job {
+    pub(crate) work: Work,
+    pub(crate) reply: Reply,
+}
+
+impl Job {
+    /// Whether whoever asked has given up.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.reply.is_closed()
+    }
+}
+
+/// What must still be written because an open entry was left: by a future that was dropped, or by a record that could not
+/// be written in time.
+pub(crate) struct Owed(Mutex<Vec<Debt>>);
+
+pub(crate) enum Debt {
+    /// Close this intent as interrupted.
+    Interrupted { intent: u64, subject: Subject, why: &'static str },
+    /// This outcome was written, and its answer was not given.
+    Withheld { outcome: u64 },
+}
+
+impl Owed {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+
+    pub(crate) fn add(&self, debt: Debt) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(debt);
+    }
+
+    pub(crate) fn take(&self) -> Vec<Debt> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Belongs to one open entry. Dropped without `close`, it leaves a debt: no intent stays without an outcome while the
+/// gateway lives.
+pub(crate) struct Guard {
+    owed: Arc<Owed>,
+    debt: Option<(u64, Subject)>,
+    why: &'static str,
+}
+
+impl Guard {
+    pub(crate) fn new(owed: Arc<Owed>, intent: u64, subject: Subject) -> Self {
+        Self { owed, debt: Some((intent, subject)), why: "the call was given up before its outcome" }
+    }
+
+    /// From here on the outcome is on its way to the writer.
+    pub(crate) fn closing(&mut self) {
+        self.why = "the outcome could not be recorded";
+    }
+
+    /// The outcome is on disk.
+    pub(crate) fn settle(mut self) {
+        self.debt = None;
+    }
+
+    pub(crate) fn subject(&self) -> Option<&Subject> {
+        self.debt.as_ref().map(|(_, subject)| subject)
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some((intent, subject)) = self.debt.take() {
+            self.owed.add(Debt::Interrupted { intent, subject, why: self.why });
+        }
+    }
+}

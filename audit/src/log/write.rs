@@ -1,0 +1,333 @@
+//! `Writer`: the one thread that writes.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use serde_json::json;
+use tokio::sync::oneshot;
+use tracing::{error, info, warn};
+
+use super::files::{Files, Lock, Reserve};
+use super::health::{AuditError, Fault};
+use super::pen::{Failed, Head, Names, Pen};
+use super::recover;
+use super::work::{Debt, Done, Job, NotDone, Work};
+use super::{Clock, GROUP, Message, Shared, TICK, tables};
+use crate::event::Event;
+use crate::record::{Draft, Kind};
+
+/// Owns the database.
+pub(crate) struct Writer {
+    db: Connection,
+    names: Names,
+    head: Head,
+    files: Files,
+    reserve: Reserve,
+    shared: Arc<Shared>,
+    clock: Clock,
+    /// The latched fault, and since when.
+    outage: Option<(Fault, Timestamp)>,
+    patience: Duration,
+    _lock: Lock,
+}
+
+/// What [`Writer::new`] takes over from the start.
+pub(crate) struct Opened {
+    pub(crate) db: Connection,
+    pub(crate) head: Head,
+    pub(crate) lock: Lock,
+    pub(crate) reserve: Reserve,
+    pub(crate) clock: Clock,
+    pub(crate) patience: Duration,
+}
+
+impl Writer {
+    pub(crate) fn new(opened: Opened, shared: Arc<Shared>) -> io::Result<Self> {
+        let Opened { db, head, lock, reserve, clock, patience } = opened;
+        let files = Files::watch(&shared.state)?;
+        let names = Names::default();
+        Ok(Self { db, names, head, files, reserve, shared, clock, outage: None, patience, _lock: lock })
+    }
+
+    /// Writes what a start must: the log's first record, and the outcomes that a crash left out.
+    pub(crate) fn begin(&mut self, created: Option<&Event>) -> Result<(), AuditError> {
+        let mut works: Vec<Work> = created.map(|created| event(created, (self.clock)())).into_iter().collect();
+        works.extend(self.shared.owed.take().iter().map(|debt| self.settle(debt)));
+        if !works.is_empty() {
+            self.transact(&works.iter().collect::<Vec<_>>())?;
+        }
+        Ok(())
+    }
+
+    /// Works until everyone has gone or someone says stop.
+    pub(crate) fn run(mut self, queue: &Receiver<Message>) {
+        let stop = self.serve(queue);
+        self.pay();
+        // Folds the write-ahead log into the database, so that a copy of one file is the whole log.
+        if self.outage.is_none()
+            && let Err(error) = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        {
+            warn!(%error, "the log's write-ahead file stays as it is");
+        }
+        drop(self);
+        if let Some(stopped) = stop {
+            // Whoever asked may have gone.
+            let _: Result<(), ()> = stopped.send(());
+        }
+    }
+
+    fn serve(&mut self, queue: &Receiver<Message>) -> Option<oneshot::Sender<()>> {
+        let mut ticked = Instant::now();
+        loop {
+            let mut jobs = Vec::new();
+            let mut stop = None;
+            match queue.recv_timeout(TICK) {
+                Ok(first) => {
+                    for message in std::iter::once(first).chain(queue.try_iter()) {
+                        match message {
+                            Message::Job(job) => jobs.push(job),
+                            Message::Stop(reply) => stop = Some(reply),
+                        }
+                        if stop.is_some() || jobs.len() >= GROUP {
+                            break;
+                        }
+                    }
+                    self.write(jobs);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+            if stop.is_some() {
+                return stop;
+            }
+            if ticked.elapsed() >= TICK {
+                ticked = Instant::now();
+                self.tick();
+            }
+        }
+    }
+
+    /// Writes these, or answers each why not.
+    fn write(&mut self, mut jobs: Vec<Job>) {
+        let mut locked = false;
+        self.shared.health.begin();
+        loop {
+            jobs = self.still_wanted(jobs);
+            if jobs.is_empty() {
+                break;
+            }
+            let works: Vec<&Work> = jobs.iter().map(|job| &job.work).collect();
+            match self.transact(&works) {
+                Ok(results) => {
+                    jobs.into_iter().zip(results).for_each(|(job, result)| self.answer(job, result));
+                    locked = false;
+                    break;
+                }
+                // Another program holds the write lock. It may let go while our callers still wait.
+                Err(Fault::Slow) => locked = true,
+                Err(fault) if self.outage.is_some_and(|(latched, _)| latched == fault) => {
+                    jobs.drain(..).for_each(|job| self.answer(job, Err(AuditError::from(fault).into())));
+                }
+                // On a full disk this frees the reserve: the next round tries what ends running calls again.
+                Err(fault) => self.latch(fault),
+            }
+        }
+        if locked {
+            self.latch(Fault::Slow);
+        }
+        let took = self.shared.health.end();
+        if took >= self.patience && self.outage.is_none() {
+            warn!(milliseconds = took.as_millis(), "the log's disk was slow");
+        }
+    }
+
+    /// Without those that nobody waits for any more, and, in an outage, without those that are refused at once.
+    fn still_wanted(&mut self, jobs: Vec<Job>) -> Vec<Job> {
+        let fault = self.outage.map(|(fault, _)| fault);
+        let mut wanted = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            if job.is_abandoned() {
+                continue;
+            }
+            match fault {
+                Some(fault) if job.work.ends().is_none() => {
+                    self.answer(job, Err(AuditError::from(fault).into()));
+                }
+                Some(_) | None => wanted.push(job),
+            }
+        }
+        wanted
+    }
+
+    /// One transaction: all of it is on the disk, in the file that is at its path, or none of it is acknowledged.
+    fn transact(&mut self, works: &[&Work]) -> Result<Vec<Result<Done, NotDone>>, Fault> {
+        self.files.check()?;
+        let shared = Arc::clone(&self.shared);
+        let written = self.commit(works, &shared).inspect_err(|_| self.names.roll_back());
+        let (head, changes, results) = written.map_err(|error| {
+            let fault = Fault::of(&error, &shared.state);
+            if fault != Fault::Slow {
+                error!(%error, fault = fault.as_str(), "cannot write the log");
+            }
+            fault
+        })?;
+        self.head = head;
+        self.names.keep();
+        shared.apply(changes);
+        if let Err(fault) = self.files.check() {
+            self.regret(works, &results);
+            return Err(fault);
+        }
+        Ok(results)
+    }
+
+    fn commit(&mut self, works: &[&Work], shared: &Shared) -> rusqlite::Result<Committed> {
+        let transaction = Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?;
+        let (names, owed) = (&mut self.names, &shared.owed);
+        let mut pen = Pen { db: &self.db, names, head: self.head, changes: Vec::new(), owed };
+        let mut results = Vec::with_capacity(works.len());
+        for work in works {
+            match pen.write(work) {
+                Ok(done) => results.push(Ok(done)),
+                Err(Failed::Refused(why)) => results.push(Err(why)),
+                Err(Failed::Disk(error)) => return Err(forget(results, error)),
+            }
+        }
+        let finished = pen.finish();
+        let (head, changes) = (pen.head, pen.changes);
+        match finished.and_then(|()| transaction.commit()) {
+            Ok(()) => Ok((head, changes, results)),
+            Err(error) => Err(forget(results, error)),
+        }
+    }
+
+    /// What was written into a lost file and is not acknowledged is made good if the file returns. Guards of intents leave
+    /// their debts by being dropped.
+    fn regret(&self, works: &[&Work], results: &[Result<Done, NotDone>]) {
+        for (work, result) in works.iter().zip(results) {
+            if let (Some(_), Ok(done)) = (work.ends(), result) {
+                self.shared.owed.add(Debt::Withheld { outcome: done.seq });
+            }
+        }
+    }
+
+    fn answer(&self, job: Job, result: Result<Done, NotDone>) {
+        let outcome = job.work.ends().and(result.as_ref().ok().map(|done| done.seq));
+        // An intent's guard leaves its own debt when the answer is dropped.
+        let undelivered = job.reply.send(result).is_err();
+        if undelivered && let Some(outcome) = outcome {
+            self.shared.owed.add(Debt::Withheld { outcome });
+        }
+    }
+
+    fn latch(&mut self, fault: Fault) {
+        let since = self.outage.map_or_else(|| (self.clock)(), |(_, since)| since);
+        if self.outage.is_none_or(|(latched, _)| latched != fault) {
+            error!(fault = fault.as_str(), "the log takes no records: calls are refused");
+        }
+        self.outage = Some((fault, since));
+        self.shared.health.latch(Some(fault));
+        if fault == Fault::Full {
+            self.reserve.release();
+            // Best effort: the record of the outage's end names its beginning too.
+            drop(self.transact(&[&outage(fault, since, since, false)]));
+        }
+    }
+
+    /// What is done when nothing is asked: watch the files, pay debts, end outages.
+    fn tick(&mut self) {
+        match self.outage {
+            None => match self.files.check() {
+                Ok(()) => self.pay(),
+                Err(fault) => self.latch(fault),
+            },
+            Some((fault, since)) => self.probe(fault, since),
+        }
+    }
+
+    fn probe(&mut self, fault: Fault, since: Timestamp) {
+        if fault == Fault::Full && self.reserve.fill().is_err() {
+            return;
+        }
+        if fault == Fault::Replaced {
+            self.reopen();
+        }
+        let end = outage(fault, since, (self.clock)(), true);
+        match self.transact(&[&end]) {
+            Ok(_) => {
+                info!(fault = fault.as_str(), "the log takes records again");
+                self.outage = None;
+                self.shared.health.latch(None);
+                self.pay();
+            }
+            Err(found) if found == fault => {
+                if fault == Fault::Full {
+                    self.reserve.release();
+                }
+            }
+            Err(found) => self.latch(found),
+        }
+    }
+
+    /// A file that was put in the database's place is accepted only if it is the same log: it ends with the record that we
+    /// wrote last.
+    fn reopen(&mut self) {
+        let same = tables::open(&self.shared.state).ok().and_then(|db| {
+            let head = recover::head(&db).ok()?;
+            let files = Files::watch(&self.shared.state).ok()?;
+            (head == self.head).then_some((db, files))
+        });
+        if let Some((db, files)) = same {
+            (self.db, self.files) = (db, files);
+            self.names = Names::default();
+        }
+    }
+
+    /// Writes what is owed.
+    fn pay(&mut self) {
+        let debts = self.shared.owed.take();
+        for debt in debts {
+            let work = self.settle(&debt);
+            if self.outage.is_some() || self.transact(&[&work]).is_err() {
+                self.shared.owed.add(debt);
+            }
+        }
+    }
+
+    fn settle(&self, debt: &Debt) -> Work {
+        let at = (self.clock)();
+        match debt {
+            Debt::Interrupted { intent, subject, why } => {
+                let detail = json!({ "intent": intent, "outcome": "interrupted", "why": why });
+                let draft = Draft::new(Kind::Outcome, at, detail.to_string().into_bytes()).about(subject.clone());
+                Work::Outcome { draft, intent: *intent }
+            }
+            Debt::Withheld { outcome } => event(&Event::AnswerWithheld { outcome: *outcome }, at),
+        }
+    }
+}
+
+type Committed = (Head, Vec<super::views::Change>, Vec<Result<Done, NotDone>>);
+
+/// What was not committed leaves no debts.
+fn forget(results: Vec<Result<Done, NotDone>>, error: rusqlite::Error) -> rusqlite::Error {
+    for done in results.into_iter().flatten() {
+        if let Some(guard) = done.guard {
+            guard.settle();
+        }
+    }
+    error
+}
+
+fn outage(fault: Fault, since: Timestamp, at: Timestamp, over: bool) -> Work {
+    event(&Event::LogOutage { fault: fault.as_str().to_owned(), since, over }, at)
+}
+
+fn event(event: &Event, at: Timestamp) -> Work {
+    let detail = serde_json::to_vec(event).unwrap_or_else(|_| b"{}".to_vec());
+    Work::Record(Draft::new(Kind::Event, at, detail))
+}

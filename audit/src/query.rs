@@ -1,0 +1,274 @@
+//! `Reader`: asks the log what happened; it reads only, beside a running gateway or without one.
+
+mod filter;
+mod open;
+
+use std::path::Path;
+
+use policies::approval::Hold;
+use policies::{CallId, HoldId, Limits, Value};
+use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::log::pen::{load_hold, signed};
+use crate::record::{self, BadRecord, Record};
+
+pub use filter::Filter;
+pub(crate) use open::open;
+
+/// The log, to read.
+#[derive(Debug)]
+pub struct Reader {
+    db: Connection,
+}
+
+/// Why the log does not answer.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum QueryError {
+    /// There is no log in this folder.
+    #[error("there is no log in this folder")]
+    Missing,
+    /// A later version made it.
+    #[error("the log has layout {0}, which this program does not know")]
+    Layout(i64),
+    /// A record is not readable; `portcullis log verify` says more.
+    #[error("record {seq} is damaged")]
+    Record {
+        /// Which.
+        seq: u64,
+        /// What is wrong.
+        source: BadRecord,
+    },
+    /// SQLite does not answer.
+    #[error("cannot read the log")]
+    Database(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Why there is nothing to show.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ShowError {
+    /// Nothing has this id.
+    #[error("no call, hold or record is named `{0}`")]
+    Unknown(String),
+    /// More than one call's id begins so.
+    #[error("{} calls are named `{wanted}…`", calls.len())]
+    Ambiguous {
+        /// What was asked for.
+        wanted: String,
+        /// Some of those that fit.
+        calls: Vec<CallId>,
+    },
+    /// The log does not answer.
+    #[error("cannot read the log")]
+    Query(#[from] QueryError),
+}
+
+impl From<rusqlite::Error> for QueryError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(Box::new(error))
+    }
+}
+
+/// A record with its body.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// The record.
+    pub record: Record,
+    /// The redacted arguments, result or message, if they were short enough to be kept.
+    pub body: Option<Value>,
+}
+
+/// All records of one call, from its first to its last.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Life {
+    /// Which call; `None` for a record that belongs to none.
+    pub call: Option<CallId>,
+    /// Its records, the oldest first.
+    pub records: Vec<Found>,
+}
+
+impl Serialize for Found {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap as _;
+
+        let record = &self.record;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("seq", &record.seq)?;
+        map.serialize_entry("at", &record.at)?;
+        map.serialize_entry("kind", record.kind.as_str())?;
+        let names = [
+            ("call", record.call.as_ref().map(CallId::as_str)),
+            ("agent", record.agent.as_deref()),
+            ("session", record.session.as_deref()),
+            ("server", record.server.as_deref()),
+            ("tool", record.tool.as_deref()),
+            ("method", record.method.as_deref()),
+            ("risk", record.risk.map(policies::Risk::as_str)),
+            ("verdict", record.verdict.map(record::Decided::as_str)),
+        ];
+        for (name, value) in names {
+            if let Some(value) = value {
+                map.serialize_entry(name, value)?;
+            }
+        }
+        map.serialize_entry("detail", &record.detail)?;
+        if let Some(body) = &record.body {
+            map.serialize_entry("bytes", &body.bytes)?;
+            map.serialize_entry("sha256", &body.sha256)?;
+        }
+        if let Some(body) = &self.body {
+            map.serialize_entry("body", body)?;
+        }
+        map.end()
+    }
+}
+
+/// The most records of one call that are shown: a call has a handful, unless its server relays without end.
+const LONGEST_LIFE: i64 = 1_000;
+
+impl Reader {
+    /// Opens the log in a state folder.
+    ///
+    /// # Errors
+    /// [`QueryError`] if there is none or it cannot be read.
+    pub fn open(state: &Path) -> Result<Self, QueryError> {
+        Ok(Self { db: open(state)? })
+    }
+
+    /// The records that a filter lets through, the newest first.
+    ///
+    /// # Errors
+    /// [`QueryError`] if the log does not answer.
+    pub fn list(&self, filter: &Filter) -> Result<Vec<Found>, QueryError> {
+        let Some((sql, values)) = filter.query(&self.db)? else { return Ok(Vec::new()) };
+        self.found(&sql, params_from_iter(values))
+    }
+
+    /// The records after this number, the oldest first.
+    ///
+    /// # Errors
+    /// [`QueryError`] if the log does not answer.
+    pub fn tail(&self, after: u64, limit: usize) -> Result<Vec<Found>, QueryError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.found("SELECT seq, record, body FROM entry WHERE seq > ?1 ORDER BY seq LIMIT ?2", [signed(after), limit])
+    }
+
+    /// The number of the newest record; 0 if there is none.
+    ///
+    /// # Errors
+    /// [`QueryError`] if the log does not answer.
+    pub fn last(&self) -> Result<u64, QueryError> {
+        let last = self.db.query_row("SELECT COALESCE(MAX(seq), 0) FROM entry", [], |row| row.get::<_, i64>(0))?;
+        Ok(u64::try_from(last).unwrap_or(0))
+    }
+
+    /// A call's whole life, by its id or a unique beginning of it, by the id of its hold, or by the number of any of its
+    /// records.
+    ///
+    /// # Errors
+    /// [`ShowError`] if nothing, or more than one call, is named so.
+    pub fn show(&self, id: &str) -> Result<Life, ShowError> {
+        let unknown = || ShowError::Unknown(id.chars().filter(|c| !c.is_control()).take(80).collect());
+        if let Ok(seq) = id.parse::<u64>() {
+            let sql = "SELECT seq, record, body FROM entry WHERE seq = ?1";
+            let one = self.found(sql, [signed(seq)])?;
+            let call = one.first().ok_or_else(unknown)?.record.call.clone();
+            return match call {
+                Some(call) => Ok(self.life(call)?),
+                None => Ok(Life { call: None, records: one }),
+            };
+        }
+        if id.starts_with("hold-") {
+            let hold = HoldId::parse(id).map_err(|_| unknown())?;
+            let hold = self.hold(&hold)?.ok_or_else(unknown)?;
+            return Ok(self.life(hold.call().clone())?);
+        }
+        let mut calls = self.calls(id)?;
+        match (calls.pop(), calls.is_empty()) {
+            (None, _) => Err(unknown()),
+            (Some(call), true) => Ok(self.life(call)?),
+            (Some(call), false) => {
+                calls.push(call);
+                Err(ShowError::Ambiguous { wanted: id.to_owned(), calls })
+            }
+        }
+    }
+
+    /// A hold, open or ended.
+    ///
+    /// # Errors
+    /// [`QueryError`] if the log does not answer.
+    pub fn hold(&self, id: &HoldId) -> Result<Option<Hold>, QueryError> {
+        Ok(load_hold(&self.db, id)?)
+    }
+
+    /// The newest holds, open and ended, the newest first.
+    ///
+    /// # Errors
+    /// [`QueryError`] if the log does not answer.
+    pub fn holds(&self, limit: usize) -> Result<Vec<Hold>, QueryError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut statement = self.db.prepare_cached("SELECT hold FROM hold ORDER BY rowid DESC LIMIT ?1")?;
+        let holds = statement.query_map([limit], crate::log::recover::hold)?;
+        Ok(holds.collect::<Result<_, _>>()?)
+    }
+
+    pub(crate) fn sealed(&self, id: &HoldId) -> Result<Option<Vec<u8>>, QueryError> {
+        let sql = "SELECT sealed FROM hold WHERE id = ?1";
+        let sealed: Option<Option<Vec<u8>>> =
+            self.db.prepare_cached(sql)?.query_row([id.as_str()], |row| row.get(0)).optional()?;
+        Ok(sealed.flatten())
+    }
+
+    fn life(&self, call: CallId) -> Result<Life, QueryError> {
+        let sql = "SELECT seq, record, body FROM entry WHERE call = ?1 ORDER BY seq LIMIT ?2";
+        let mut records = self.found(sql, [record::call_key(&call), LONGEST_LIFE])?;
+        // The index has 60 of the id's 80 bits.
+        records.retain(|found| found.record.call.as_ref() == Some(&call));
+        Ok(Life { call: Some(call), records })
+    }
+
+    /// The calls whose ids begin so: no more than are worth naming.
+    fn calls(&self, prefix: &str) -> Result<Vec<CallId>, QueryError> {
+        const NAMED: usize = 10;
+        let Some((first, last)) = record::prefix_range(prefix).filter(|_| !prefix.is_empty()) else {
+            return Ok(Vec::new());
+        };
+        let sql = "SELECT record FROM entry WHERE call BETWEEN ?1 AND ?2 GROUP BY call ORDER BY call LIMIT ?3";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let limit = i64::try_from(NAMED).unwrap_or(i64::MAX);
+        let records = statement.query_map([first, last, limit], |row| row.get::<_, Vec<u8>>(0))?;
+        let mut calls = Vec::new();
+        for bytes in records {
+            let call = Record::parse(&bytes?).ok().and_then(|record| record.call);
+            let full = if prefix.starts_with("call-") { prefix.to_owned() } else { format!("call-{prefix}") };
+            calls.extend(call.filter(|call| call.as_str().starts_with(&full)));
+        }
+        Ok(calls)
+    }
+
+    fn found(&self, sql: &str, values: impl rusqlite::Params) -> Result<Vec<Found>, QueryError> {
+        let mut statement = self.db.prepare_cached(sql)?;
+        let mut rows = statement.query(values)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            found.push(read(row)?);
+        }
+        Ok(found)
+    }
+}
+
+fn read(row: &Row<'_>) -> Result<Found, QueryError> {
+    let seq = crate::log::recover::number(row, 0)?;
+    let record = Record::parse(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)
+        .map_err(|source| QueryError::Record { seq, source })?;
+    let body = row.get_ref(2)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
+    let body = body.and_then(|bytes| Value::parse(bytes, &Limits::ANSWER).ok());
+    Ok(Found { record, body })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! What the projections must be, by the records: who may connect, what is pinned, how holds stand.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use policies::{Hash, Value};
+use rusqlite::Connection;
+
+use super::{Broken, Kind, QueryError, Record, VerifyError, What};
+
+/// What the records seen so far lead to, each with the number of the last record about it.
+#[derive(Default)]
+pub(super) struct Expected {
+    /// Name → hash of the token's hash.
+    agents: BTreeMap<String, (u64, Option<String>)>,
+    /// Server, method, name → pinned hash and pending hash.
+    pins: BTreeMap<[String; 3], (u64, String, Option<String>)>,
+    /// Hold → digest of its stored text.
+    holds: BTreeMap<String, (u64, String)>,
+    /// Intents without an outcome.
+    running: BTreeSet<u64>,
+}
+
+impl Expected {
+    pub(super) fn follow(&mut self, record: &Record) {
+        let text = |name: &str| record.detail.get(name).and_then(Value::as_str).map(str::to_owned);
+        match record.kind {
+            Kind::Intent => {
+                self.running.insert(record.seq);
+            }
+            Kind::Outcome => {
+                if let Some(intent) = record.detail.get("intent").and_then(Value::as_u64) {
+                    self.running.remove(&intent);
+                }
+            }
+            Kind::Hold | Kind::Step => {
+                let digest = text("projection").or_else(|| text("digest"));
+                if let (Some(hold), Some(digest)) = (text("hold"), digest) {
+                    self.holds.insert(hold, (record.seq, digest));
+                }
+            }
+            Kind::Event => self.event(record.seq, &text),
+            Kind::Refusal | Kind::Relay => {}
+        }
+    }
+
+    fn event(&mut self, seq: u64, text: &impl Fn(&str) -> Option<String>) {
+        let pin = || Some([text("server")?, text("method")?, text("name")?]);
+        match (text("event").as_deref(), text("name"), pin()) {
+            (Some("agent-added"), Some(name), _) => {
+                self.agents.insert(name, (seq, text("token")));
+            }
+            (Some("agent-removed"), Some(name), _) => {
+                self.agents.insert(name, (seq, None));
+            }
+            (Some("tool-pinned" | "tool-accepted"), _, Some(key)) => {
+                self.pins.insert(key, (seq, text("hash").unwrap_or_default(), None));
+            }
+            (Some("tool-changed" | "tool-restored"), _, Some(key)) => {
+                if let Some(pin) = self.pins.get_mut(&key) {
+                    (pin.0, pin.2) = (seq, text("hash"));
+                }
+            }
+            (_, _, _) => {}
+        }
+    }
+
+    pub(super) fn compare(&self, db: &Connection) -> Result<(), VerifyError> {
+        self.compare_agents(db)?;
+        self.compare_pins(db)?;
+        self.compare_holds(db)?;
+        self.compare_running(db)
+    }
+
+    fn compare_agents(&self, db: &Connection) -> Result<(), VerifyError> {
+        let rows =
+            rows(db, "SELECT name, token FROM agent", |row| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
+        let stored: BTreeMap<String, String> =
+            rows.into_iter().map(|(name, token)| (name, Hash::of(&token).to_string())).collect();
+        let wanted = self.agents.iter().filter_map(|(name, (seq, token))| Some((name, *seq, token.clone()?)));
+        same("agent", wanted, &stored, |name| self.agents.get(name).map_or(0, |(seq, _)| *seq))
+    }
+
+    fn compare_pins(&self, db: &Connection) -> Result<(), VerifyError> {
+        let sql = "SELECT server, method, name, hex(hash), hex(pending_hash) FROM pin";
+        let rows = rows(db, sql, |row| {
+            let pending: String = row.get(4)?;
+            let hashes = format!("{} {}", row.get::<_, String>(3)?, pending).to_lowercase();
+            Ok(([row.get::<_, String>(0)?, row.get(1)?, row.get(2)?], hashes))
+        })?;
+        let stored: BTreeMap<[String; 3], String> = rows.into_iter().collect();
+        let wanted = self.pins.iter().map(|(key, (seq, hash, pending))| {
+            (key, *seq, format!("{hash} {}", pending.as_deref().unwrap_or_default()))
+        });
+        same("pin", wanted, &stored, |key| self.pins.get(key).map_or(0, |(seq, _, _)| *seq))
+    }
+
+    fn compare_holds(&self, db: &Connection) -> Result<(), VerifyError> {
+        let rows =
+            rows(db, "SELECT id, hold FROM hold", |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+        let stored: BTreeMap<String, String> =
+            rows.into_iter().map(|(id, hold)| (id, Hash::of(hold.as_bytes()).to_string())).collect();
+        let wanted = self.holds.iter().map(|(id, (seq, digest))| (id, *seq, digest.clone()));
+        same("hold", wanted, &stored, |id| self.holds.get(id).map_or(0, |(seq, _)| *seq))
+    }
+
+    fn compare_running(&self, db: &Connection) -> Result<(), VerifyError> {
+        let rows = rows(db, "SELECT intent FROM running", |row| row.get::<_, i64>(0))?;
+        let stored: BTreeSet<u64> = rows.into_iter().filter_map(|intent| u64::try_from(intent).ok()).collect();
+        match self.running.symmetric_difference(&stored).next() {
+            Some(seq) => Err(Broken { seq: *seq, what: What::Projection("list of running calls") }.into()),
+            None => Ok(()),
+        }
+    }
+}
+
+fn same<'a, K: Ord + 'a>(
+    what: &'static str,
+    wanted: impl Iterator<Item = (&'a K, u64, String)>,
+    stored: &BTreeMap<K, String>,
+    last: impl Fn(&K) -> u64,
+) -> Result<(), VerifyError> {
+    let mut count = 0;
+    for (key, seq, value) in wanted {
+        count += 1;
+        if stored.get(key) != Some(&value) {
+            return Err(Broken { seq, what: What::Projection(what) }.into());
+        }
+    }
+    if count == stored.len() {
+        return Ok(());
+    }
+    // One more than the records made.
+    let seq = stored.keys().map(last).min().unwrap_or(0);
+    Err(Broken { seq, what: What::Projection(what) }.into())
+}
+
+fn rows<T>(
+    db: &Connection,
+    sql: &str,
+    read: impl Fn(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>, QueryError> {
+    let mut statement = db.prepare(sql)?;
+    let rows = statement.query_map([], |row| read(row))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
