@@ -42,8 +42,13 @@ pub struct Calls {
 /// How a call ended for the agent that waited for it.
 #[must_use]
 pub enum End {
-    /// It ran; this is the recorded, redacted answer.
-    Answered(Receipt),
+    /// It ran; the answer is recorded and redacted.
+    Answered {
+        /// The proof.
+        receipt: Receipt,
+        /// The server's own state, where it asks for input: opaque, and sealed before an agent sees it.
+        state: Option<String>,
+    },
     /// It will not run; the refusal is recorded.
     Refused(Refusal),
     /// It waits for a person, and the agent has stopped waiting.
@@ -98,6 +103,8 @@ pub struct Continued {
 pub enum Heard {
     /// Its call waits for a person.
     Held(Box<policies::approval::Hold>),
+    /// A person allowed it: it runs.
+    Running,
     /// The tool says something: a notification, redacted.
     Notice {
         /// The notification's method.
@@ -139,16 +146,18 @@ impl Calls {
         let entry = self.audit.open(permit, clock::now()).await?; // the intent is on disk
         if let Some(hold) = approved_by {
             self.holds.consumed(&hold);
+            caller.hears.try_send(Heard::Running).ok();
         }
         drop(place);
-        let (outcome, loans) = self.execute(&entry, caller).await;
+        let (mut outcome, loans) = self.execute(&entry, caller).await;
+        let state = state_of(&mut outcome);
         let receipt = self.audit.close(entry, loans, outcome, clock::now()).await?; // redacted, and on disk
-        self.sessions.observe(receipt.call(), reads, receipt.answer());
-        Ok(End::Answered(receipt))
+        self.sessions.observe(receipt.call(), reads, receipt.outcome());
+        Ok(End::Answered { receipt, state })
     }
 
     fn decide(&self, call: Call) -> Verdict {
-        let first_use = self.audit.first_use(call.agent(), call.tool());
+        let first_use = self.audit.first_use(&call);
         let session = self.sessions.of(&call);
         let session = session.read().unwrap_or_else(PoisonError::into_inner);
         let around = Circumstances { session: &session, first_use, anomaly: false, now: clock::now(), hold_for: self.hold_for };
@@ -172,7 +181,7 @@ impl Calls {
     async fn go_on(&self, held: Held, caller: &Caller) -> Result<Permit, Held> {
         let Some(Continued { of, hold: Some(hold), .. }) = &caller.terms.resume else { return Err(held) };
         let (by, now) = (held.call().id().clone(), clock::now());
-        let Ok(hold) = self.audit.step(hold, Step::Continue { of: of.clone(), by: by.clone() }, now).await else {
+        let Ok(hold) = self.audit.step(hold.clone(), Step::Continue { of: of.clone(), by: by.clone() }, now).await else {
             return Err(held);
         };
         match hold.covered(of, &by, now) {
@@ -186,7 +195,7 @@ impl Calls {
         let leases = match self.vault.lease(entry) {
             Ok(leases) => leases,
             Err(error) => {
-                let failure = Failure { kind: FailureKind::NoSecret, detail: error.to_string() };
+                let failure = Failure { kind: FailureKind::Lease, detail: error.to_string() };
                 return (Outcome::Failed(failure), Loans::none(entry));
             }
         };
@@ -251,7 +260,7 @@ impl Calls {
         caller.hears.send(Heard::Ask { method: method.to_owned(), params, reply }).await.ok()?;
         let answer = answer.await.ok()?;
         let (Ok(said) | Err(said)) = &answer;
-        self.audit.relay(entry, Direction::ToTool, method, Raw::new(said.clone()), clock::now()).await.ok()?;
+        self.audit.relay(entry, Direction::ToServer, method, Raw::new(said.clone()), clock::now()).await.ok()?;
         Some(answer)
     }
 
@@ -289,6 +298,14 @@ impl Terms {
             trace: self.trace.clone(),
             log_level: self.log_level.clone(),
         }
+    }
+}
+
+/// The server's own state, where it asks for input: it goes round the log, sealed, since only the server can read it.
+fn state_of(outcome: &mut Outcome) -> Option<String> {
+    match outcome {
+        Outcome::Answered(raw) if raw.result_type() == ResultType::InputRequired => raw.take_state(),
+        Outcome::Answered(_) | Outcome::Errored(_) | Outcome::Failed(_) | Outcome::Cancelled | Outcome::Interrupted => None,
     }
 }
 

@@ -155,7 +155,7 @@ impl Holds {
     /// The complete arguments of an open hold, redacted, for a person to read.
     #[must_use]
     pub fn arguments(&self, id: &HoldId) -> Option<Value> {
-        let call = self.audit.held_call(id)?;
+        let call = self.audit.held_call(id).ok()?;
         Some(self.audit.redactor().redact_value(&call.arguments).0)
     }
 
@@ -172,7 +172,7 @@ impl Holds {
             Answer::Approve => Step::Approve { by },
             Answer::Deny { reason } => Step::Deny { by, reason },
         };
-        let hold = self.audit.step(id, step, clock::now()).await?;
+        let hold = self.audit.step(id.clone(), step, clock::now()).await?;
         self.publish(&waiting, hold.clone());
         Ok(hold)
     }
@@ -197,7 +197,7 @@ impl Holds {
 
     /// The call ran (its intent is durable): the approval is used up.
     pub fn consumed(&self, id: &HoldId) {
-        self.forget(id, self.audit.stored_hold(id));
+        self.forget(id, self.stored(id));
     }
 
     fn forget(&self, id: &HoldId, last: Option<Hold>) {
@@ -231,7 +231,7 @@ impl Holds {
     }
 
     async fn expire(&self, id: &HoldId) -> Result<(), AuditError> {
-        match self.audit.step(id, Step::Expire, clock::now()).await {
+        match self.audit.step(id.clone(), Step::Expire, clock::now()).await {
             Ok(hold) => {
                 if let Some(waiting) = self.waiting(id) {
                     self.publish(&waiting, hold);
@@ -242,12 +242,25 @@ impl Holds {
             // Someone else ended it, or the clock has not reached it by a hair: what is stored is what counts.
             Err(_) => {
                 tokio::time::sleep(Duration::from_millis(5)).await;
-                if let (Some(waiting), Some(hold)) = (self.waiting(id), self.audit.stored_hold(id)) {
+                if let (Some(waiting), Some(hold)) = (self.waiting(id), self.stored(id)) {
                     self.publish(&waiting, hold);
                 }
                 Ok(())
             }
         }
+    }
+
+    /// Something else changed a hold: who waits for it hears.
+    pub fn changed(&self, hold: Hold) {
+        if let Some(waiting) = self.waiting(hold.id()) {
+            self.publish(&waiting, hold);
+        }
+    }
+
+    /// A hold as it is stored, open or ended.
+    #[must_use]
+    pub fn stored(&self, id: &HoldId) -> Option<Hold> {
+        self.audit.find_hold(id).ok().flatten()
     }
 
     fn publish(&self, waiting: &Waiting, hold: Hold) {

@@ -100,7 +100,7 @@ impl Gate {
     /// [`Rejected`]; a failed authentication is recorded by the caller through [`Gate::record_failure`].
     pub fn admit(&self, headers: &HeaderMap, now: Timestamp) -> Result<Admitted, Rejected> {
         let token = bearer(headers).ok_or(Rejected::NoToken)?;
-        let agent = self.audit.agent_of(&Hash::of(token.as_bytes()), now).ok_or(Rejected::BadToken)?;
+        let agent = self.audit.agent_by_token(&Hash::of(token.as_bytes()), now).ok_or(Rejected::BadToken)?.name;
         let quota = self.quota(&agent, now);
         if !quota.take(now, f64::from(self.limits.rate)) {
             return Err(Rejected::TooFast);
@@ -110,10 +110,12 @@ impl Gate {
     }
 
     /// Records a failed authentication, joined with those of the same second.
-    pub async fn record_failure(&self, rejected: Rejected, now: Timestamp) {
+    pub async fn record_failure(&self, peer: &str, rejected: Rejected, now: Timestamp) {
         let Some(counted) = self.failure(now) else { return };
         let why = if rejected == Rejected::NoToken { "no token" } else { "unknown or expired token" };
-        if let Err(error) = self.audit.note(Event::AuthenticationFailed { why: why.to_owned(), counted }, now).await {
+        let reason = if counted > 1 { format!("{why}; {counted} failures since the last record") } else { why.to_owned() };
+        let event = Event::AuthenticationFailed { peer: peer.to_owned(), reason };
+        if let Err(error) = self.audit.note(event, now).await {
             tracing::error!(%error, "a failed authentication could not be recorded");
         }
     }

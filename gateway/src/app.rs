@@ -1,0 +1,310 @@
+//! `App`: every subsystem, in the order in which they need each other.
+
+mod connections;
+
+use std::collections::HashSet;
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use audit::{Audit, Event, Filter, Recovered, Redactor};
+use jiff::{SignedDuration, Timestamp};
+use policies::AgentId;
+use policies::decision::Policies;
+use sandbox::{Kind, Sandbox};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use vault::Vault;
+
+use crate::agent::auth::{Gate, Token};
+use crate::agent::{Agents, methods};
+use crate::call::Calls;
+use crate::catalog::Catalog;
+use crate::clock;
+use crate::config::{Config, PolicyFiles, Problem};
+use crate::hold::Holds;
+use crate::operator::{self, Operators, Peers};
+use crate::seal::Sealer;
+use crate::sessions::Sessions;
+
+/// What a started gateway tells its operator.
+pub struct Announcement {
+    /// Where agents connect.
+    pub endpoint: Option<String>,
+    /// The state folder.
+    pub state: PathBuf,
+    /// The first agent and its token, on the first start.
+    pub agent: Option<(AgentId, String)>,
+    /// The servers and what keeps each of them.
+    pub servers: Vec<String>,
+}
+
+/// The policies in force, swapped whole.
+pub struct Reloadable {
+    files: PolicyFiles,
+    current: RwLock<Arc<Policies>>,
+}
+
+impl Reloadable {
+    /// Reads and compiles the policies.
+    ///
+    /// # Errors
+    /// Every problem there is.
+    pub fn load(files: PolicyFiles) -> Result<Self, Vec<Problem>> {
+        let current = RwLock::new(Arc::new(files.load()?));
+        Ok(Self { files, current })
+    }
+
+    /// The policies in force.
+    #[must_use]
+    pub fn current(&self) -> Arc<Policies> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads the files again and swaps the policies; a bad file changes nothing.
+    ///
+    /// # Errors
+    /// Every problem there is.
+    pub fn reload(&self) -> Result<String, Vec<Problem>> {
+        let policies = Arc::new(self.files.load()?);
+        let what = format!("{} policies in force", policies.len());
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = policies;
+        Ok(what)
+    }
+}
+
+/// A running gateway.
+pub struct App {
+    /// What serves agents.
+    pub agents: Arc<Agents>,
+    state: PathBuf,
+    policies: Arc<Reloadable>,
+    /// Owns what serves the gateway itself: servers, sockets, sweeping.
+    background: TaskTracker,
+    /// No new calls.
+    stop: CancellationToken,
+    /// Calls that still run are interrupted.
+    halt: CancellationToken,
+}
+
+/// How long calls may go on after the gateway was told to stop.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How long those that were interrupted then may take to be recorded.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// How often what ran out of time is looked for.
+const SWEEP: Duration = Duration::from_secs(2);
+
+/// Opens the log of a state folder: one process at a time.
+///
+/// # Errors
+/// If it is in use, broken, or cannot be written.
+pub fn open_log(state: &Path) -> anyhow::Result<Audit> {
+    open(state).map(|(audit, _)| audit)
+}
+
+/// Serves until it is told to stop.
+///
+/// # Errors
+/// If anything it needs cannot be had.
+pub async fn serve(config: Config, announce: impl FnOnce(&Announcement)) -> anyhow::Result<()> {
+    let app = App::start(config)?;
+    let endpoint = connections::listen_tcp(&app.agents).await?;
+    let agent = app.first_agent().await?;
+    let servers = app.servers();
+    app.agents.audit.note(started(endpoint.as_ref(), &servers), clock::now()).await.context("the log cannot be written")?;
+    announce(&Announcement { endpoint, state: app.state.clone(), agent, servers });
+    app.until_told().await?;
+    app.stop().await;
+    Ok(())
+}
+
+impl App {
+    /// Every subsystem, in order. Agents can connect through `agent.sock` in the state folder from now on.
+    ///
+    /// # Errors
+    /// If anything it needs cannot be had.
+    pub fn start(config: Config) -> anyhow::Result<Self> {
+        let config = Arc::new(config);
+        let state = config.state.clone();
+        let policies = Arc::new(Reloadable::load(config.policy.clone()).map_err(|problems| all(&problems))?);
+        let (audit, recovered) = open(&state)?;
+        let sealer = Sealer::load(&state).context("the key `request.key` in the state folder cannot be used")?;
+        let (background, stop, halt) = (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
+
+        let servers = config.servers.iter().map(|(name, server)| (name.clone(), server.reach.clone())).collect();
+        let sandbox = Arc::new(Sandbox::start(servers, background.clone(), halt.clone()));
+        let catalog = Arc::new(Catalog::new(Arc::clone(&config), Arc::clone(&sandbox), audit.clone()));
+        let people = Peers::new(&config.operators).count();
+        let holds = Arc::new(Holds::new(audit.clone(), Arc::clone(&policies), people, recovered.holds));
+        let sessions = Sessions::new(config.session_idle, lost(&audit, config.session_idle));
+        let calls = Arc::new(Calls {
+            policies: Arc::clone(&policies),
+            sessions,
+            holds,
+            audit: audit.clone(),
+            vault: Vault::default(),
+            sandbox,
+            hold_for: config.hold,
+        });
+        let agents = Arc::new(Agents {
+            gate: Gate::new(audit.clone(), config.agents),
+            methods: methods::table()?,
+            config,
+            calls,
+            catalog,
+            audit,
+            sealer,
+            parked: Default::default(),
+            tasks: Default::default(),
+            legacy: Default::default(),
+            listening: AtomicUsize::new(0),
+            tracker: TaskTracker::new(),
+            stop: stop.clone(),
+        });
+        let app = Self { agents, state, policies, background, stop, halt };
+        app.serve_operators()?;
+        connections::listen_unix(&app.agents, &app.state.join(AGENT_SOCKET))?;
+        app.follow();
+        Ok(app)
+    }
+
+    /// Waits for SIGTERM, SIGINT, or the end of the terminal; SIGHUP reloads the policies.
+    ///
+    /// # Errors
+    /// If the signals cannot be listened to.
+    pub async fn until_told(&self) -> anyhow::Result<()> {
+        let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let mut hup = signal(SignalKind::hangup())?;
+        loop {
+            tokio::select! {
+                _ = term.recv() => return Ok(()),
+                _ = int.recv() => return Ok(()),
+                _ = hup.recv() => match self.policies.reload() {
+                    Ok(what) => tracing::info!(what, "policies reloaded"),
+                    Err(problems) => tracing::error!(problems = %all(&problems), "policies not reloaded; what was in force stays"),
+                },
+            }
+        }
+    }
+
+    /// Stops: no new calls; those that run have a while, and are recorded as interrupted after it.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.agents.parked.clear();
+        self.agents.tracker.close();
+        if tokio::time::timeout(GRACE, self.agents.tracker.wait()).await.is_err() {
+            tracing::warn!(running = self.agents.tracker.len(), "calls still run; they are recorded as interrupted");
+        }
+        self.halt.cancel();
+        self.background.close();
+        let ended = async { tokio::join!(self.agents.tracker.wait(), self.background.wait()) };
+        if tokio::time::timeout(LAST_WORDS, ended).await.is_err() {
+            tracing::error!(left = self.agents.tracker.len() + self.background.len(), "tasks were left behind");
+        }
+        let event = Event::Stopped { reason: "told to stop".to_owned(), running: self.agents.tracker.len() };
+        if let Err(error) = self.agents.audit.note(event, clock::now()).await {
+            tracing::error!(%error, "the stop could not be recorded");
+        }
+        self.agents.audit.stop().await;
+        // Sockets of a gateway that is gone would only mislead; one that is missing is gone already.
+        fs::remove_file(self.state.join(AGENT_SOCKET)).ok();
+    }
+
+    /// An agent for the first try, where none was ever added.
+    async fn first_agent(&self) -> anyhow::Result<Option<(AgentId, String)>> {
+        let audit = &self.agents.audit;
+        if !audit.agents().is_empty() {
+            return Ok(None);
+        }
+        let (name, token) = (AgentId::authenticated("default"), Token::generate());
+        let event = Event::AgentAdded { name: name.clone(), token: token.hash(), expires: None, by: None };
+        audit.note(event, clock::now()).await.context("the first agent could not be recorded")?;
+        Ok(Some((name, token.reveal().to_owned())))
+    }
+
+    /// The servers, each with what keeps it.
+    fn servers(&self) -> Vec<String> {
+        let kind = |kind| match kind {
+            Kind::Process { jailed: true } => "process, jailed",
+            Kind::Process { jailed: false } => "process, not jailed",
+            Kind::Remote => "remote",
+        };
+        let servers = self.agents.config.servers.iter();
+        servers.map(|(name, server)| format!("{name} ({})", kind(server.reach.kind()))).collect()
+    }
+
+    fn serve_operators(&self) -> anyhow::Result<()> {
+        let policies = Arc::clone(&self.policies);
+        let operators = Operators {
+            audit: self.agents.audit.clone(),
+            holds: Arc::clone(&self.agents.calls.holds),
+            catalog: Arc::clone(&self.agents.catalog),
+            uids: self.agents.config.operators.clone(),
+            reload: Arc::new(move || policies.reload()),
+        };
+        let server = operator::Server::bind(&self.state, operators)?;
+        let (tasks, stop) = (self.background.clone(), self.halt.clone());
+        self.background.spawn(async move { server.run(tasks, stop).await });
+        Ok(())
+    }
+
+    /// Follows the servers' lists, and looks for what ran out of time.
+    fn follow(&self) {
+        let (catalog, halt) = (Arc::clone(&self.agents.catalog), self.halt.clone());
+        self.background.spawn(async move { halt.run_until_cancelled(catalog.follow()).await });
+        let (agents, halt) = (Arc::clone(&self.agents), self.halt.clone());
+        self.background.spawn(async move {
+            halt.run_until_cancelled(async {
+                loop {
+                    tokio::time::sleep(SWEEP).await;
+                    agents.calls.holds.sweep().await;
+                    agents.parked.sweep();
+                    agents.tasks.sweep();
+                }
+            })
+            .await
+        });
+    }
+}
+
+/// The socket through which `portcullis stdio` joins.
+pub const AGENT_SOCKET: &str = "agent.sock";
+
+fn open(state: &Path) -> anyhow::Result<(Audit, Recovered)> {
+    let mut folder = fs::DirBuilder::new();
+    folder.recursive(true).mode(0o700).create(state).with_context(|| format!("cannot make {}", state.display()))?;
+    let config = audit::Config::new(state, clock::now);
+    let redactor = Arc::new(Redactor::load(state).context("the redactor's key cannot be used")?);
+    let (audit, recovered) = Audit::start(config, redactor).context("the log cannot be opened")?;
+    for call in &recovered.interrupted {
+        tracing::warn!(%call, "was running when the gateway last stopped; recorded as interrupted, never run again by itself");
+    }
+    Ok((audit, recovered))
+}
+
+/// Agents that called within the idle window: what they had read is not known any more.
+fn lost(audit: &Audit, idle: SignedDuration) -> HashSet<AgentId> {
+    let since = clock::now().checked_sub(idle).unwrap_or(Timestamp::MIN);
+    let recent = |name: &AgentId| {
+        let filter = Filter { agent: Some(name.to_string()), since: Some(since), limit: 1, ..Filter::default() };
+        // What cannot be told counts as read.
+        audit.reader().and_then(|reader| reader.list(&filter)).map_or(true, |rows| !rows.is_empty())
+    };
+    audit.agents().into_iter().map(|agent| agent.name).filter(recent).collect()
+}
+
+fn started(endpoint: Option<&String>, servers: &[String]) -> Event {
+    let notes = servers.iter().filter(|server| server.contains("not jailed")).cloned().collect();
+    Event::Started { version: env!("CARGO_PKG_VERSION").to_owned(), listen: endpoint.cloned().into_iter().collect(), notes }
+}
+
+fn all(problems: &[Problem]) -> anyhow::Error {
+    anyhow::anyhow!("{}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+}

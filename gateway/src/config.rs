@@ -1,0 +1,212 @@
+//! `Config`: `portcullis.toml` and the command line, parsed with every problem at once, born valid.
+
+mod read;
+mod section;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use policies::ServerName;
+use policies::decision::{HoldTimes, Policies, Source};
+use policies::profile::Profile;
+use sandbox::ServerConfig;
+
+/// Everything that an operator can set.
+pub struct Config {
+    /// Where the log, the keys and the sockets live.
+    pub state: PathBuf,
+    /// Where agents knock.
+    pub listen: Listen,
+    /// What one agent may ask at once.
+    pub agents: AgentLimits,
+    /// The tool servers.
+    pub servers: BTreeMap<ServerName, Server>,
+    /// What is declared of single tools, by `server.tool`.
+    pub tools: BTreeMap<String, Profile>,
+    /// Which policies decide.
+    pub policy: PolicyFiles,
+    /// How long a held call waits.
+    pub hold: HoldTimes,
+    /// How long an agent may be idle before its session ends.
+    pub session_idle: SignedDuration,
+    /// Users, beside the gateway's own, who may answer holds.
+    pub operators: Vec<u32>,
+}
+
+/// Where agents knock.
+pub struct Listen {
+    /// The address; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// Values of `Host` that are accepted beside the loopback names.
+    pub hosts: Vec<String>,
+    /// Values of `Origin` that are accepted beside the loopback ones.
+    pub origins: Vec<String>,
+    /// Certificate chain and key, both PEM. Required off loopback.
+    pub tls: Option<TlsFiles>,
+}
+
+/// A certificate chain and its key, both PEM.
+#[derive(Clone)]
+pub struct TlsFiles {
+    /// The chain.
+    pub certificate: PathBuf,
+    /// The key.
+    pub key: PathBuf,
+}
+
+/// What one agent may ask at once.
+#[derive(Clone, Copy, Debug)]
+pub struct AgentLimits {
+    /// The longest body, in bytes.
+    pub body: usize,
+    /// Requests in flight.
+    pub in_flight: usize,
+    /// Requests a second, and the largest burst.
+    pub rate: u32,
+}
+
+impl Default for AgentLimits {
+    fn default() -> Self {
+        Self { body: 4 << 20, in_flight: 256, rate: 2_000 }
+    }
+}
+
+/// One tool server.
+pub struct Server {
+    /// How it is reached.
+    pub reach: ServerConfig,
+    /// What stands before its tools' names; `server.` unless set.
+    pub prefix: String,
+    /// Whether its annotations are believed.
+    pub vouched: bool,
+    /// What its tools may touch.
+    pub profile: Profile,
+}
+
+/// Which policies decide.
+#[derive(Clone, Debug)]
+pub struct PolicyFiles {
+    /// The operator's own, in Cedar.
+    pub files: Vec<PathBuf>,
+    /// Whether the built-in ones stand beside them.
+    pub defaults: bool,
+}
+
+/// What the command line sets over the file.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// `--state`
+    pub state: Option<PathBuf>,
+    /// `--listen`
+    pub listen: Option<String>,
+    /// `--server NAME=COMMAND` or `NAME=URL`, as pairs.
+    pub servers: Vec<(String, String)>,
+}
+
+/// One thing wrong with a config or a policy.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// The file; `None` for the command line.
+    pub file: Option<PathBuf>,
+    /// The line in it, from 1.
+    pub line: Option<usize>,
+    /// The key, or the policy's id.
+    pub key: String,
+    /// What was found.
+    pub found: String,
+    /// What was wanted.
+    pub wanted: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.file, self.line) {
+            (Some(file), Some(line)) => write!(f, "{}:{line}: ", file.display())?,
+            (Some(file), None) => write!(f, "{}: ", file.display())?,
+            (None, _) => {}
+        }
+        write!(f, "`{}`: found {}", self.key, self.found)?;
+        if self.wanted.is_empty() { Ok(()) } else { write!(f, ", wanted {}", self.wanted) }
+    }
+}
+
+impl Config {
+    /// Reads the file, if one is named or stands at the default place, and the command line over it.
+    ///
+    /// # Errors
+    /// Every problem there is, not only the first.
+    pub fn load(path: Option<&Path>, overrides: Overrides) -> Result<Self, Vec<Problem>> {
+        let default = default_file().filter(|file| path.is_none() && file.is_file());
+        read::config(path.or(default.as_deref()), overrides)
+    }
+
+    /// What is declared of one tool.
+    #[must_use]
+    pub fn profile(&self, server: &ServerName, tool: &str) -> Arc<Profile> {
+        let of_server = self.servers.get(server).map(|server| &server.profile);
+        let of_tool = self.tools.get(&format!("{server}.{tool}"));
+        let none = Profile::default();
+        Arc::new(Profile::merge(of_server.unwrap_or(&none), of_tool.unwrap_or(&none)))
+    }
+}
+
+impl PolicyFiles {
+    /// Reads and compiles the policies.
+    ///
+    /// # Errors
+    /// Every problem there is, not only the first.
+    pub fn load(&self) -> Result<Policies, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut sources = Vec::new();
+        for file in &self.files {
+            match std::fs::read_to_string(file) {
+                Ok(text) => sources.push(Source { name: file.display().to_string(), text }),
+                Err(error) => problems.push(Problem {
+                    file: Some(file.clone()),
+                    line: None,
+                    key: "policy.files".into(),
+                    found: error.to_string(),
+                    wanted: "a file that can be read".into(),
+                }),
+            }
+        }
+        let loaded = if self.defaults { Policies::load(&sources) } else { Policies::load_without_defaults(&sources) };
+        match loaded {
+            Ok(policies) if problems.is_empty() => Ok(policies),
+            Ok(_) => Err(problems),
+            Err(wrong) => {
+                problems.extend(wrong.into_iter().map(|problem| Problem {
+                    file: Some(problem.file.into()),
+                    line: Some(problem.line),
+                    key: problem.policy.unwrap_or_else(|| "policy".into()),
+                    found: problem.message,
+                    wanted: String::new(),
+                }));
+                Err(problems)
+            }
+        }
+    }
+}
+
+/// `$XDG_STATE_HOME/portcullis`, or `~/.local/state/portcullis`.
+#[must_use]
+pub fn default_state() -> Option<PathBuf> {
+    home("XDG_STATE_HOME", ".local/state")
+}
+
+fn default_file() -> Option<PathBuf> {
+    home("XDG_CONFIG_HOME", ".config").map(|folder| folder.join("portcullis.toml"))
+}
+
+fn home(variable: &str, below: &str) -> Option<PathBuf> {
+    let named = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = named.or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(below)));
+    base.map(|base| base.join("portcullis"))
+}
+
+#[cfg(test)]
+mod tests;

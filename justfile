@@ -1,0 +1,51 @@
+# Every command that CI runs, and the measurements. `just` lists them.
+
+export CARGO_TARGET_DIR := env("CARGO_TARGET_DIR", home_directory() / ".cache/portcullis/target")
+export PORTCULLIS_COMPONENTS := env("PORTCULLIS_COMPONENTS", home_directory() / ".cache/portcullis/components")
+tools := home_directory() / ".cache/portcullis/tools"
+
+[private]
+default:
+    @just --list --unsorted
+
+# Everything that CI runs
+ci: fmt deny clippy doc components test fuzz
+
+# Formatting
+fmt:
+    cargo fmt --all --check
+
+# Lints as errors, tests and benches too
+clippy:
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# Licences, sources, and who may depend on what
+deny:
+    {{ tools }}/bin/cargo-deny --all-features --log-level error check --hide-inclusion-graph bans licenses sources
+
+# API documentation, warnings as errors
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items
+
+# The real clients, servers and suites that tests run against
+components:
+    tests/components/install
+
+# Unit, property and end-to-end tests
+test *ARGS:
+    cargo build --workspace --locked --bins
+    cargo test --workspace --locked {{ ARGS }}
+
+# Fuzz every parser of outside bytes, SECONDS each
+fuzz SECONDS="60":
+    tests/fuzz/run {{ SECONDS }}
+
+# A hundred kills at each step instead of ten
+soak: components
+    cargo build --workspace --locked --bins
+    PORTCULLIS_SOAK=100 cargo test -p tests --locked --test e2e -- killed --nocapture
+
+# Requests per second, latency, CPU and memory, side by side with a bare server
+bench:
+    cargo build --workspace --locked --release --bins
+    cargo run -p tests --locked --release --bin bench
