@@ -138,7 +138,9 @@ impl Intake<'_> {
             return self.value(&inner, nested - 1);
         }
         self.complete &= self.index.learn(text, self.source, false);
-        decode::each(text, &mut |plain| self.complete &= self.index.learn(plain, self.source, true));
+        let mut complete = true;
+        complete &= decode::each(text, &mut |plain| complete &= self.index.learn(plain, self.source, true));
+        self.complete &= complete;
     }
 }
 

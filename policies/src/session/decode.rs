@@ -1,4 +1,4 @@
-//! Encodings under which a value travels: base64, hexadecimal and percent, twice over at most, never more than was given.
+//! Encodings under which a value travels: base64, hexadecimal, percent, HTML, and `name [at] host`; twice over at most.
 
 use base64::Engine;
 use base64::alphabet::{STANDARD, URL_SAFE};
@@ -10,8 +10,9 @@ const ROUNDS: u8 = 2;
 /// Shorter runs decode to noise too often.
 const SHORTEST: usize = 8;
 
-/// Of one text, the most encoded runs that are tried.
-const RUNS: usize = 256;
+/// What is decoded is at most this many times the text, and this much more.
+const TIMES: usize = 3;
+const MORE: usize = 4096;
 
 const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_allow_trailing_bits(true)
@@ -19,26 +20,30 @@ const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
 const BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, LENIENT);
 const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, LENIENT);
 
-/// Shows every plain text that stands encoded in this one.
-pub(super) fn each(text: &str, found: &mut impl FnMut(&str)) {
-    let mut layer = once(text);
-    for _ in 1..ROUNDS {
-        for plain in &layer {
-            found(plain);
+/// Shows every plain text that stands encoded in this one; false if there was more than may be decoded.
+pub(super) fn each(text: &str, found: &mut impl FnMut(&str)) -> bool {
+    let mut left = text.len() * TIMES + MORE;
+    let mut layer = vec![text.to_owned()];
+    for _ in 0..ROUNDS {
+        let mut next = Vec::new();
+        for plain in layer.iter().flat_map(|outer| once(outer)) {
+            let Some(rest) = left.checked_sub(plain.len()) else { return false };
+            left = rest;
+            found(&plain);
+            next.push(plain);
         }
-        layer = layer.iter().flat_map(|plain| once(plain)).take(RUNS).collect();
+        layer = next;
     }
-    for plain in &layer {
-        found(plain);
-    }
+    true
 }
 
-fn once(text: &str) -> Vec<String> {
+fn once(text: &str) -> impl Iterator<Item = String> {
     let runs = text.split(|c: char| !is_encoded(c));
     // `/` is a digit of base64 and the joint of paths: both readings are tried.
     let parts = runs.clone().filter(|run| run.contains('/')).flat_map(|run| run.split('/'));
-    let runs = runs.chain(parts).filter(|run| run.len() >= SHORTEST).take(RUNS);
-    percent(text).into_iter().chain(runs.flat_map(|run| [hex(run), base64(run)]).flatten()).collect()
+    let runs = runs.chain(parts).filter(|run| run.len() >= SHORTEST);
+    let whole = [percent(text), entities(text), spelt(text)].into_iter().flatten();
+    whole.chain(runs.flat_map(|run| [hex(run), base64(run)]).flatten())
 }
 
 /// Not `=`: padding is not needed to decode, and stands between names and values too.
@@ -58,6 +63,61 @@ fn percent(text: &str) -> Option<String> {
         rest = after.get(if decoded.is_some() { 2 } else { 0 }..).unwrap_or_default();
     }
     String::from_utf8(bytes).ok().filter(|plain| plain != text)
+}
+
+/// `&#64;`, `&#x40;`, and the names that hide parts of an address.
+fn entities(text: &str) -> Option<String> {
+    let mut parts = text.split('&');
+    let mut plain = parts.next()?.to_owned();
+    for part in parts {
+        let named = part.split_once(';').filter(|(name, _)| name.len() <= 8);
+        match named.and_then(|(name, rest)| Some((entity(name)?, rest))) {
+            Some((c, rest)) => {
+                plain.push(c);
+                plain.push_str(rest);
+            }
+            None => {
+                plain.push('&');
+                plain.push_str(part);
+            }
+        }
+    }
+    (plain != text).then_some(plain)
+}
+
+fn entity(name: &str) -> Option<char> {
+    if let Some(number) = name.strip_prefix('#') {
+        let hex = number.strip_prefix(['x', 'X']).map(|digits| u32::from_str_radix(digits, 16));
+        return char::from_u32(hex.unwrap_or_else(|| number.parse()).ok()?);
+    }
+    let names = [
+        ("amp", '&'),
+        ("lt", '<'),
+        ("gt", '>'),
+        ("quot", '"'),
+        ("apos", '\''),
+        ("commat", '@'),
+        ("period", '.'),
+        ("sol", '/'),
+        ("colon", ':'),
+        ("nbsp", ' '),
+    ];
+    names.into_iter().find_map(|(known, c)| (known == name).then_some(c))
+}
+
+/// `name [at] host (dot) example`: what people write against harvesters, and attackers against filters.
+fn spelt(text: &str) -> Option<String> {
+    let lower = text.to_ascii_lowercase();
+    let mut plain = lower.clone();
+    for (word, sign) in [("at", "@"), ("dot", ".")] {
+        for (open, close) in [("[", "]"), ("(", ")"), ("{", "}")] {
+            let written = format!("{open}{word}{close}");
+            if plain.contains(&written) {
+                plain = plain.replace(&format!(" {written} "), sign).replace(&written, sign);
+            }
+        }
+    }
+    (plain != lower).then_some(plain)
 }
 
 fn hex(run: &str) -> Option<String> {

@@ -38,8 +38,9 @@ pub(super) fn provenance(session: &Session, arguments: &Value) -> Provenance {
         for leaf in &mut leaves {
             let (text, cut) = text::prefix(&leaf.text, left);
             left -= text.len();
-            leaf.cut |= cut;
-            leaf.best = look(&session.index, text);
+            let (best, complete) = look(&session.index, text);
+            leaf.best = best;
+            leaf.cut |= cut || !complete;
         }
         near::mark(&session.index, &mut leaves);
     }
@@ -74,16 +75,17 @@ fn leaves(arguments: &Value) -> Vec<Leaf> {
     leaves
 }
 
-/// The best occurrence of a text or of anything in it.
-fn look(index: &Index, text: &str) -> Option<Match> {
+/// The best occurrence of a text or of anything in it, and whether all of it was looked at.
+fn look(index: &Index, text: &str) -> (Option<Match>, bool) {
     let mut best = plain(index, text);
+    let mut complete = true;
     if !best.is_some_and(|found| found.hit.source.untrusted) {
-        decode::each(text, &mut |decoded| {
+        complete = decode::each(text, &mut |decoded| {
             let found = plain(index, decoded).map(|found| Match { how: How::Encoded, ..found });
             best = better(best, found);
         });
     }
-    best.or_else(|| near::assembled(index, &normalise(text)))
+    (best.or_else(|| near::assembled(index, &normalise(text))), complete)
 }
 
 fn plain(index: &Index, text: &str) -> Option<Match> {

@@ -13,6 +13,7 @@ pub(in crate::session) fn strong(normal: &str, visit: &mut impl FnMut(&str)) {
         }
     }
     numbers::grouped(normal, visit);
+    numbers::amounts(normal, visit);
 }
 
 fn classify(token: &str, visit: &mut impl FnMut(&str)) {

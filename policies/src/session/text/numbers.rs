@@ -27,6 +27,35 @@ pub(super) fn grouped(normal: &str, visit: &mut impl FnMut(&str)) {
     run.end(visit);
 }
 
+/// Amounts in one spelling: `4,812.50`, `4.812,50` and `4812.5` are one amount.
+pub(super) fn amounts(normal: &str, visit: &mut impl FnMut(&str)) {
+    for token in normal.split(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | ',' | '\'')) {
+        let token = token.trim_matches(['.', ',', '\'']);
+        if let Some(amount) = amount(token).filter(|amount| amount.len() >= 4) {
+            visit(&amount);
+        }
+    }
+}
+
+/// The last mark is the decimal one unless three digits follow it; the others only group.
+fn amount(token: &str) -> Option<String> {
+    let (whole, fraction) = token.rsplit_once(['.', ','])?;
+    if token.len() > 24 || fraction.len() > 6 {
+        return None;
+    }
+    let mut plain = squashed(whole);
+    if fraction.len() == 3 {
+        plain.push_str(fraction);
+        return Some(plain);
+    }
+    let fraction = fraction.trim_end_matches('0');
+    if !fraction.is_empty() {
+        plain.push('.');
+        plain.push_str(fraction);
+    }
+    Some(plain)
+}
+
 #[derive(Default)]
 struct Run {
     text: String,
