@@ -64,7 +64,6 @@ impl Entry {
     }
 
     /// What let it run.
-    #[must_use]
     pub fn permit(&self) -> &Permit {
         &self.permit
     }
@@ -123,17 +122,17 @@ impl Audit {
         if !permit.is_live(now) {
             return Err(AuditError::PermitExpired);
         }
-        let (subject, draft) = self.intent(&permit, now);
+        let draft = self.intent(&permit, now);
         let approval = match permit.because() {
-            Because::Approval { hold, .. } => Some(Approval {
+            Because::Approval { hold, .. } => Some(Box::new(Approval {
                 hold: hold.clone(),
                 by: permit.call().id().clone(),
                 binding: permit.binding().clone(),
                 at: now,
-            }),
+            })),
             Because::Policy | Because::Continuation { .. } => None,
         };
-        let done = self.record(Work::Intent { draft, subject, approval }).await?;
+        let done = self.record(Work::Intent { draft, approval }).await?;
         let guard = done.guard.ok_or(AuditError::Failed)?;
         Ok(Entry { permit, seq: done.seq, guard })
     }
@@ -159,7 +158,7 @@ impl Audit {
         let (draft, answer, redactions) = self.outcome(&entry, loans, outcome, now);
         let done = self.record(Work::Outcome { draft, intent: entry.seq }).await?;
         entry.guard.settle();
-        Ok(Receipt::new(entry.permit.call().id().clone(), done.seq, answer, redactions))
+        Ok(Receipt::new(entry.permit, done.seq, answer, redactions))
     }
 
     /// Records that a call was denied; the agent may be told what is in the [`Refusal`].
@@ -182,11 +181,11 @@ impl Audit {
     ///
     /// # Errors
     /// [`AuditError::IdTaken`] if there is a hold of this id; else the disk. Then there is no hold.
-    pub async fn hold(&self, held: &Held, hold: Hold, now: Timestamp) -> Result<(), AuditError> {
-        let sealed = self.seal.seal(hold.id(), held.call()).map_err(|_| AuditError::Failed)?;
-        let hold = self.redacted_hold(hold)?;
-        let draft = self.held(held, &hold, now);
-        self.record(Work::Hold { draft, hold: Box::new(hold), sealed }).await.map(|_| ())
+    pub async fn hold(&self, held: &Held, opened: Hold, now: Timestamp) -> Result<(), AuditError> {
+        let sealed = self.seal.seal(opened.id(), held.call()).map_err(|_| AuditError::Failed)?;
+        let opened = self.redacted_hold(opened)?;
+        let draft = self.waits(held, &opened, now);
+        self.record(Work::Hold { draft, hold: Box::new(opened), sealed }).await.map(|_| ())
     }
 
     /// Applies a step to a hold: the state machine's answer, its record and the stored hold are one transaction, so each

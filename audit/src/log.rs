@@ -69,13 +69,15 @@ impl Shared {
             return;
         }
         let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
-        changes.into_iter().for_each(|change| views.apply(change));
+        for change in changes {
+            views.apply(change);
+        }
     }
 }
 
 /// What reaches the writer.
 pub(crate) enum Message {
-    Job(Job),
+    Job(Box<Job>),
     /// Write what is queued, close the database, give up the lock, and say so.
     Stop(oneshot::Sender<()>),
 }
@@ -104,7 +106,7 @@ impl Log {
             self.shared.health.check()?;
         }
         let (reply, answer) = oneshot::channel();
-        self.queue.try_send(Message::Job(Job { work, reply })).map_err(|error| match error {
+        self.queue.try_send(Message::Job(Box::new(Job { work, reply }))).map_err(|error| match error {
             TrySendError::Full(_) => AuditError::Slow,
             TrySendError::Disconnected(_) => AuditError::Stopped,
         })?;

@@ -2,7 +2,7 @@
 
 use policies::decision::Refused;
 use policies::risk::Reason;
-use policies::{CallId, Risk, Value};
+use policies::{Call, CallId, Permit, Risk, Value};
 
 use crate::entry::Entry;
 use crate::raw::Raw;
@@ -51,11 +51,13 @@ pub enum FailureKind {
     Lease,
     /// The server offers no such thing any more.
     Unsupported,
+    /// The agent's client did not give the input that the server asked for.
+    Declined,
 }
 
 impl FailureKind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Unreachable,
         Self::Exited,
         Self::OutOfTime,
@@ -64,6 +66,7 @@ impl FailureKind {
         Self::Busy,
         Self::Lease,
         Self::Unsupported,
+        Self::Declined,
     ];
 
     /// The kind's name in records.
@@ -78,6 +81,7 @@ impl FailureKind {
             Self::Busy => "busy",
             Self::Lease => "lease",
             Self::Unsupported => "unsupported",
+            Self::Declined => "declined",
         }
     }
 }
@@ -131,7 +135,7 @@ impl Loans {
 ///
 /// ```compile_fail
 /// fn forge(answer: audit::Answer) -> audit::Receipt {
-///     audit::Receipt { call: todo!(), seq: 1, answer, redactions: 0 }
+///     audit::Receipt { permit: todo!(), seq: 1, answer, redactions: 0 }
 /// }
 /// ```
 ///
@@ -143,7 +147,7 @@ impl Loans {
 #[derive(Debug)]
 #[must_use = "the agent waits for this answer"]
 pub struct Receipt {
-    call: CallId,
+    permit: Permit,
     seq: u64,
     answer: Answer,
     redactions: usize,
@@ -179,14 +183,20 @@ impl Answer {
 }
 
 impl Receipt {
-    pub(crate) fn new(call: CallId, seq: u64, answer: Answer, redactions: usize) -> Self {
-        Self { call, seq, answer, redactions }
+    pub(crate) fn new(permit: Permit, seq: u64, answer: Answer, redactions: usize) -> Self {
+        Self { permit, seq, answer, redactions }
     }
 
     /// The call that was answered.
     #[must_use]
     pub fn call_id(&self) -> &CallId {
-        &self.call
+        self.call().id()
+    }
+
+    /// The call that was answered.
+    #[must_use]
+    pub fn call(&self) -> &Call {
+        self.permit.call()
     }
 
     /// The number of the outcome's record.

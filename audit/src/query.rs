@@ -41,7 +41,7 @@ pub enum QueryError {
         /// What is wrong.
         source: BadRecord,
     },
-    /// SQLite does not answer.
+    /// `SQLite` does not answer.
     #[error("cannot read the log")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

@@ -57,6 +57,7 @@ impl Redactor {
     }
 
     /// Redacts what came from outside. A value in which nothing is replaced is unchanged to the byte.
+    #[must_use]
     pub fn redact(&self, raw: Raw) -> Redacted {
         self.redact_with_text(raw).0
     }

@@ -11,7 +11,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::log::files::private;
+use crate::log::files::{open_to_others, private};
 
 /// Why the state folder's key cannot be used.
 #[derive(Debug, Error)]
@@ -151,14 +151,12 @@ pub(crate) const KEY_FILE: &str = "seal.key";
 
 /// Reads the key, or makes it if there is none.
 fn load(state: &Path) -> Result<Zeroizing<[u8; 32]>, KeyError> {
-    use std::os::unix::fs::PermissionsExt;
-
     let path = state.join(KEY_FILE);
     if !path.exists() {
         make(state, &path)?;
     }
     let mut file = fs::File::open(&path)?;
-    if file.metadata()?.permissions().mode() & 0o077 != 0 {
+    if open_to_others(&file.metadata()?) {
         return Err(KeyError::Exposed);
     }
     let mut key = Zeroizing::new([0; 32]);

@@ -15,7 +15,7 @@ use crate::log::views::{Agent, Pending, Pin};
 use crate::log::work::Work;
 use crate::outcome::{Answer, Failure, Loan, Loans, Outcome};
 use crate::raw::Raw;
-use crate::record::{Decided, Draft, Kind, Subject};
+use crate::record::{Decided, Draft, Kind};
 use crate::redact::Redacted;
 
 /// What intents, holds and refusals say.
@@ -61,15 +61,14 @@ struct Lent {
 }
 
 impl Audit {
-    pub(super) fn intent(&self, permit: &Permit, now: Timestamp) -> (Subject, Draft) {
+    pub(super) fn intent(&self, permit: &Permit, now: Timestamp) -> Draft {
         let call = permit.call();
         let mut considered = self.considered(call, permit.assessment());
         considered.because = Some(permit.because());
         considered.binding = Some(digest(permit.binding()));
         let draft =
             Draft::new(Kind::Intent, now, json(&considered)).decided(Decided::Allow).with_body(self.arguments(call));
-        let subject = Subject::of(call, permit.assessment().risk, |name| self.redactor.text(name));
-        (subject.clone(), draft.about(subject))
+        self.about(call, permit.assessment(), draft)
     }
 
     pub(super) fn refusal(&self, denial: &Denial, now: Timestamp) -> (Draft, Refused) {
@@ -87,13 +86,13 @@ impl Audit {
         (self.about(call, denial.assessment(), draft), refused)
     }
 
-    pub(super) fn held(&self, held: &Held, hold: &Hold, now: Timestamp) -> Draft {
+    pub(super) fn waits(&self, held: &Held, opened: &Hold, now: Timestamp) -> Draft {
         let call = held.call();
         let mut considered = self.considered(call, held.assessment());
-        considered.hold = Some(hold.id().as_str());
-        considered.projection = Some(hold_digest(hold).to_string());
-        considered.required = Some(hold.required());
-        considered.expires = Some(hold.expires());
+        considered.hold = Some(opened.id().as_str());
+        considered.projection = Some(hold_digest(opened).to_string());
+        considered.required = Some(opened.required());
+        considered.expires = Some(opened.expires());
         considered.binding = Some(digest(held.binding()));
         let draft =
             Draft::new(Kind::Hold, now, json(&considered)).decided(Decided::Hold).with_body(self.arguments(call));
@@ -280,5 +279,5 @@ fn digest(binding: &Binding) -> String {
 }
 
 fn json(value: &impl Serialize) -> Vec<u8> {
-    to_raw_value(value).map(|raw| raw.get().as_bytes().to_vec()).unwrap_or_else(|_| b"{}".to_vec())
+    to_raw_value(value).map_or_else(|_| b"{}".to_vec(), |raw| raw.get().as_bytes().to_vec())
 }

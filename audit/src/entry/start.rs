@@ -87,7 +87,7 @@ pub enum StartError {
         /// What is wrong with it.
         what: &'static str,
     },
-    /// SQLite cannot open, read or write it.
+    /// `SQLite` cannot open, read or write it.
     #[error("cannot open the log")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The writer's thread cannot be started.
@@ -133,7 +133,9 @@ impl Audit {
         let recovered =
             Recovered { interrupted: recover::calls(&debts), holds: views.holds.values().cloned().collect() };
         let shared = Arc::new(Shared::new(state.clone(), patience, views));
-        debts.into_iter().for_each(|debt| shared.owed.add(debt));
+        for debt in debts {
+            shared.owed.add(debt);
+        }
         let opened = Opened { db, head, lock, reserve, clock, patience };
         let mut writer = Writer::new(opened, Arc::clone(&shared)).map_err(folder)?;
         writer

@@ -43,7 +43,7 @@ impl Files {
     }
 }
 
-/// `stat` and not `open`: closing any descriptor of a file drops the locks that SQLite holds on it in this process.
+/// `stat` and not `open`: closing any descriptor of a file drops the locks that `SQLite` holds on it in this process.
 fn identity(path: &Path) -> io::Result<(u64, u64)> {
     let metadata = fs::metadata(path)?;
     Ok((metadata.dev(), metadata.ino()))
@@ -53,7 +53,7 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 pub(crate) fn prepare(state: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(state)?;
     let metadata = fs::metadata(state)?;
-    if metadata.permissions().mode() & 0o077 == 0 {
+    if !open_to_others(&metadata) {
         return Ok(());
     }
     // A folder that holds anything else may be someone's home or `/tmp`: never change the mode of that.
@@ -63,6 +63,11 @@ pub(crate) fn prepare(state: &Path) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
     }
     fs::set_permissions(state, fs::Permissions::from_mode(0o700))
+}
+
+/// Whether anyone but the owner may do anything with it.
+pub(crate) fn open_to_others(metadata: &fs::Metadata) -> bool {
+    metadata.permissions().mode().trailing_zeros() < 6
 }
 
 /// Opens or makes a file for its owner alone.

@@ -88,7 +88,7 @@ impl Fault {
         }
     }
 
-    /// What an error of SQLite means for the log whose files lie in `state`.
+    /// What an error of `SQLite` means for the log whose files lie in `state`.
     pub(crate) fn of(error: &rusqlite::Error, state: &Path) -> Self {
         // SQLITE_READONLY_DBMOVED: SQLite itself noticed that the file was renamed or removed.
         const MOVED: i32 = 8 | 4 << 8;

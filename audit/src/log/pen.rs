@@ -106,7 +106,7 @@ impl Pen<'_> {
     pub(crate) fn write(&mut self, work: &Work) -> Result<Done, Failed> {
         match work {
             Work::Record(draft) => Ok(done(self.record(draft)?)),
-            Work::Intent { draft, subject, approval } => self.intent(draft, subject, approval.as_ref()),
+            Work::Intent { draft, approval } => self.intent(draft, approval.as_deref()),
             Work::Outcome { draft, intent } => self.outcome(draft, *intent),
             Work::Hold { draft, hold, sealed } => self.hold(draft, hold, sealed),
             Work::Step { hold, step, at } => self.step(hold, step, *at),
@@ -186,7 +186,8 @@ impl Pen<'_> {
         Ok(seq)
     }
 
-    fn intent(&mut self, draft: &Draft, subject: &Subject, approval: Option<&Approval>) -> Result<Done, Failed> {
+    fn intent(&mut self, draft: &Draft, approval: Option<&Approval>) -> Result<Done, Failed> {
+        let subject = draft.subject.as_ref().ok_or(AuditError::Failed)?;
         // A call id that has an intent has run: nothing runs twice, whoever asks.
         let ran = "SELECT 1 FROM entry WHERE call = ?1 AND kind = 1";
         if self.db.prepare_cached(ran)?.exists([record::call_key(&subject.call)])? {
@@ -230,7 +231,7 @@ impl Pen<'_> {
         let seq = self.record(draft)?;
         let sql = "INSERT INTO hold (id, open, hold, sealed) VALUES (?1, 1, ?2, ?3)";
         self.db.prepare_cached(sql)?.execute(params![hold.id().as_str(), text(hold), sealed])?;
-        self.changes.push(Change::Hold(hold.clone()));
+        self.changes.push(Change::Hold(Box::new(hold.clone())));
         Ok(done(seq))
     }
 
@@ -264,7 +265,7 @@ impl Pen<'_> {
         // The sealed call goes with the end of the wait; `secure_delete` overwrites it.
         let sql = "UPDATE hold SET open = ?2, hold = ?3, sealed = CASE ?2 WHEN 1 THEN sealed END WHERE id = ?1";
         self.db.prepare_cached(sql)?.execute(params![next.id().as_str(), next.state().is_open(), text(next)])?;
-        self.changes.push(Change::Hold(next.clone()));
+        self.changes.push(Change::Hold(Box::new(next.clone())));
         Ok(seq)
     }
 
@@ -324,7 +325,7 @@ fn done(seq: u64) -> Done {
     Done { seq, guard: None, hold: None }
 }
 
-/// SQLite's integers are signed; 2^63 records are out of reach.
+/// `SQLite`'s integers are signed; 2^63 records are out of reach.
 pub(crate) fn signed(seq: u64) -> i64 {
     i64::try_from(seq).unwrap_or(i64::MAX)
 }

@@ -63,16 +63,18 @@ fn chain_at(db: &Connection, seq: u64) -> rusqlite::Result<Hash> {
 /// Reads the projections.
 pub(crate) fn views(db: &Connection) -> rusqlite::Result<Views> {
     let mut views = Views::default();
-    each(db, "SELECT name, token, expires, added FROM agent", |row| Ok(views.apply(Change::Agent(agent(row)?))))?;
+    let mut change = |change| views.apply(change);
+    each(db, "SELECT name, token, expires, added FROM agent", |row| agent(row).map(Change::Agent).map(&mut change))?;
     let pins = "SELECT server, method, name, pinned, hash, definition, pending_hash, pending_definition FROM pin";
-    each(db, pins, |row| Ok(views.apply(Change::Pin(pin(row)?))))?;
-    each(db, "SELECT hold FROM hold WHERE open = 1", |row| Ok(views.apply(Change::Hold(hold(row)?))))?;
+    each(db, pins, |row| pin(row).map(Change::Pin).map(&mut change))?;
+    each(db, "SELECT hold FROM hold WHERE open = 1", |row| hold(row).map(Box::new).map(Change::Hold).map(&mut change))?;
     let used = "SELECT a.text, s.text, t.text FROM used JOIN name a ON a.id = agent JOIN name s ON s.id = server
                 JOIN name t ON t.id = tool";
     each(db, used, |row| {
         let text = |at: usize| row.get_ref(at)?.as_str().map_err(rusqlite::Error::from);
         let key = used_key(text(0)?, text(1)?, text(2)?);
-        Ok(views.apply(Change::Used(key)))
+        change(Change::Used(key));
+        Ok(())
     })?;
     Ok(views)
 }
@@ -81,7 +83,8 @@ pub(crate) fn views(db: &Connection) -> rusqlite::Result<Views> {
 pub(crate) fn running(db: &Connection) -> Result<Vec<Debt>, Unusable> {
     let mut found = Vec::new();
     each(db, "SELECT intent, record FROM running JOIN entry ON seq = intent ORDER BY seq", |row| {
-        Ok(found.push((number(row, 0)?, row.get::<_, Vec<u8>>(1)?)))
+        found.push((number(row, 0)?, row.get::<_, Vec<u8>>(1)?));
+        Ok(())
     })?;
     let debt = |(intent, bytes): (u64, Vec<u8>)| {
         let subject = Record::parse(&bytes).ok().and_then(subject);

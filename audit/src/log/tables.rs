@@ -60,7 +60,7 @@ CREATE TABLE used (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// How long SQLite itself waits for another writer's lock before the log looks whether anyone still waits for it.
+/// How long `SQLite` itself waits for another writer's lock before the log looks whether anyone still waits for it.
 const LOCK_WAIT: Duration = Duration::from_millis(100);
 
 /// Opens the database to write it.

@@ -64,7 +64,7 @@ pub(crate) struct Views {
 
 /// One change, held back until its transaction is committed.
 pub(crate) enum Change {
-    Hold(Hold),
+    Hold(Box<Hold>),
     Agent(Agent),
     NoAgent(AgentId),
     Pin(Pin),
@@ -75,7 +75,7 @@ impl Views {
     pub(crate) fn apply(&mut self, change: Change) {
         match change {
             Change::Hold(hold) if hold.state().is_open() => {
-                self.holds.insert(hold.id().clone(), hold);
+                self.holds.insert(hold.id().clone(), *hold);
             }
             Change::Hold(hold) => {
                 self.holds.remove(hold.id());

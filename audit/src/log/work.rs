@@ -19,9 +19,8 @@ pub(crate) enum Work {
     /// A call is about to run.
     Intent {
         draft: Draft,
-        subject: Subject,
         /// The approval that it uses up.
-        approval: Option<Approval>,
+        approval: Option<Box<Approval>>,
     },
     /// A call has ended.
     Outcome { draft: Draft, intent: u64 },

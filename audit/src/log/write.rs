@@ -89,7 +89,7 @@ impl Writer {
                 Ok(first) => {
                     for message in std::iter::once(first).chain(queue.try_iter()) {
                         match message {
-                            Message::Job(job) => jobs.push(job),
+                            Message::Job(job) => jobs.push(*job),
                             Message::Stop(reply) => stop = Some(reply),
                         }
                         if stop.is_some() || jobs.len() >= GROUP {

@@ -103,7 +103,7 @@ fn blanks(bytes: &[u8], at: usize) -> usize {
 fn operator(bytes: &[u8], at: usize) -> Option<(usize, bool)> {
     match (bytes.get(at)?, bytes.get(at + 1)) {
         (b'=', Some(b'=')) | (b':', Some(b':')) => None,
-        (b':', Some(b'=')) | (b'=', Some(b'>')) | (b'-', Some(b'>')) => Some((at + 2, true)),
+        (b':', Some(b'=')) | (b'=' | b'-', Some(b'>')) => Some((at + 2, true)),
         (b'=', _) => Some((at + 1, true)),
         (b':', _) => Some((at + 1, false)),
         (_, _) => None,

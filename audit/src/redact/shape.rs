@@ -198,7 +198,7 @@ fn begins_word(bytes: &[u8], at: usize) -> bool {
         [.., b'%', a, b] | [.., b'\\', b'x', a, b] => a.is_ascii_hexdigit() && b.is_ascii_hexdigit(),
         [b'\\', b'u', digits @ ..] => digits.iter().all(u8::is_ascii_hexdigit),
         // The end of a colour code of a terminal.
-        [.., b'[', b'm'] | [.., b'0'..=b'9', b'm'] => before.contains(&b'['),
+        [.., b'[' | b'0'..=b'9', b'm'] => before.contains(&b'['),
         _ => false,
     }
 }
