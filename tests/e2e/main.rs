@@ -1,1 +1,30 @@
-//! e2e
+//! The promises of Portcullis, one module each, against the real binary, real clients and servers, and a real disk.
+
+#[cfg(test)]
+mod approval;
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod bad_servers;
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod disk;
+#[cfg(test)]
+mod fidelity;
+#[cfg(test)]
+mod kill;
+#[cfg(test)]
+mod layering;
+#[cfg(test)]
+mod matrix;
+#[cfg(test)]
+mod operating;
+#[cfg(test)]
+mod pins;
+#[cfg(test)]
+mod pipeline;
+#[cfg(test)]
+mod redaction;
+#[cfg(test)]
+mod waiting;

@@ -10,13 +10,13 @@ use crate::{components, program};
 /// One of the clients that the gateway promises to serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Client {
-    /// PyPI `mcp`.
+    /// `mcp` from the Python index.
     Python,
-    /// npm `@modelcontextprotocol/sdk`.
+    /// `@modelcontextprotocol/sdk`.
     TypeScriptSdk,
-    /// npm `@modelcontextprotocol/client`.
+    /// `@modelcontextprotocol/client`.
     TypeScriptClient,
-    /// npm `@modelcontextprotocol/inspector`, on its command line.
+    /// `@modelcontextprotocol/inspector`, on its command line.
     Inspector,
 }
 

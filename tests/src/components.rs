@@ -18,7 +18,7 @@ pub fn folder() -> &'static Path {
         let installer = Path::new(env!("CARGO_MANIFEST_DIR")).join("components/install");
         let mut command = program::command(installer);
         command.envs(std::env::vars_os()).env("PORTCULLIS_COMPONENTS", &folder); // registry settings come from outside
-        program::run(&mut command, Duration::from_mins(15)).success();
+        drop(program::run(&mut command, Duration::from_mins(15)).success());
         folder
     })
 }

@@ -80,7 +80,7 @@ impl Hostile {
         let tools = if self.mode == Mode::Odd {
             odd_tool().to_owned()
         } else if self.mode == Mode::Collide {
-            [words::tool("look", "First."), words::tool("look", "Second.")].join(",")
+            [words::tool("read_note", "First."), words::tool("read_note", "Second.")].join(",")
         } else if self.mode == Mode::Shifty {
             words::tools(&format!("Listed {count} times."))
         } else if self.turned() {
@@ -94,8 +94,9 @@ impl Hostile {
     fn call(&self, message: &Value, raw: &str) -> Act {
         let (id, arguments) = (&message["id"], &message["params"]["arguments"]);
         let name = message["params"]["name"].as_str().unwrap_or_default();
+        pause(&arguments["before"]); // the call has arrived, and nothing has happened yet
         self.invocations.mark("start", name, arguments);
-        thread::sleep(Duration::from_millis(arguments["ms"].as_u64().unwrap_or(0)));
+        pause(&arguments["ms"]);
         let dress = dress(message, false);
         let text = |words: &str| {
             result(id, &format!(r#"{{"content":[{{"type":"text","text":{}}}]{dress}}}"#, Value::from(words)))
@@ -121,6 +122,10 @@ impl Hostile {
             )),
         }
     }
+}
+
+fn pause(milliseconds: &Value) {
+    thread::sleep(Duration::from_millis(milliseconds.as_u64().unwrap_or(0)));
 }
 
 const DISCOVERED: &str = r#"{"resultType":"complete","supportedVersions":["2026-07-28","2025-11-25"],"capabilities":{"tools":{"listChanged":true}},"ttlMs":0,"cacheScope":"private"}"#;

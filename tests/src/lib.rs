@@ -8,11 +8,13 @@
 )]
 
 pub mod agent;
+pub mod badge;
 pub mod client;
 pub mod components;
 pub mod fixture;
 pub mod hostile;
 pub mod invocations;
+pub mod ledger;
 pub mod program;
 pub mod server;
 pub mod wire;

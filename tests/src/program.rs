@@ -38,6 +38,7 @@ pub struct Output {
 
 impl Output {
     /// Standard output of a program that succeeded.
+    #[must_use]
     #[track_caller]
     pub fn success(self) -> String {
         assert!(self.status.success(), "ended with {}\nstdout: {}\nstderr: {}", self.status, self.stdout, self.stderr);

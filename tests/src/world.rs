@@ -225,10 +225,17 @@ impl World {
         self.gateway.as_mut().expect("the gateway was started")
     }
 
+    /// The gateway's process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.gateway.as_ref().map(Program::id).expect("the gateway was started")
+    }
+
     /// `kill -9`; what the gateway started is left to notice by itself.
     pub fn kill(&mut self) {
-        self.gateway().kill();
-        self.gateway = None;
+        if let Some(mut gateway) = self.gateway.take() {
+            gateway.kill();
+        }
     }
 
     /// Kills and starts again.
@@ -300,7 +307,7 @@ impl World {
     /// Checks that the log's chain is whole.
     #[track_caller]
     pub fn verify(&self) {
-        self.cli(&["log", "verify"]).success();
+        drop(self.cli(&["log", "verify"]).success());
     }
 
     /// Tries until there is something, for at most 20 seconds.
