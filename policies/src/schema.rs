@@ -4,6 +4,7 @@
 //! depth, patterns match in linear time, and nothing is ever fetched.
 
 mod bounds;
+mod work;
 
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{PatternOptions, ValidationError, Validator};
@@ -16,6 +17,8 @@ use crate::canon::Value;
 #[derive(Debug)]
 pub struct Schema {
     validator: Validator,
+    /// How often it may look at one value.
+    looks: u64,
 }
 
 /// Why a schema cannot be used. A tool with such a schema cannot be called: arguments that cannot be checked fail closed.
@@ -35,10 +38,10 @@ pub enum SchemaError {
         /// JSON pointer of the reference in the schema.
         at: String,
     },
-    /// References lead back to themselves without an argument between.
-    #[error("the reference at `{at}` leads back to itself")]
+    /// A part of it applies itself to the same value again.
+    #[error("the schema at `{at}` leads back to itself")]
     Circular {
-        /// JSON pointer of the reference in the schema.
+        /// JSON pointer in the schema.
         at: String,
     },
     /// It is not a schema of its draft, or a pattern in it cannot be matched in linear time.
@@ -63,6 +66,12 @@ pub struct Violation {
 /// Violations that are told; an agent needs the first few.
 const VIOLATIONS: usize = 16;
 
+/// Looks at values in one validation: some tenths of a second at worst.
+const WORK: u64 = 20_000_000;
+
+/// Telling what is wrong costs more than finding that something is.
+const WORK_TOLD: u64 = 1_000_000;
+
 /// A compiled pattern is not larger than this, in bytes: `(a{1000}){1000}` is small text and large work.
 const PATTERN_BYTES: usize = 1 << 20;
 
@@ -73,13 +82,14 @@ impl Schema {
     /// [`SchemaError`] if it is too large, refers to another document, or is no schema.
     pub fn compile(schema: &Value) -> Result<Self, SchemaError> {
         bounds::check(schema)?;
+        let looks = work::looks(schema)?;
         let invalid = |at: String, why: String| SchemaError::Invalid { at, why };
         let text = schema.to_serde().ok_or_else(|| invalid(String::new(), "a number is too large".into()))?;
         let patterns = PatternOptions::regex().size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES);
         let options = jsonschema::options().offline().with_pattern_options(patterns);
         let built = options.build(&text);
         let validator = built.map_err(|error| invalid(error.instance_path().to_string(), reason(&error)))?;
-        Ok(Self { validator })
+        Ok(Self { validator, looks })
     }
 
     /// Holds arguments against the schema.
@@ -88,13 +98,39 @@ impl Schema {
     /// What is wrong, the first sixteen things.
     pub fn validate(&self, arguments: &Value) -> Result<(), Vec<Violation>> {
         let Some(arguments) = arguments.to_serde() else {
-            let message = "a number is too large to be checked".to_owned();
-            return Err(vec![Violation { at: String::new(), message }]);
+            return Err(one("a number is too large to be checked"));
         };
+        let work = self.looks.saturating_mul(values(&arguments));
+        if work > WORK {
+            return Err(one("there are too many values to be checked against this tool's schema"));
+        }
+        if self.validator.is_valid(&arguments) {
+            return Ok(());
+        }
+        if work > WORK_TOLD {
+            return Err(one("the arguments do not meet the tool's schema"));
+        }
         let violations: Vec<Violation> =
             self.validator.iter_errors(&arguments).take(VIOLATIONS).map(|error| violation(&error)).collect();
-        if violations.is_empty() { Ok(()) } else { Err(violations) }
+        // Should the two ways of asking ever disagree, the answer is no.
+        if violations.is_empty() { Err(one("the arguments do not meet the tool's schema")) } else { Err(violations) }
     }
+}
+
+fn one(message: &str) -> Vec<Violation> {
+    vec![Violation { at: String::new(), message: message.to_owned() }]
+}
+
+fn values(value: &serde_json::Value) -> u64 {
+    let inner: u64 = match value {
+        serde_json::Value::Array(items) => items.iter().map(values).sum(),
+        serde_json::Value::Object(members) => members.values().map(values).sum(),
+        serde_json::Value::Null
+        | serde_json::Value::Bool(_)
+        | serde_json::Value::Number(_)
+        | serde_json::Value::String(_) => 0,
+    };
+    inner + 1
 }
 
 fn violation(error: &ValidationError<'_>) -> Violation {

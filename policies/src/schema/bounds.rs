@@ -1,7 +1,7 @@
-//! What is refused before a schema is compiled: size, depth, references that leave it or run in circles.
+//! What is refused before a schema is compiled: size, depth, and references that leave it.
 
 use super::SchemaError;
-use crate::canon::Value;
+use crate::canon::{Object, Value};
 
 /// Real tools' schemas stay below a tenth of these.
 const VALUES: usize = 20_000;
@@ -10,10 +10,8 @@ const DEPTH: usize = 64;
 const PATTERNS: usize = 256;
 const REFERENCES: usize = 512;
 
-/// A chain of references without an argument between is at most this long.
-const CHAIN: usize = 32;
-
 const REFERENCE_KEYS: [&str; 3] = ["$ref", "$dynamicRef", "$recursiveRef"];
+const ANCHOR_KEYS: [&str; 2] = ["$anchor", "$dynamicAnchor"];
 
 pub(super) fn check(schema: &Value) -> Result<(), SchemaError> {
     let mut found = Found::default();
@@ -23,11 +21,11 @@ pub(super) fn check(schema: &Value) -> Result<(), SchemaError> {
     within(found.depth, DEPTH, "levels")?;
     within(found.patterns, PATTERNS, "patterns")?;
     within(found.references.len(), REFERENCES, "references")?;
-    for (at, target) in &found.references {
-        inside(schema, at, target)?;
-        chain(schema, at, target)?;
+    if let Some(at) = found.inner_id.filter(|_| !found.references.is_empty()) {
+        let why = "an `$id` below the top would change where references lead".to_owned();
+        return Err(SchemaError::Invalid { at, why });
     }
-    Ok(())
+    found.references.iter().try_for_each(|(at, target)| inside(schema, at, target))
 }
 
 fn within(found: usize, limit: usize, what: &'static str) -> Result<(), SchemaError> {
@@ -41,6 +39,7 @@ struct Found {
     depth: usize,
     patterns: usize,
     references: Vec<(String, String)>,
+    inner_id: Option<String>,
 }
 
 impl Found {
@@ -50,12 +49,14 @@ impl Found {
         self.bytes += value.as_str().map_or(0, str::len);
         let Some(object) = value.as_object() else { return };
         self.bytes += object.keys().map(str::len).sum::<usize>();
-        self.patterns += usize::from(object.get("pattern").is_some_and(|pattern| pattern.as_str().is_some()));
-        self.patterns +=
-            object.get("patternProperties").and_then(Value::as_object).map_or(0, crate::canon::Object::len);
+        let text = |key| object.get(key).and_then(Value::as_str);
+        self.patterns += usize::from(text("pattern").is_some());
+        self.patterns += object.get("patternProperties").and_then(Value::as_object).map_or(0, Object::len);
+        if !pointer.is_empty() && (text("$id").is_some() || text("id").is_some_and(|id| id.contains(':'))) {
+            self.inner_id.get_or_insert_with(|| pointer.to_owned());
+        }
         for key in REFERENCE_KEYS {
-            let target = object.get(key).and_then(Value::as_str);
-            self.references.extend(target.map(|target| (format!("{pointer}/{key}"), target.to_owned())));
+            self.references.extend(text(key).map(|target| (format!("{pointer}/{key}"), target.to_owned())));
         }
     }
 }
@@ -63,33 +64,50 @@ impl Found {
 /// `#…` alone stays inside. Anything else would be resolved against an `$id`, which the server chooses: a name that is
 /// inside today may be fetched by another library tomorrow, so agent and gateway could disagree.
 fn inside(schema: &Value, at: &str, target: &str) -> Result<(), SchemaError> {
-    let drafts =
-        target.starts_with("https://json-schema.org/draft/") || target.starts_with("http://json-schema.org/draft");
-    let own = target.starts_with('#') || schema.get("$id").and_then(Value::as_str).is_some_and(|id| is_of(target, id));
-    if own || drafts { Ok(()) } else { Err(SchemaError::RemoteReference { at: at.to_owned() }) }
+    let remote = || SchemaError::RemoteReference { at: at.to_owned() };
+    local(schema, target).map(|_| ()).ok_or_else(remote)
 }
 
-fn is_of(target: &str, id: &str) -> bool {
-    let id = id.trim_end_matches('#');
-    !id.is_empty() && target.strip_prefix(id).is_some_and(|rest| rest.is_empty() || rest.starts_with('#'))
-}
-
-/// Follows references that lead straight to references: such a circle would be walked for every call.
-fn chain(schema: &Value, at: &str, target: &str) -> Result<(), SchemaError> {
-    let mut target = target.to_owned();
-    for _ in 0..CHAIN {
-        let Some(place) = target.strip_prefix('#').and_then(|pointer| schema.pointer(&unescaped(pointer))) else {
-            return Ok(());
-        };
-        match place.get("$ref").and_then(Value::as_str) {
-            Some(next) => target = next.to_owned(),
-            None => return Ok(()),
-        }
+/// The part of a reference behind `#`, if it leads into this schema.
+fn local<'a>(schema: &Value, target: &'a str) -> Option<&'a str> {
+    let id = schema.get("$id").and_then(Value::as_str).map_or("", |id| id.trim_end_matches('#'));
+    match target.split_once('#') {
+        Some((base, fragment)) => (base.is_empty() || base == id).then_some(fragment),
+        None => (target == id && !id.is_empty()).then_some(""),
     }
-    Err(SchemaError::Circular { at: at.to_owned() })
+}
+
+/// The places that a reference may lead to: one by pointer, or all that bear its anchor.
+pub(super) fn resolve<'a>(schema: &'a Value, target: &str) -> Vec<&'a Value> {
+    let Some(fragment) = local(schema, target) else { return Vec::new() };
+    let fragment = decoded(fragment);
+    if fragment.is_empty() || fragment.starts_with('/') {
+        return schema.pointer(&fragment).into_iter().collect();
+    }
+    let mut found = Vec::new();
+    anchored(schema, &fragment, &mut found);
+    found
+}
+
+fn anchored<'a>(value: &'a Value, name: &str, found: &mut Vec<&'a Value>) {
+    if let Some(object) = value.as_object() {
+        if ANCHOR_KEYS.iter().any(|key| object.get(key).and_then(Value::as_str) == Some(name)) {
+            found.push(value);
+        }
+        object.iter().for_each(|(_, inner)| anchored(inner, name, found));
+    }
+    value.as_array().into_iter().flatten().for_each(|inner| anchored(inner, name, found));
 }
 
 /// A pointer in a reference is percent-encoded.
-fn unescaped(pointer: &str) -> String {
-    pointer.replace("%24", "$").replace("%7E", "~").replace("%20", " ")
+fn decoded(fragment: &str) -> String {
+    let mut plain = Vec::with_capacity(fragment.len());
+    let mut rest = fragment.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        let pair = after.get(..2).and_then(|two| str::from_utf8(two).ok()).filter(|_| *byte == b'%');
+        let decoded = pair.and_then(|two| u8::from_str_radix(two, 16).ok());
+        plain.push(decoded.unwrap_or(*byte));
+        rest = after.get(if decoded.is_some() { 2 } else { 0 }..).unwrap_or_default();
+    }
+    String::from_utf8_lossy(&plain).into_owned()
 }

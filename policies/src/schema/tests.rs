@@ -67,6 +67,7 @@ fn nothing_is_fetched() {
         "other.json",
         "//example.com/x",
         "urn:example:x",
+        "http://json-schema.org/draft-07/schema#",
     ] {
         for key in ["$ref", "$dynamicRef"] {
             let schema = format!(r#"{{"type":"object","properties":{{"a":{{"{key}":"{reference}"}}}}}}"#);
@@ -87,11 +88,58 @@ fn references_inside_the_schema_work_also_to_itself() {
 }
 
 #[test]
-fn references_in_a_circle_are_refused() {
-    let circle = r##"{"$defs":{"a":{"$ref":"#/$defs/b"},"b":{"$ref":"#/$defs/a"}},"$ref":"#/$defs/a"}"##;
-    assert!(matches!(compile(circle), Err(SchemaError::Circular { .. })));
-    let itself = r##"{"$ref":"#"}"##;
-    assert!(matches!(compile(itself), Err(SchemaError::Circular { .. })));
+fn what_applies_itself_to_the_same_value_is_refused() {
+    for circle in [
+        r##"{"$ref":"#"}"##,
+        r##"{"$defs":{"a":{"$ref":"#/$defs/b"},"b":{"$ref":"#/$defs/a"}},"$ref":"#/$defs/a"}"##,
+        r##"{"allOf":[{"$ref":"#"}]}"##,
+        r##"{"not":{"$ref":"#"}}"##,
+        r##"{"if":{"$ref":"#"},"then":true}"##,
+        r##"{"$defs":{"a":{"allOf":[{"$ref":"#/%24defs/b"}]},"b":{"anyOf":[{"$ref":"#/$defs/a"}]}},"$ref":"#/$defs/a"}"##,
+        r##"{"$id":"x:y","$dynamicAnchor":"n","allOf":[{"$dynamicRef":"#n"}]}"##,
+        r##"{"$anchor":"n","allOf":[{"$ref":"#n"}]}"##,
+        r##"{"dependentSchemas":{"a":{"$ref":"#"}}}"##,
+        r##"{"$id":"x:y","$ref":"x:y"}"##,
+    ] {
+        assert!(matches!(compile(circle), Err(SchemaError::Circular { .. })), "{circle}");
+    }
+    let inner = r##"{"$defs":{"a":{"$id":"x:a","$ref":"#"}},"$ref":"#/$defs/a"}"##;
+    assert!(matches!(compile(inner), Err(SchemaError::Invalid { .. })));
+}
+
+#[test]
+fn a_page_of_schema_cannot_keep_a_core_busy() {
+    let double =
+        |n: usize| format!(r##""a{n}":{{"allOf":[{{"$ref":"#/$defs/a{0}"}},{{"$ref":"#/$defs/a{0}"}}]}}"##, n + 1);
+    let lines: Vec<String> = (0..40).map(double).collect();
+    let doubling = format!(r##"{{"$defs":{{{},"a40":{{}}}},"$ref":"#/$defs/a0"}}"##, lines.join(","));
+    assert!(matches!(compile(&doubling), Err(SchemaError::TooLarge { .. })));
+    let with_depth =
+        r##"{"anyOf":[{"properties":{"c":{"$ref":"#"}},"required":["x"]},{"properties":{"c":{"$ref":"#"}}}]}"##;
+    assert!(matches!(compile(with_depth), Err(SchemaError::TooLarge { .. })));
+    let patterns = r##"{"patternProperties":{"a":{"$ref":"#"},"b":{"$ref":"#"}}}"##;
+    assert!(matches!(compile(patterns), Err(SchemaError::TooLarge { .. })));
+    let began = std::time::Instant::now();
+    let members: Vec<String> = (0..120)
+        .map(|n| {
+            format!(r##""m{n}":{{"anyOf":[{{"$ref":"#"}},{{"items":{{"$ref":"#/properties/m{}"}}}}]}}"##, (n * 7) % 120)
+        })
+        .collect();
+    drop(compile(&format!(r#"{{"properties":{{{}}}}}"#, members.join(","))));
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+}
+
+#[test]
+fn ordinary_recursion_is_fine() {
+    for schema in [
+        r##"{"type":"object","properties":{"left":{"$ref":"#"},"right":{"$ref":"#"},"n":{"type":"integer"}}}"##,
+        r##"{"anyOf":[{"type":"string"},{"type":"array","items":{"$ref":"#"}}]}"##,
+        r##"{"properties":{"and":{"type":"array","items":{"$ref":"#"}},"or":{"type":"array","items":{"$ref":"#"}},"not":{"$ref":"#"},"eq":{}}}"##,
+        r##"{"type":"array","items":{"anyOf":[{"$ref":"#"},{"type":"integer"}]}}"##,
+        r##"{"$defs":{"e":{"oneOf":[{"type":"number"},{"type":"object","properties":{"op":{"enum":["+"]},"l":{"$ref":"#/$defs/e"},"r":{"$ref":"#/$defs/e"}}}]}},"$ref":"#/$defs/e"}"##,
+    ] {
+        assert!(compile(schema).is_ok(), "{schema}: {:?}", compile(schema));
+    }
 }
 
 #[test]
