@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use audit::{Audit, Event, Filter, Recovered, Redactor};
 use jiff::{SignedDuration, Timestamp};
-use policies::AgentId;
+use policies::{AgentId, ServerName};
 use policies::decision::Policies;
 use sandbox::{Kind, Sandbox};
 use tokio::signal::unix::{SignalKind, signal};
@@ -26,7 +26,7 @@ use crate::agent::{Agents, methods};
 use crate::call::Calls;
 use crate::catalog::Catalog;
 use crate::clock;
-use crate::config::{Config, PolicyFiles, Problem};
+use crate::config::{Config, PolicyFiles, Problem, Server};
 use crate::hold::Holds;
 use crate::operator::{self, Operators, Peers};
 use crate::seal::Sealer;
@@ -35,7 +35,7 @@ use crate::sessions::Sessions;
 /// What a started gateway tells its operator.
 pub struct Announcement {
     /// Where agents connect.
-    pub endpoint: Option<String>,
+    pub endpoint: String,
     /// The state folder.
     pub state: PathBuf,
     /// The first agent and its token, on the first start.
@@ -72,7 +72,7 @@ impl Reloadable {
     /// Every problem there is.
     pub fn reload(&self) -> Result<String, Vec<Problem>> {
         let policies = Arc::new(self.files.load()?);
-        let what = format!("{} policies in force", policies.len());
+        let what = format!("{} files and the {} policies are in force", self.files.files.len(), if self.files.defaults { "default" } else { "guarding" });
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = policies;
         Ok(what)
     }
@@ -118,7 +118,7 @@ pub async fn serve(config: Config, announce: impl FnOnce(&Announcement)) -> anyh
     let endpoint = connections::listen_tcp(&app.agents).await?;
     let agent = app.first_agent().await?;
     let servers = app.servers();
-    app.agents.audit.note(started(endpoint.as_ref(), &servers), clock::now()).await.context("the log cannot be written")?;
+    app.agents.audit.note(started(&endpoint, &servers), clock::now()).await.context("the log cannot be written")?;
     announce(&Announcement { endpoint, state: app.state.clone(), agent, servers });
     app.until_told().await?;
     app.stop().await;
@@ -231,13 +231,7 @@ impl App {
 
     /// The servers, each with what keeps it.
     fn servers(&self) -> Vec<String> {
-        let kind = |kind| match kind {
-            Kind::Process { jailed: true } => "process, jailed",
-            Kind::Process { jailed: false } => "process, not jailed",
-            Kind::Remote => "remote",
-        };
-        let servers = self.agents.config.servers.iter();
-        servers.map(|(name, server)| format!("{name} ({})", kind(server.reach.kind()))).collect()
+        self.agents.config.servers.iter().map(|(name, server)| describe(name, server)).collect()
     }
 
     fn serve_operators(&self) -> anyhow::Result<()> {
@@ -281,7 +275,8 @@ fn open(state: &Path) -> anyhow::Result<(Audit, Recovered)> {
     let mut folder = fs::DirBuilder::new();
     folder.recursive(true).mode(0o700).create(state).with_context(|| format!("cannot make {}", state.display()))?;
     let config = audit::Config::new(state, clock::now);
-    let redactor = Arc::new(Redactor::load(state).context("the redactor's key cannot be used")?);
+    let key = audit::fingerprint_key(state).context("the redactor's key cannot be used")?;
+    let redactor = Arc::new(Redactor::new(&key));
     let (audit, recovered) = Audit::start(config, redactor).context("the log cannot be opened")?;
     for call in &recovered.interrupted {
         tracing::warn!(%call, "was running when the gateway last stopped; recorded as interrupted, never run again by itself");
@@ -293,16 +288,27 @@ fn open(state: &Path) -> anyhow::Result<(Audit, Recovered)> {
 fn lost(audit: &Audit, idle: SignedDuration) -> HashSet<AgentId> {
     let since = clock::now().checked_sub(idle).unwrap_or(Timestamp::MIN);
     let recent = |name: &AgentId| {
-        let filter = Filter { agent: Some(name.to_string()), since: Some(since), limit: 1, ..Filter::default() };
+        let filter = Filter { agent: Some(name.to_string()), since: Some(since), limit: Some(1), ..Filter::default() };
         // What cannot be told counts as read.
         audit.reader().and_then(|reader| reader.list(&filter)).map_or(true, |rows| !rows.is_empty())
     };
     audit.agents().into_iter().map(|agent| agent.name).filter(recent).collect()
 }
 
-fn started(endpoint: Option<&String>, servers: &[String]) -> Event {
+/// A server and what keeps it, for people.
+#[must_use]
+pub fn describe(name: &ServerName, server: &Server) -> String {
+    let kind = match server.reach.kind() {
+        Kind::Process { jailed: true } => "process, jailed",
+        Kind::Process { jailed: false } => "process, not jailed",
+        Kind::Remote => "remote",
+    };
+    format!("{name} ({kind})")
+}
+
+fn started(endpoint: &str, servers: &[String]) -> Event {
     let notes = servers.iter().filter(|server| server.contains("not jailed")).cloned().collect();
-    Event::Started { version: env!("CARGO_PKG_VERSION").to_owned(), listen: endpoint.cloned().into_iter().collect(), notes }
+    Event::Started { version: env!("CARGO_PKG_VERSION").to_owned(), listen: vec![endpoint.to_owned()], notes }
 }
 
 fn all(problems: &[Problem]) -> anyhow::Error {

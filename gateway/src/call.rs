@@ -9,7 +9,7 @@ use audit::{Audit, AuditError, Direction, Entry, Failure, FailureKind, Loans, Ou
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use policies::approval::Step;
-use policies::decision::{Because, Circumstances, Held, HoldTimes, Permit, Verdict};
+use policies::decision::{Because, Circumstances, Denial, Held, HoldTimes, Permit, Verdict};
 use policies::{Call, HoldId, Object, Value};
 use sandbox::{Era, Event, Line, Resume, Sandbox};
 use tokio::sync::{mpsc, oneshot};
@@ -167,7 +167,8 @@ impl Calls {
     /// Waits for a person; a call that goes on with input it asked for is covered by the approval it ran under.
     async fn settle(&self, held: Held, caller: &Caller) -> Result<Settled, AuditError> {
         let held = match self.go_on(held, caller).await {
-            Ok(permit) => return Ok(Settled::Run(permit, None)),
+            Ok(Ok(permit)) => return Ok(Settled::Run(permit, None)),
+            Ok(Err(denial)) => return Ok(Settled::Refused(denial)),
             Err(held) => held,
         };
         self.holds
@@ -178,14 +179,15 @@ impl Calls {
             .await
     }
 
-    async fn go_on(&self, held: Held, caller: &Caller) -> Result<Permit, Held> {
+    /// `Err` gives a call back that no approval covers: it waits as any other.
+    async fn go_on(&self, held: Held, caller: &Caller) -> Result<Result<Permit, Denial>, Held> {
         let Some(Continued { of, hold: Some(hold), .. }) = &caller.terms.resume else { return Err(held) };
         let (by, now) = (held.call().id().clone(), clock::now());
         let Ok(hold) = self.audit.step(hold.clone(), Step::Continue { of: of.clone(), by: by.clone() }, now).await else {
             return Err(held);
         };
-        match hold.covered(of, &by, now) {
-            Some(covered) => held.continue_from(&covered, now),
+        match hold.covered(&by, now) {
+            Some(covered) => Ok(held.continue_from(&covered, now)),
             None => Err(held),
         }
     }
@@ -268,7 +270,7 @@ impl Calls {
     async fn ask_all(&self, entry: &Entry, mut raw: Raw, caller: &Caller) -> Result<Resume, Failure> {
         let state = raw.take_state();
         let asked = self.audit.relay(entry, Direction::ToAgent, "input_required", raw, clock::now()).await;
-        let asked = asked.map_err(|error| Failure { kind: FailureKind::Unrecorded, detail: error.to_string() })?.into_value();
+        let asked = asked.map_err(|error| Failure { kind: FailureKind::Declined, detail: error.to_string() })?.into_value();
         let mut responses = Object::new();
         for (key, request) in asked.get("inputRequests").and_then(Value::as_object).map(Object::iter).into_iter().flatten() {
             let method = request.get("method").and_then(Value::as_str).unwrap_or_default();

@@ -14,7 +14,7 @@ use audit::{Audit, AuditError, Event};
 use futures_util::future::join_all;
 use policies::schema::Schema;
 use policies::{Hash, Method, OperatorId, ServerName, Tool, Value};
-use sandbox::{Change, Listing, Sandbox, ServerError};
+use sandbox::{Change, Listing, Sandbox, ServerError, Status};
 use thiserror::Error;
 use tokio::sync::broadcast;
 use tokio::time::Instant;
@@ -172,7 +172,7 @@ impl Catalog {
                 }
                 Ok(Change::Resource { uri, .. }) => self.tell(Changed::Resource(uri)),
                 Ok(Change::Status { server }) => {
-                    if self.sandbox.is_ready(&server) {
+                    if self.sandbox.server(&server).is_some_and(|state| matches!(state.status, Status::Ready(_))) {
                         self.refresh_all(&server).await;
                     }
                 }
@@ -200,17 +200,21 @@ impl Catalog {
         Some((pin.definition, pin.pending?.definition))
     }
 
-    /// Accepts the changed definition of a tool, or of every tool of a server.
+    /// Accepts the changed definition of a tool, or of every tool of a server; with `expected`, only that definition.
     ///
     /// # Errors
     /// [`AcceptError`]; then what was accepted before the failure stays accepted.
-    pub async fn accept(&self, name: &str, by: OperatorId) -> Result<Vec<String>, AcceptError> {
+    pub async fn accept(&self, name: &str, expected: Option<Hash>, by: OperatorId) -> Result<Vec<String>, AcceptError> {
         let matching: Vec<Offer> =
             self.tools().into_iter().filter(|offer| offer.shown_name == name || offer.server.as_str() == name).collect();
         let mut accepted = Vec::new();
         for offer in matching {
             let pin = self.audit.pin(&offer.server, Method::CallTool, &offer.name);
             let Some(hash) = pin.and_then(|pin| pin.pending).map(|pending| pending.hash) else { continue };
+            // What the operator looked at is what is accepted: it may have changed again meanwhile.
+            if expected.is_some_and(|expected| expected != hash) {
+                continue;
+            }
             let (server, name) = (offer.server.clone(), offer.name.clone());
             let event = Event::ToolAccepted { server, method: Method::CallTool, name, hash, by: Some(by.clone()) };
             self.audit.note(event, clock::now()).await?;

@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use audit::{Audit, AuditError, StepRefused};
-use jiff::Timestamp;
 use policies::approval::{Hold, HoldState, Step, quorum};
 use policies::decision::{Denial, Held, NotApproved, Permit};
 use policies::{AgentId, Hash, HoldId, OperatorId, Value};

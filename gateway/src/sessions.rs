@@ -8,9 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use audit::Answer;
 use jiff::{SignedDuration, Timestamp};
-use policies::facts::Content;
 use policies::session::Session;
-use policies::{AgentId, Call, SessionKey};
+use policies::{AgentId, Call, Content, SessionKey};
 
 use crate::clock;
 

@@ -89,13 +89,38 @@ impl fmt::Display for Problem {
     }
 }
 
+impl ServerKeys {
+    /// Their names.
+    pub const NAMES: [&str; 10] = [
+        "command",
+        "url",
+        "env",
+        "cwd",
+        "headers",
+        "insecure",
+        "start_timeout",
+        "call_timeout",
+        "max_answer",
+        "max_in_flight",
+    ];
+}
+
 impl ServerConfig {
+    /// The address of a remote server.
+    #[must_use]
+    pub fn uri(&self) -> Option<&Uri> {
+        match &self.reach {
+            Reach::Process(_) => None,
+            Reach::Remote(endpoint) => Some(&endpoint.uri),
+        }
+    }
+
     /// Reads the keys of a `[server.NAME]` table. A value written `{ env = "NAME" }` is taken from the gateway's
     /// environment, now.
     ///
     /// # Errors
     /// Every problem there is, not only the first.
-    pub fn parse(keys: ServerKeys) -> Result<Self, Vec<Problem>> {
+    pub fn parse(keys: &ServerKeys) -> Result<Self, Vec<Problem>> {
         read::config(keys)
     }
 
@@ -111,7 +136,7 @@ impl ServerConfig {
         } else {
             keys.command = Some(words::split(text).map_err(|problem| vec![problem])?.into());
         }
-        Self::parse(keys)
+        Self::parse(&keys)
     }
 
     /// Where the server's code will run.
@@ -127,7 +152,8 @@ impl ServerConfig {
 impl<'de> Deserialize<'de> for ServerConfig {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = |problems: Vec<Problem>| problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ");
-        Self::parse(ServerKeys::deserialize(deserializer)?).map_err(|problems| serde::de::Error::custom(text(problems)))
+        Self::parse(&ServerKeys::deserialize(deserializer)?)
+            .map_err(|problems| serde::de::Error::custom(text(problems)))
     }
 }
 

@@ -22,7 +22,7 @@ impl Vault {
     /// # Errors
     /// [`LeaseError`] where one cannot be lent; then the call does not run.
     pub fn lease(&self, entry: &Entry) -> Result<Leases, LeaseError> {
-        match entry.call().tool().standing().profile.secrets.first() {
+        match entry.call().tool().standing().profile.secrets().first() {
             Some(name) => Err(LeaseError::Unknown(name.clone())),
             None => Ok(Leases {}),
         }

@@ -89,7 +89,7 @@ pub async fn dispatch(agents: Arc<Agents>, asked: Arc<Asked>) -> Reply {
     let mut extensions = Extensions::new();
     extensions.insert(Request(agents, Arc::clone(&asked)));
     // jsonrpsee's ids are unsigned or strings; the agent's id, which may be negative, is put in below.
-    let response = callback(Id::Number(0), Params::new(None), 0.into(), usize::MAX, extensions).await;
+    let response = callback(Id::Number(0), Params::new(None), 0_u32.into(), usize::MAX, extensions).await;
     let parts: Parts<'_> = serde_json::from_str(response.as_json().get()).unwrap_or_default();
     let id = asked.id.value();
     let message = match (parts.result, parts.error) {

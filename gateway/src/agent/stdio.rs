@@ -18,7 +18,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use policies::{Limits, Value};
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -85,7 +85,7 @@ impl<W: AsyncWrite + Unpin + Send + 'static> Bridge<W> {
         })
     }
 
-    async fn carry(self: Arc<Self>, mut lines: impl AsyncBufReadExt + Unpin) {
+    async fn carry(self: Arc<Self>, mut lines: impl AsyncBufRead + Unpin) {
         loop {
             let mut line = Vec::new();
             match (&mut lines).take(LINE).read_until(b'\n', &mut line).await {

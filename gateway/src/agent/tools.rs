@@ -83,7 +83,7 @@ impl Agents {
         }
         let valid = match &offered.schema {
             Ok(schema) => schema.validate(&arguments).map_err(|wrong| {
-                wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+                wrong.iter().map(|wrong| format!("`{}`: {}", wrong.at, wrong.message)).collect::<Vec<_>>().join("; ")
             }),
             Err(why) => Err(why.clone()),
         };

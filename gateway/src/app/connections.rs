@@ -32,7 +32,7 @@ const HEAD_WITHIN: Duration = Duration::from_secs(10);
 const REST: Duration = Duration::from_millis(50);
 
 /// Listens where the config says, and serves from now on; the endpoint's URL.
-pub(super) async fn listen_tcp(agents: &Arc<Agents>) -> anyhow::Result<Option<String>> {
+pub(super) async fn listen_tcp(agents: &Arc<Agents>) -> anyhow::Result<String> {
     let listen = &agents.config.listen;
     let listener = TcpListener::bind(listen.address).await.with_context(|| format!("cannot listen on {}", listen.address))?;
     let bound = listener.local_addr()?;
@@ -65,7 +65,7 @@ pub(super) async fn listen_tcp(agents: &Arc<Agents>) -> anyhow::Result<Option<St
             });
         }
     });
-    Ok(Some(format!("{scheme}://{bound}/mcp")))
+    Ok(format!("{scheme}://{bound}/mcp"))
 }
 
 /// Listens on the state folder's socket. The caller holds the folder's lock, so what is there was left by a dead gateway.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use policies::{Method, Object, ServerName, Standing, Tool, Value};
-use sandbox::Listing;
+use sandbox::{Listing, Status};
 
 use super::{Catalog, Shown};
 
@@ -28,8 +28,13 @@ impl Catalog {
     }
 
     fn only_owner(&self) -> Option<ServerName> {
-        let mut owners = self.config.servers.keys().filter(|server| self.sandbox.offers(server, "resources"));
+        let mut owners = self.config.servers.keys().filter(|server| self.offers_resources(server));
         owners.next().filter(|_| owners.next().is_none()).cloned()
+    }
+
+    fn offers_resources(&self, server: &ServerName) -> bool {
+        let status = self.sandbox.server(server).map(|state| state.status);
+        matches!(status, Some(Status::Ready(greeting)) if greeting.offers("resources"))
     }
 
     /// A resource to read.
