@@ -84,7 +84,7 @@ fn payments_with_a_limit() {
         let Verdict::Deny(denial) = pay(above) else { panic!("{above}") };
         assert_eq!(denial.refusal().rule, "payments-to-500-euro", "{above}");
     }
-    let hold = Hold::open(HoldId::from_random([0; 10]), &held, 1, "2026-11-21T12:00:00Z".parse().unwrap());
-    let may = |role: &str| policies.may_approve(&OperatorId::authenticated("bob"), &[role.to_owned()], &hold);
+    let opened = Hold::open(HoldId::from_random([0; 10]), &held, 1, "2026-11-21T12:00:00Z".parse().unwrap());
+    let may = |role: &str| policies.may_approve(&OperatorId::authenticated("bob"), &[role.to_owned()], &opened);
     assert!(may("admin") && !may("operator"));
 }

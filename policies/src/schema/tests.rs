@@ -99,7 +99,7 @@ fn what_applies_itself_to_the_same_value_is_refused() {
         r##"{"$id":"x:y","$dynamicAnchor":"n","allOf":[{"$dynamicRef":"#n"}]}"##,
         r##"{"$anchor":"n","allOf":[{"$ref":"#n"}]}"##,
         r##"{"dependentSchemas":{"a":{"$ref":"#"}}}"##,
-        r##"{"$id":"x:y","$ref":"x:y"}"##,
+        r#"{"$id":"x:y","$ref":"x:y"}"#,
     ] {
         assert!(matches!(compile(circle), Err(SchemaError::Circular { .. })), "{circle}");
     }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::SchemaError;
 use super::bounds::resolve;
-use crate::canon::Value;
+use crate::canon::{Object, Value};
 
 /// Looks at one value that are plenty for real schemas, whose alternatives are tens, not thousands.
 const LOOKS: u64 = 20_000;
@@ -182,7 +182,7 @@ impl<'a> Builder<'a> {
                 "prefixItems" => node.named.extend(self.each(value, &at)),
                 "items" if value.as_array().is_some() => node.named.extend(self.each(value, &at)),
                 "patternProperties" => {
-                    node.below.extend(self.members(value, &at).into_iter().map(|(_, target)| target))
+                    node.below.extend(self.members(value, &at).into_iter().map(|(_, target)| target));
                 }
                 "items"
                 | "additionalItems"
@@ -208,7 +208,7 @@ impl<'a> Builder<'a> {
     }
 
     fn members(&mut self, value: &'a Value, at: &str) -> Vec<(String, usize)> {
-        let members = value.as_object().into_iter().flat_map(|object| object.iter());
+        let members = value.as_object().into_iter().flat_map(Object::iter);
         members.map(|(key, value)| (key.to_owned(), self.node(value, format!("{at}/{key}")))).collect()
     }
 }

@@ -71,15 +71,12 @@ fn entities(text: &str) -> Option<String> {
     let mut plain = parts.next()?.to_owned();
     for part in parts {
         let named = part.split_once(';').filter(|(name, _)| name.len() <= 8);
-        match named.and_then(|(name, rest)| Some((entity(name)?, rest))) {
-            Some((c, rest)) => {
-                plain.push(c);
-                plain.push_str(rest);
-            }
-            None => {
-                plain.push('&');
-                plain.push_str(part);
-            }
+        if let Some((c, rest)) = named.and_then(|(name, rest)| Some((entity(name)?, rest))) {
+            plain.push(c);
+            plain.push_str(rest);
+        } else {
+            plain.push('&');
+            plain.push_str(part);
         }
     }
     (plain != text).then_some(plain)
