@@ -1,0 +1,195 @@
+//! The command line: what a person types, and what they are told.
+
+mod agent;
+mod card;
+mod check;
+mod completions;
+mod diff;
+mod explain;
+mod holds;
+mod line;
+mod log;
+mod print;
+mod reference;
+mod reload;
+mod serve;
+mod stdio;
+mod table;
+mod terminal;
+mod text;
+mod tools;
+mod tree;
+mod when;
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::default_state;
+use crate::operator::client::{AskError, ConnectError};
+use print::Trouble;
+
+/// A security gateway between AI agents and their tools.
+#[derive(Parser)]
+#[command(
+    name = "portcullis",
+    version,
+    propagate_version = true,
+    about = "A security gateway between AI agents and their tools",
+    long_about = "A security gateway between AI agents and their tools.\n\n\
+        Agents speak the Model Context Protocol to it. Every tool call is classified by risk, decided by policy, held for a \
+        person where it must be, recorded before and after, redacted, and answered.",
+    after_help = "Start here:\n  \
+        portcullis serve --server files='npx -y @modelcontextprotocol/server-filesystem /srv/work'\n      \
+        puts the gateway in front of a tool server and prints what to paste into the agent's settings\n  \
+        portcullis holds watch\n      \
+        asks you about each call that waits for a person\n  \
+        portcullis log list --since 1h\n      \
+        shows what was called, by whom, and what was decided\n\n\
+        Exit codes: 0 done; 1 it failed, was refused, or found problems; 2 the command line is wrong."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Args)]
+pub(crate) struct Global {
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        help_heading = "Everywhere",
+        help = "Where log, keys and sockets live [default: $XDG_STATE_HOME/portcullis, or ~/.local/state/portcullis]"
+    )]
+    state: Option<PathBuf>,
+    /// Print JSON, one value a line, instead of text for people
+    #[arg(long, global = true, help_heading = "Everywhere")]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Serve(serve::ServeCommand),
+    Stdio(stdio::StdioCommand),
+    Agent(agent::AgentCommand),
+    Holds(holds::HoldsCommand),
+    Tools(tools::ToolsCommand),
+    Log(log::LogCommand),
+    Check(check::CheckCommand),
+    Explain(explain::ExplainCommand),
+    Reload(reload::ReloadCommand),
+    Completions(completions::CompletionsCommand),
+    Reference(reference::ReferenceCommand),
+}
+
+/// Runs the command that was typed.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Help and version come this way too. A reader that went away wants no more.
+        Err(asked) => {
+            let _unread = asked.print();
+            return ExitCode::from(u8::try_from(asked.exit_code()).unwrap_or(2));
+        }
+    };
+    match cli.command.run(&cli.global) {
+        Ok(code) => code,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            print::trouble(&advised(error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Command {
+    fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Serve(command) => command.run(global),
+            Self::Stdio(command) => command.run(global),
+            Self::Agent(command) => command.run(global),
+            Self::Holds(command) => command.run(global),
+            Self::Tools(command) => command.run(global),
+            Self::Log(command) => command.run(global),
+            Self::Check(command) => command.run(global),
+            Self::Explain(command) => command.run(global),
+            Self::Reload(command) => command.run(global),
+            Self::Completions(command) => command.run(),
+            Self::Reference(command) => command.run(),
+        }
+    }
+}
+
+impl Global {
+    /// The state folder that was named, or the default one.
+    fn state(&self) -> anyhow::Result<PathBuf> {
+        let none = || Trouble::new("there is no home folder to keep state in").next("name one: --state DIR");
+        Ok(self.state.clone().or_else(default_state).ok_or_else(none)?)
+    }
+}
+
+/// Runs on this thread: a command asks one question and is done.
+fn block_on<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("cannot start the runtime")?.block_on(command)
+}
+
+/// `portcullis log list | head` is no failure.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let kinds = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+    kinds.into_iter().any(|kind| kind == io::ErrorKind::BrokenPipe)
+        && !error.chain().any(|cause| cause.is::<ConnectError>() || cause.is::<AskError>())
+}
+
+/// Errors of the operators' socket know what to do next; what they know is said.
+fn advised(error: anyhow::Error) -> anyhow::Error {
+    if let Some(AskError::Refused { message, next: Some(next) }) = error.downcast_ref() {
+        return Trouble::new(message).next(next).into();
+    }
+    let next = match error.downcast_ref() {
+        Some(ConnectError::NotRunning { .. }) => {
+            "start it: portcullis serve; or name the state folder of the one that runs: --state DIR"
+        }
+        Some(ConnectError::Forbidden { .. }) => {
+            "be the gateway's user, or be listed in `[operator] uids` of its portcullis.toml"
+        }
+        Some(ConnectError::Socket { .. } | ConnectError::Handshake(_)) | None => return error,
+    };
+    let what = error.to_string();
+    Trouble::new(what).next(next).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn usage_errors_exit_with_two() {
+        for wrong in [&["portcullis", "nonsense"][..], &["portcullis", "holds", "deny", "x"], &["portcullis"]] {
+            assert_eq!(Cli::try_parse_from(wrong).err().unwrap().exit_code(), 2, "{wrong:?}");
+        }
+        assert_eq!(Cli::try_parse_from(["portcullis", "--help"]).err().unwrap().exit_code(), 0);
+    }
+
+    #[test]
+    fn a_gateway_that_is_not_there_comes_with_advice() {
+        let error = advised(ConnectError::NotRunning { folder: "/srv/state".into() }.into());
+        assert_eq!(error.to_string(), "no gateway runs with the state folder /srv/state");
+        assert!(error.downcast_ref::<Trouble>().is_some());
+    }
+}

@@ -1,0 +1,175 @@
+//! `portcullis check`: is the config usable, and is it wise.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::Global;
+use super::line::{Ink, Line};
+use super::print::{self, Out};
+use crate::config::{Config, Overrides, Problem};
+use crate::operator::Peers;
+
+/// Check the config and the policies without starting anything.
+#[derive(Args)]
+#[command(
+    about = "Check config and policies without starting anything",
+    long_about = "Reads the config and compiles the policies, and reports every problem at once with file, line and key. Warns of \
+        what is usable and unwise. Nothing is started, opened or changed.\n\nExits with 1 if there is a problem."
+)]
+pub(crate) struct CheckCommand {
+    #[arg(
+        long,
+        value_name = "FILE",
+        help = "The config [default: $XDG_CONFIG_HOME/portcullis/portcullis.toml, if there]"
+    )]
+    config: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Report {
+    ok: bool,
+    problems: Vec<Told>,
+    warnings: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Told {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    key: String,
+    found: String,
+    wanted: String,
+}
+
+impl CheckCommand {
+    pub(crate) fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
+        let overrides = Overrides { state: global.state.clone(), ..Overrides::default() };
+        let report = match Config::load(self.config.as_deref(), overrides) {
+            Ok(config) => Report::of(&config),
+            Err(problems) => Report::refused(problems, Vec::new()),
+        };
+        let out = Out::stdout();
+        if global.json {
+            print::json(&report)?;
+        } else {
+            out.lines(&report.lines())?;
+        }
+        Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+impl Report {
+    fn of(config: &Config) -> Self {
+        let warnings = warnings(config);
+        match config.policy.load() {
+            Ok(_) => Self { ok: true, problems: Vec::new(), warnings },
+            Err(problems) => Self::refused(problems, warnings),
+        }
+    }
+
+    fn refused(mut problems: Vec<Problem>, warnings: Vec<String>) -> Self {
+        problems.sort();
+        Self { ok: false, problems: problems.into_iter().map(Told::from).collect(), warnings }
+    }
+
+    fn lines(&self) -> Vec<Line> {
+        let mut lines: Vec<Line> = self.problems.iter().flat_map(Told::lines).collect();
+        lines.extend(self.warnings.iter().map(|warning| Line::new().inked(Ink::Warning, "warning: ").ours(warning)));
+        lines.push(match self.problems.len() {
+            0 => Line::new().inked(Ink::Good, "ok"),
+            1 => Line::new().inked(Ink::Danger, "1 problem"),
+            many => Line::new().inked(Ink::Danger, format!("{many} problems")),
+        });
+        lines
+    }
+}
+
+impl From<Problem> for Told {
+    fn from(problem: Problem) -> Self {
+        let Problem { file, line, key, found, wanted } = problem;
+        Self { file, line, key, found, wanted }
+    }
+}
+
+impl Told {
+    fn lines(&self) -> Vec<Line> {
+        let place = match (&self.file, self.line) {
+            (Some(file), Some(line)) => format!("{}:{line}: ", file.display()),
+            (Some(file), None) => format!("{}: ", file.display()),
+            (None, _) => String::new(),
+        };
+        let mut lines = vec![
+            Line::new().ours(place).inked(Ink::Strong, &self.key),
+            Line::new().inked(Ink::Faint, "  found:  ").ours(&self.found),
+        ];
+        if !self.wanted.is_empty() {
+            lines.push(Line::new().inked(Ink::Faint, "  wanted: ").ours(&self.wanted));
+        }
+        lines
+    }
+}
+
+/// What works and should not be left so.
+fn warnings(config: &Config) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if config.servers.is_empty() {
+        warnings.push("there is no tool server: agents will be offered nothing; add a [server.NAME]".to_owned());
+    }
+    for (name, server) in &config.servers {
+        let reach = crate::app::describe(name, server);
+        if reach.contains("not jailed") {
+            warnings.push(format!("server `{name}` runs as a plain process: it can do whatever this user can"));
+        }
+        if let Some(uri) = server.reach.uri().filter(|uri| uri.scheme_str() == Some("http") && !is_local(uri)) {
+            warnings.push(format!(
+                "server `{name}` is reached over plain http at {uri}: anyone on the way can read and change calls"
+            ));
+        }
+        if server.vouched {
+            warnings
+                .push(format!("server `{name}` is vouched for: what it says of its own tools may lower their risk"));
+        }
+    }
+    if !config.policy.defaults && config.policy.files.is_empty() {
+        warnings.push("there is no policy at all: every call is denied".to_owned());
+    }
+    if Peers::new(&config.operators).count() < 2 {
+        warnings.push(
+            "one person answers holds: CRITICAL calls run with a single approval; list others in `[operator] uids`"
+                .to_owned(),
+        );
+    }
+    warnings
+}
+
+fn is_local(uri: &http::Uri) -> bool {
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_says_where_what_and_what_was_wanted() {
+        let problem = Problem {
+            file: Some("p.toml".into()),
+            line: Some(3),
+            key: "hold.high".into(),
+            found: "\"soon\"".into(),
+            wanted: "a length such as \"15m\"".into(),
+        };
+        let lines: Vec<String> =
+            Report::refused(vec![problem], Vec::new()).lines().iter().map(Line::to_string).collect();
+        assert_eq!(
+            lines,
+            ["p.toml:3: hold.high", "  found:  \"soon\"", "  wanted: a length such as \"15m\"", "1 problem"]
+        );
+    }
+}

@@ -1,0 +1,163 @@
+//! `portcullis holds`: the calls that wait for a person.
+
+mod desk;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use jiff::tz::TimeZone;
+
+use super::card::{Page, draw};
+use super::line::{Ink, Line};
+use super::print::{self, Out};
+use super::table::Table;
+use super::{Global, when};
+use crate::clock;
+use crate::operator::card::Card;
+use crate::operator::client::Client;
+
+/// Answer held calls.
+#[derive(Args)]
+#[command(
+    about = "Answer held calls",
+    long_about = "Shows the calls that wait for a person, and answers them.\n\n\
+        A held call has not happened yet. Approving lets it run once, exactly as shown: a call that differs in agent, tool, \
+        arguments, definition or policy needs an approval of its own. A call that nobody answers in time is denied.\n\n\
+        Answers go to the running gateway over STATE/operator.sock, which serves the gateway's own user, root, and the \
+        uids in `[operator]` of portcullis.toml. Every answer is recorded with who gave it."
+)]
+pub(crate) struct HoldsCommand {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// List the open holds, oldest deadline first
+    List,
+    /// Show one hold with its complete arguments
+    #[command(long_about = "Shows one hold with its complete arguments, nothing folded.\n\n\
+        Characters that would not show as themselves (control, bidirectional, zero-width) are spelled out: \\u{202e}. Live \
+        secrets are shown as fingerprints.")]
+    Show(Which),
+    /// Let a held call run, once
+    #[command(
+        after_help = "Examples:\n  portcullis holds approve hold-k3v7qx2m4n5p6r7s\n  portcullis holds approve k3v7qx"
+    )]
+    Approve(Which),
+    /// Refuse a held call; the agent is told the reason
+    #[command(after_help = "Examples:\n  portcullis holds deny k3v7qx --reason 'wrong recipient; ask me first'")]
+    Deny {
+        #[command(flatten)]
+        which: Which,
+        /// Why: the agent is told, and can do better
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Be asked about each held call as it arrives; one key answers
+    #[command(long_about = "Asks about each held call as it arrives; one key answers.\n\n\
+        a approve   d deny (asks for a reason)   s skip   v view everything, page by page   r show skipped ones again   q quit\n\n\
+        A key counts half a second after its card appeared, so that it cannot answer a card that was not read. Where stdin or \
+        stdout is no terminal, or with --json, every change of a hold is printed as a line instead.")]
+    Watch,
+}
+
+#[derive(Args)]
+struct Which {
+    /// The hold's id, or at least its first 6 characters after `hold-`
+    #[arg(value_name = "ID")]
+    id: String,
+}
+
+impl HoldsCommand {
+    pub(crate) fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
+        let out = Out::stdout();
+        super::block_on(async {
+            match self.action {
+                Action::List => list(global, &out).await?,
+                Action::Show(which) => show(global, &out, &which.id).await?,
+                Action::Approve(which) => answer(global, &out, "holds_approve", &[("id", &which.id)]).await?,
+                Action::Deny { which, reason } => {
+                    answer(global, &out, "holds_deny", &[("id", &which.id), ("reason", &reason)]).await?;
+                }
+                Action::Watch if global.json || !super::print::interactive() => {
+                    watch::lines(&global.state()?, &out, global.json).await?;
+                }
+                Action::Watch => watch::prompt(&global.state()?, out).await?,
+            }
+            Ok(ExitCode::SUCCESS)
+        })
+    }
+}
+
+async fn list(global: &Global, out: &Out) -> anyhow::Result<()> {
+    let client = Client::connect(&global.state()?).await?;
+    let cards: Vec<Card> = client.ask("holds_list", &[]).await?;
+    if global.json {
+        return cards.iter().try_for_each(print::json);
+    }
+    if cards.is_empty() {
+        return Ok(out.say("no call waits for an answer")?);
+    }
+    let table = table(&cards, clock::now());
+    Ok(out.lines(&table.lines(out.width()))?)
+}
+
+fn table(cards: &[Card], now: jiff::Timestamp) -> Table {
+    let mut table = Table::new(&["ID", "RISK", "AGENT", "TOOL", "STATE", "LEFT", "WHY"]);
+    for card in cards {
+        let state = if card.required > 1 {
+            format!("{} {}/{}", card.state, card.approvals.len(), card.required)
+        } else {
+            card.state.clone()
+        };
+        table.row(vec![
+            Line::new().ours(card.id.as_str()),
+            Line::new().inked(card.risk.into(), card.risk.as_str()),
+            Line::new().ours(card.agent.as_str()),
+            Line::new().ours(format!("{}.", card.server)).theirs(&card.tool),
+            Line::new().ours(state),
+            Line::new().ours(when::left(card.expires, now).to_string()),
+            card.reasons.first().map_or_else(Line::new, |why| Line::new().theirs(&why.text)),
+        ]);
+    }
+    table
+}
+
+async fn show(global: &Global, out: &Out, id: &str) -> anyhow::Result<()> {
+    let client = Client::connect(&global.state()?).await?;
+    let card: Card = client.ask("holds_show", &[("id", id)]).await?;
+    if global.json {
+        return print::json(&card);
+    }
+    let page = Page { now: clock::now(), zone: TimeZone::system(), width: out.text_width(), fold: false };
+    Ok(out.lines(&draw(&card, &page).rows)?)
+}
+
+async fn answer(global: &Global, out: &Out, method: &str, params: &[(&'static str, &str)]) -> anyhow::Result<()> {
+    let client = Client::connect(&global.state()?).await?;
+    let card: Card = client.ask(method, params).await?;
+    if global.json {
+        return print::json(&card);
+    }
+    let what = Line::new().inked(Ink::Strong, format!("{}.", card.server)).theirs_in(Ink::Strong, &card.tool);
+    out.line(&what.ours(format!(" for agent {}", card.agent)))?;
+    Ok(out.line(&watch::outcome(&card))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::card::tests::hostile;
+
+    #[test]
+    fn a_tool_s_name_cannot_paint_the_list() {
+        let now = "2026-11-21T10:00:30Z".parse().unwrap();
+        let painted: Vec<String> = table(&[hostile()], now).lines(None).iter().map(Line::painted).collect();
+        let text = painted.join("\n");
+        assert!(text.contains("send\u{1b}[7m\\u{1b}\u{1b}[0m[2J"), "{text:?}");
+        assert!(text.contains("pending 0/2"));
+        assert!(text.contains("4 min 30 s"));
+    }
+}

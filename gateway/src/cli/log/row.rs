@@ -1,0 +1,259 @@
+//! How a record looks: as a row of a table, as a line, and whole.
+
+use std::collections::BTreeMap;
+
+use audit::{Decided, Filter, Found, Kind};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use policies::Value;
+
+use crate::cli::line::{Ink, Line};
+use crate::cli::table::Table;
+use crate::cli::tree::Tree;
+use crate::cli::when::{long, short};
+
+/// Records as a table.
+pub(super) fn table(found: &[Found], now: Timestamp, zone: &TimeZone) -> Table {
+    let mut table = Table::new(&["SEQ", "TIME", "KIND", "RISK", "VERDICT", "AGENT", "TOOL", "WHAT"]);
+    for found in found {
+        table.row(cells(found, now, zone));
+    }
+    table
+}
+
+/// One record in one line.
+pub(super) fn line(found: &Found, now: Timestamp, zone: &TimeZone) -> Line {
+    let cells = cells(found, now, zone).into_iter().filter(|cell| cell.cells() > 0);
+    cells.reduce(|line, cell| line.ours("  ").then(cell)).unwrap_or_default()
+}
+
+fn cells(found: &Found, now: Timestamp, zone: &TimeZone) -> Vec<Line> {
+    let record = &found.record;
+    vec![
+        Line::new().ours(record.seq.to_string()),
+        Line::new().ours(short(record.at, now, zone)),
+        Line::new().ours(record.kind.as_str()),
+        record.risk.map_or_else(Line::new, |risk| Line::new().inked(risk.into(), risk.as_str())),
+        record.verdict.map_or_else(Line::new, verdict),
+        record.agent.as_deref().map_or_else(Line::new, |agent| Line::new().theirs(agent)),
+        tool(found),
+        what(found),
+    ]
+}
+
+fn verdict(verdict: Decided) -> Line {
+    let ink = match verdict {
+        Decided::Allow => Ink::Good,
+        Decided::Hold => Ink::Warning,
+        Decided::Deny => Ink::Danger,
+    };
+    Line::new().inked(ink, verdict.as_str())
+}
+
+fn tool(found: &Found) -> Line {
+    match (&found.record.server, &found.record.tool) {
+        (Some(server), Some(tool)) => Line::new().theirs(server).ours(".").theirs(tool),
+        (Some(server), None) => Line::new().theirs(server),
+        (None, _) => Line::new(),
+    }
+}
+
+/// What the record says in a few words, and the call or hold that `log show` takes.
+fn what(found: &Found) -> Line {
+    let record = &found.record;
+    let of = |pointer: &str| record.detail.pointer(pointer).and_then(Value::as_str);
+    let call = record.call.as_ref().map(policies::CallId::as_str).unwrap_or_default();
+    match record.kind {
+        Kind::Intent => Line::new().ours("runs ").inked(Ink::Faint, call),
+        Kind::Outcome => {
+            let words = [of("/outcome"), of("/failure"), of("/detail")].into_iter().flatten();
+            joined(words).ours(" ").inked(Ink::Faint, call)
+        }
+        Kind::Refusal => {
+            let rule = of("/refused/rule").unwrap_or("refused");
+            Line::new()
+                .theirs(rule)
+                .ours(": ")
+                .theirs(of("/refused/reason").unwrap_or_default())
+                .ours(" ")
+                .inked(Ink::Faint, call)
+        }
+        Kind::Hold => Line::new().ours("waits as ").theirs(of("/hold").unwrap_or_default()),
+        Kind::Step => {
+            let by = of("/step/by").or(of("/by")).map(|by| Line::new().ours(" by ").theirs(by)).unwrap_or_default();
+            let hold = Line::new().ours(" ").theirs(of("/hold").unwrap_or_default());
+            Line::new().theirs(of("/step/step").or(of("/step")).unwrap_or("changed")).then(by).then(hold)
+        }
+        Kind::Relay => {
+            joined([of("/direction"), of("/message")].into_iter().flatten()).ours(" ").inked(Ink::Faint, call)
+        }
+        Kind::Event => event(&record.detail),
+    }
+}
+
+fn joined<'a>(words: impl Iterator<Item = &'a str>) -> Line {
+    let mut line = Line::new();
+    for (place, word) in words.enumerate() {
+        line = if place == 0 { line.theirs(word) } else { line.ours(", ").theirs(word) };
+    }
+    line
+}
+
+/// An event's name and its simple values; `log show` has the rest.
+fn event(detail: &Value) -> Line {
+    let mut line = Line::new().theirs(detail.get("event").and_then(Value::as_str).unwrap_or("event"));
+    for (key, value) in
+        detail.as_object().into_iter().flat_map(policies::Object::iter).filter(|(key, _)| *key != "event")
+    {
+        let text = match value {
+            Value::String(text) if !is_hash(text) => text.clone(),
+            Value::Number(_) | Value::Bool(true) => value.to_string(),
+            Value::String(_) | Value::Null | Value::Bool(false) | Value::Array(_) | Value::Object(_) => continue,
+        };
+        line = line.ours(" ").inked(Ink::Faint, format!("{key}=")).theirs(&text);
+    }
+    line
+}
+
+fn is_hash(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// A record with all that it says.
+pub(super) fn whole(found: &Found, zone: &TimeZone, width: usize) -> Vec<Line> {
+    let record = &found.record;
+    let mut head = Line::new().inked(Ink::Strong, format!("#{} {}", record.seq, record.kind.as_str()));
+    head = head.ours(format!("  {}", long(record.at, zone)));
+    if let Some(risk) = record.risk {
+        head = head.ours("  ").inked(risk.into(), risk.as_str());
+    }
+    if let Some(decided) = record.verdict {
+        head = head.ours("  ").then(verdict(decided));
+    }
+    let mut lines = vec![head];
+    let names = [
+        ("call", record.call.as_ref().map(policies::CallId::as_str)),
+        ("agent", record.agent.as_deref()),
+        ("session", record.session.as_deref()),
+        ("method", record.method.as_deref()),
+    ];
+    for (name, value) in names.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+        lines.push(Line::new().ours("  ").inked(Ink::Faint, format!("{name:<8} ")).theirs(value));
+    }
+    if tool(found).cells() > 0 {
+        lines.push(Line::new().ours("  ").inked(Ink::Faint, "tool     ").then(tool(found)));
+    }
+    lines.push(Line::new().ours("  ").inked(Ink::Strong, "detail"));
+    lines.extend(drawn(&record.detail, width));
+    lines.extend(body(found, width));
+    lines.push(Line::new());
+    lines
+}
+
+fn body(found: &Found, width: usize) -> Vec<Line> {
+    let name = match found.record.kind {
+        Kind::Intent | Kind::Refusal | Kind::Hold => "arguments",
+        Kind::Outcome => "result",
+        Kind::Relay => "message",
+        Kind::Step | Kind::Event => "body",
+    };
+    match (&found.body, &found.record.body) {
+        (Some(body), _) => {
+            let mut lines = vec![Line::new().ours("  ").inked(Ink::Strong, name)];
+            lines.extend(drawn(body, width));
+            lines
+        }
+        (None, Some(size)) => {
+            let gone = format!("{} bytes, not kept; SHA-256 {}", size.bytes, size.sha256);
+            vec![Line::new().ours("  ").inked(Ink::Strong, name).ours(": ").inked(Ink::Faint, gone)]
+        }
+        (None, None) => Vec::new(),
+    }
+}
+
+fn drawn(value: &Value, width: usize) -> Vec<Line> {
+    let tree = Tree { value, notes: &BTreeMap::new(), width: width.saturating_sub(2), fold: false }.draw();
+    tree.rows.into_iter().map(|row| Line::new().ours("  ").then(row)).collect()
+}
+
+/// Whether a new record passes a filter, as the log's own query would have it.
+pub(super) fn matches(found: &Found, filter: &Filter) -> bool {
+    let record = &found.record;
+    let is = |wanted: &Option<String>, found: &Option<String>| wanted.is_none() || wanted == found;
+    let text = || {
+        let Some(text) = filter.text.as_deref().map(str::to_ascii_lowercase) else { return true };
+        serde_json::to_string(found).is_ok_and(|json| json.to_ascii_lowercase().contains(&text))
+    };
+    is(&filter.agent, &record.agent)
+        && is(&filter.server, &record.server)
+        && is(&filter.tool, &record.tool)
+        && filter.risk.is_none_or(|least| record.risk.is_some_and(|risk| risk >= least))
+        && filter.verdict.is_none_or(|verdict| record.verdict == Some(verdict))
+        && filter.since.is_none_or(|since| record.at >= since)
+        && filter.until.is_none_or(|until| record.at < until)
+        && text()
+}
+
+#[cfg(test)]
+mod tests {
+    use audit::Record;
+    use policies::Limits;
+
+    use super::*;
+    use crate::cli::line::text;
+
+    fn found(json: &str) -> Found {
+        Found { record: Record::parse(json.as_bytes()).unwrap(), body: None }
+    }
+
+    fn refusal() -> Found {
+        found(
+            r#"{"v":1,"seq":7,"at":"2026-11-21T09:30:00.123456Z","kind":"refusal","call":"call-abcdefghijklmnop","agent":"claude",
+            "session":"s","server":"mail","tool":"send\u001b[2J","method":"tools/call","risk":"CRITICAL","verdict":"deny",
+            "detail":{"refused":{"rule":"deny-metadata","reason":"reaches \u202e169.254","next":"no"}}}"#,
+        )
+    }
+
+    fn now() -> Timestamp {
+        "2026-11-21T10:00:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn a_record_fits_a_line_and_cannot_paint() {
+        assert_eq!(
+            line(&refusal(), now(), &TimeZone::UTC).to_string(),
+            "7  09:30:00  refusal  CRITICAL  deny  claude  mail.send\\u{1b}[2J  deny-metadata: reaches \\u{202e}169.254 \
+             call-abcdefghijklmnop"
+        );
+    }
+
+    #[test]
+    fn an_event_shows_its_simple_values() {
+        let event = found(
+            r#"{"v":1,"seq":1,"at":"2026-11-21T09:30:00Z","kind":"event","detail":{"event":"agent-added","name":"ci","by":"uid:ann"}}"#,
+        );
+        assert!(line(&event, now(), &TimeZone::UTC).to_string().ends_with("agent-added name=ci by=uid:ann"));
+    }
+
+    #[test]
+    fn new_records_are_filtered_as_old_ones() {
+        let filter = |text: &str| Filter { text: Some(text.into()), agent: Some("claude".into()), ..Filter::default() };
+        assert!(matches(&refusal(), &filter("METADATA")));
+        assert!(!matches(&refusal(), &filter("elsewhere")));
+        assert!(!matches(&refusal(), &Filter { agent: Some("ci".into()), ..Filter::default() }));
+    }
+
+    #[test]
+    fn a_body_that_was_not_kept_leaves_its_size_and_hash() {
+        let hash = policies::Hash::of(b"");
+        let mut found = found(&format!(
+            r#"{{"v":1,"seq":8,"at":"2026-11-21T09:30:00Z","kind":"intent","detail":{{}},
+            "body":{{"bytes":70000,"sha256":"{hash}","kept":false}}}}"#
+        ));
+        let shown = text(&whole(&found, &TimeZone::UTC, 100));
+        assert!(shown.contains("arguments: 70000 bytes, not kept; SHA-256 e3b0"));
+        found.body = Some(Value::parse(br#"{"to":"x"}"#, &Limits::ANSWER).unwrap());
+        let shown = text(&whole(&found, &TimeZone::UTC, 100));
+        assert!(shown.contains("to: \"x\""));
+    }
+}

@@ -1,0 +1,296 @@
+//! The shapes of the operators' API: what a hold, a tool and an agent look like to a program that shows them.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use policies::approval::{Approval, Hold, HoldState};
+use policies::risk::Risk;
+use policies::{AgentId, CallId, Hash, HoldId, OperatorId, ServerName, Value};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// A hold as a person reads it before answering.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Card {
+    /// Which hold.
+    pub id: HoldId,
+    /// The call that opened it.
+    pub call: CallId,
+    /// Who wants to call.
+    pub agent: AgentId,
+    /// The tool's server.
+    pub server: ServerName,
+    /// The tool's name at its server.
+    pub tool: String,
+    /// The MCP request: `tools/call`, `resources/read`, ….
+    pub method: String,
+    /// How dangerous it is.
+    pub risk: Risk,
+    /// Why.
+    pub reasons: Vec<Reason>,
+    /// Where each argument value was seen first, by JSON pointer.
+    pub provenance: BTreeMap<String, Origin>,
+    /// The policies that decided it.
+    pub policies: Vec<String>,
+    /// `pending`, `approved`, `denied`, `expired`, `cancelled` or `consumed`.
+    pub state: String,
+    /// Who denied it, if someone did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<OperatorId>,
+    /// Why it was denied or cancelled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// How many people must approve.
+    pub required: u8,
+    /// Who has approved.
+    pub approvals: Vec<Approval>,
+    /// When it was opened.
+    pub opened: Timestamp,
+    /// When it ends by itself, as a denial.
+    pub expires: Timestamp,
+    /// What an approval would do now, or what became of the call.
+    pub next: String,
+    /// The complete arguments with live secrets as fingerprints; only in `holds_show`, and only while the call is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<Box<RawValue>>,
+}
+
+/// Why a call is as risky as it is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Reason {
+    /// Its id, as policies match it.
+    pub id: String,
+    /// One sentence for people.
+    pub text: String,
+    /// The argument that made it so, as a JSON pointer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+}
+
+/// Where an argument value came from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Origin {
+    /// Something that the agent read, or may have read and we have forgotten.
+    From {
+        /// The number of the result in the session, from 1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        result: Option<u32>,
+        /// The tool that answered it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tool: Option<String>,
+        /// How it was recognised: `exact`, `part`, `decoded`, …, or `forgotten`.
+        how: String,
+        /// An outsider may have written it.
+        untrusted: bool,
+        /// It came out of something sensitive.
+        sensitive: bool,
+    },
+    /// `unseen`.
+    Word(String),
+}
+
+/// What a subscriber of holds hears.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+pub enum Event {
+    /// Every open hold: at the start, and again if the subscriber was too slow to hear of every change.
+    Open {
+        /// Oldest deadline first.
+        holds: Vec<Card>,
+    },
+    /// One hold changed.
+    Changed {
+        /// As it is now.
+        hold: Box<Card>,
+    },
+}
+
+/// A tool as the catalogue offers or withholds it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ToolRow {
+    /// The name that agents see.
+    pub name: String,
+    /// Its server.
+    pub server: String,
+    /// Its name at its server.
+    pub tool: String,
+    /// `offered`, `changed` or `withheld`.
+    pub status: String,
+    /// Why it is withheld.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// The hash of its definition, if it has one that can be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
+}
+
+/// A changed definition beside the pinned one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ToolDiff {
+    /// The name that agents see.
+    pub name: String,
+    /// What was accepted.
+    pub pinned: Box<RawValue>,
+    /// What the server says now.
+    pub now: Box<RawValue>,
+    /// The hash of what the server says now, as it was sent.
+    pub hash: Hash,
+}
+
+/// An agent that may connect.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AgentRow {
+    /// Its name.
+    pub name: String,
+    /// When it was added.
+    pub added: Timestamp,
+    /// When its token ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
+}
+
+/// A new agent's token, shown once.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct NewAgent {
+    /// Its name.
+    pub name: String,
+    /// Its token; only a hash is kept.
+    pub token: String,
+    /// When the token ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
+}
+
+/// How the gateway is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Health {
+    /// Its version.
+    pub version: String,
+    /// `ok`, or why the log cannot be written: then no call runs.
+    pub log: String,
+    /// How many holds wait.
+    pub holds: usize,
+    /// How many tools are offered.
+    pub offered: usize,
+    /// How many are withheld, changed ones included.
+    pub withheld: usize,
+}
+
+/// The part of a stored assessment that a card shows. What an older gateway did not store is left out.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Assessed {
+    reasons: Vec<Reason>,
+    provenance: BTreeMap<String, Origin>,
+    policies: Vec<String>,
+}
+
+impl Card {
+    /// The card of a hold, without arguments.
+    #[must_use]
+    pub fn of(hold: &Hold) -> Self {
+        let assessed = Assessed::deserialize(hold.assessment()).unwrap_or_default();
+        let (by, reason) = match hold.state() {
+            HoldState::Denied { by, reason } => (Some(by.clone()), Some(reason.clone())),
+            HoldState::Pending
+            | HoldState::Approved
+            | HoldState::Expired
+            | HoldState::Cancelled
+            | HoldState::Consumed { .. } => (None, None),
+        };
+        Self {
+            id: hold.id().clone(),
+            call: hold.call().clone(),
+            agent: hold.agent().clone(),
+            server: hold.server().clone(),
+            tool: hold.tool().to_owned(),
+            method: hold.method().as_str().to_owned(),
+            risk: hold.risk(),
+            reasons: assessed.reasons,
+            provenance: assessed.provenance,
+            policies: assessed.policies,
+            state: hold.state().as_str().to_owned(),
+            by,
+            note: reason.or_else(|| hold.note().map(str::to_owned)),
+            required: hold.required(),
+            approvals: hold.approvals().to_vec(),
+            opened: hold.opened(),
+            expires: hold.expires(),
+            next: next(hold),
+            arguments: None,
+        }
+    }
+
+    /// With its arguments, as they are written: no number is rounded on the way to the person who approves it.
+    #[must_use]
+    pub fn with(self, arguments: Option<&Value>) -> Self {
+        let arguments = arguments.and_then(|value| RawValue::from_string(value.to_string()).ok());
+        Self { arguments, ..self }
+    }
+
+    /// Whether it can still be answered.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.state == "pending" || self.state == "approved"
+    }
+
+    /// Whether it waits for an approval.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        self.state == "pending"
+    }
+}
+
+/// What happens next, in one sentence.
+fn next(hold: &Hold) -> String {
+    let (agent, missing) = (hold.agent(), usize::from(hold.required()).saturating_sub(hold.approvals().len()));
+    match hold.state() {
+        HoldState::Pending if missing > 1 => {
+            format!("your approval is one of {missing} that are missing; the call runs after the last")
+        }
+        HoldState::Pending => {
+            format!(
+                "the call runs once, exactly as shown, as soon as agent {agent} waits for it; a changed call needs a new approval"
+            )
+        }
+        HoldState::Approved => {
+            format!("approved; it runs once, as soon as agent {agent} waits for it, or lapses when its time is over")
+        }
+        HoldState::Denied { by, .. } => format!("denied by {by}; the agent was told why, and nothing ran"),
+        HoldState::Expired => "nobody answered or collected it in time; nothing ran".to_owned(),
+        HoldState::Cancelled => "withdrawn; nothing ran".to_owned(),
+        HoldState::Consumed { by } => {
+            format!("the approval was used by {by}; `portcullis log show {by}` has the outcome")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_reach_the_approver_as_they_were_written() {
+        #[derive(Serialize, Deserialize)]
+        struct Holder {
+            arguments: Option<Box<RawValue>>,
+        }
+
+        let json = r#"{"amount":1234567890123456789012.10}"#;
+        let raw = RawValue::from_string(json.to_owned()).unwrap();
+        let text = serde_json::to_string(&Holder { arguments: Some(raw) }).unwrap();
+        let back: Holder = serde_json::from_str(&text).unwrap();
+        assert_eq!(back.arguments.unwrap().get(), json);
+    }
+
+    #[test]
+    fn every_origin_the_policies_write_can_be_read() {
+        let origins = r#"{"/to":{"result":3,"tool":"mail.read","how":"exact","untrusted":true,"sensitive":false},
+            "/cc":{"how":"forgotten","untrusted":true,"sensitive":true},"/n":"unseen"}"#;
+        let origins: BTreeMap<String, Origin> = serde_json::from_str(origins).unwrap();
+        assert!(matches!(origins.get("/to"), Some(Origin::From { result: Some(3), .. })));
+        assert!(matches!(origins.get("/cc"), Some(Origin::From { result: None, .. })));
+        assert!(matches!(origins.get("/n"), Some(Origin::Word(_))));
+    }
+}
