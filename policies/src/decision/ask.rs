@@ -152,6 +152,7 @@ fn money(facts: &Facts) -> Option<RestrictedExpression> {
 fn verb(verb: Verb) -> &'static str {
     match verb {
         Verb::Read => "read",
+        Verb::Interact => "interact",
         Verb::Keep => "keep",
         Verb::Write => "write",
         Verb::Operate => "operate",

@@ -175,7 +175,7 @@ fn the_guards_outweigh_an_operators_own_permits_also_without_the_defaults() {
 #[test]
 fn every_shipped_policy_is_exercised_by_a_test() {
     let verdicts = include_str!("verdicts.rs").to_owned() + include_str!("../tests.rs");
-    let roles = ["operators-approve", "admins-approve", "not-your-own"];
+    let roles = ["operators-approve", "reviewers-only-read", "not-your-own"];
     let denied = crate::risk::DENIED;
     for id in Policies::builtin().ids() {
         let known = roles.contains(&id)
