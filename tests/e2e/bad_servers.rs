@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use tests::hostile::Mode;
 use tests::ledger::{Kind, Ledger};
 use tests::server::{Server, hostile_command};
+use tests::usage;
 use tests::world::{Setup, World};
 
 /// Servers that list their tools well and then fail every call.
@@ -56,7 +57,8 @@ fn fail_each(world: &World, modes: &[Mode]) {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert!(resident(world) < 300, "{} MB resident", resident(world));
+    let (_, most) = usage::memory(world.id());
+    assert!(most < 400 * 1024, "{most} kB were resident at one time");
     world.verify();
 }
 
@@ -64,13 +66,6 @@ fn fail_each(world: &World, modes: &[Mode]) {
 fn recorded(world: &World) -> usize {
     let ledger = Ledger::open(world.state()).unwrap();
     ledger.count(Kind::Outcome) + ledger.count(Kind::Refusal)
-}
-
-/// The gateway's memory, in MB.
-fn resident(world: &World) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", world.id())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
 }
 
 fn all_listed(world: &World, modes: &[Mode]) {

@@ -48,6 +48,12 @@ impl Server {
         &self.endpoint
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.program.id()
+    }
+
     /// Its process.
     pub fn program(&mut self) -> &mut Program {
         &mut self.program
