@@ -120,8 +120,9 @@ impl ServerConfig {
     ///
     /// # Errors
     /// Every problem there is, not only the first.
-    pub fn parse(keys: &ServerKeys) -> Result<Self, Vec<Problem>> {
-        read::config(keys)
+    #[expect(clippy::needless_pass_by_value, reason = "raw keys have no use after they were parsed")]
+    pub fn parse(keys: ServerKeys) -> Result<Self, Vec<Problem>> {
+        read::config(&keys)
     }
 
     /// Reads what follows `--server NAME=`: an URL, or a command line in which quotes and backslashes keep words together
@@ -136,7 +137,7 @@ impl ServerConfig {
         } else {
             keys.command = Some(words::split(text).map_err(|problem| vec![problem])?.into());
         }
-        Self::parse(&keys)
+        Self::parse(keys)
     }
 
     /// Where the server's code will run.
@@ -152,8 +153,7 @@ impl ServerConfig {
 impl<'de> Deserialize<'de> for ServerConfig {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = |problems: Vec<Problem>| problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ");
-        Self::parse(&ServerKeys::deserialize(deserializer)?)
-            .map_err(|problems| serde::de::Error::custom(text(problems)))
+        Self::parse(ServerKeys::deserialize(deserializer)?).map_err(|problems| serde::de::Error::custom(text(problems)))
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct Limits {
 
 impl Limits {
     pub(crate) const DEFAULT: Self = Self {
-        start: Duration::from_secs(60),
+        start: Duration::from_mins(1),
         call: Duration::from_mins(5),
         answer: JsonLimits::ANSWER.bytes,
         in_flight: 64,

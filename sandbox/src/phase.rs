@@ -81,11 +81,18 @@ impl<C> Phases<C> {
         if let Phase::Ready(connection) = &*self.current.borrow() {
             return Ok(Arc::clone(connection));
         }
+        self.ready_after(None).await
+    }
+
+    /// The same, but something else than this, which turned out to be over.
+    pub(crate) async fn ready_after(&self, over: Option<&Arc<C>>) -> Result<Arc<C>, Failure> {
         let mut phases = self.current.subscribe();
         loop {
             match &*phases.borrow_and_update() {
-                Phase::Ready(connection) => return Ok(Arc::clone(connection)),
-                Phase::Starting => {}
+                Phase::Ready(connection) if over.is_none_or(|over| !Arc::ptr_eq(over, connection)) => {
+                    return Ok(Arc::clone(connection));
+                }
+                Phase::Ready(_) | Phase::Starting => {}
                 Phase::Down { why, retry_at } => self.worth_waiting(why, *retry_at)?,
             }
             if phases.changed().await.is_err() {

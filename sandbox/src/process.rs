@@ -21,30 +21,26 @@ use std::time::Duration;
 
 use audit::FailureKind;
 use policies::{Call, Object, ServerName, Value};
-use tokio::sync::broadcast;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::config::Program;
 use crate::limits::{ASIDE, Limits};
 use crate::line::{Era, Line};
 use crate::mcp::{Body, Meta, Peer, Reply};
 use crate::phase::{Backoff, Phase, Phases};
-use crate::server::{Change, Greeting, ServerError};
+use crate::run::Surroundings;
+use crate::server::{Greeting, ServerError};
 use crate::watched::Watched;
 use child::Child;
 use greet::Manner;
-use pipe::Pipe;
+use pipe::{Pipe, Unsent};
 
 /// A tool server that is a child process, started again whenever it ends.
 pub(crate) struct Process {
     server: ServerName,
     program: Program,
     limits: Limits,
-    tasks: TaskTracker,
-    stop: CancellationToken,
-    changes: broadcast::Sender<Change>,
+    around: Surroundings,
     phases: Phases<Pipe>,
     watched: Watched,
 }
@@ -56,19 +52,11 @@ struct Ended {
 }
 
 impl Process {
-    /// Starts it in the background, again and again until `stop`.
-    pub(crate) fn start(
-        server: ServerName,
-        program: Program,
-        limits: Limits,
-        changes: broadcast::Sender<Change>,
-        tasks: TaskTracker,
-        stop: CancellationToken,
-    ) -> Arc<Self> {
-        let phases = Phases::new(server.clone(), changes.clone());
-        let watched = Watched::new();
-        let process = Arc::new(Self { server, program, limits, tasks: tasks.clone(), stop, changes, phases, watched });
-        tasks.spawn(Arc::clone(&process).supervise());
+    /// Starts it in the background, again and again until the sandbox stops.
+    pub(crate) fn start(server: ServerName, program: Program, limits: Limits, around: Surroundings) -> Arc<Self> {
+        let phases = Phases::new(server.clone(), around.changes.clone());
+        let process = Arc::new(Self { server, program, limits, around, phases, watched: Watched::new() });
+        process.around.tasks.spawn(Arc::clone(&process).supervise());
         process
     }
 
@@ -80,18 +68,27 @@ impl Process {
     /// Sends a recorded call and waits for its reply; the caller sets the deadline. Dropping it gives the call up and
     /// tells the server so.
     pub(crate) async fn call(&self, call: &Call, line: &Line) -> Reply {
-        match self.phases.ready().await {
-            Ok(pipe) => pipe.call(call, line).await,
-            Err(failure) => Reply::Failed(failure),
+        let mut over = None;
+        loop {
+            let pipe = match self.phases.ready_after(over.as_ref()).await {
+                Ok(pipe) => pipe,
+                Err(failure) => return Reply::Failed(failure),
+            };
+            match pipe.call(call, line).await {
+                Ok(reply) => return reply,
+                Err(Unsent) => over = Some(pipe),
+            }
         }
     }
 
     /// Asks something that is not a call.
     pub(crate) async fn ask(&self, method: &'static str, params: &Object) -> Reply {
-        match self.phases.ready().await {
-            Ok(pipe) => pipe.ask(&Body::Plain(method, params), &Meta::own(pipe.greeting().era)).await,
-            Err(failure) => Reply::Failed(failure),
-        }
+        let pipe = match self.phases.ready().await {
+            Ok(pipe) => pipe,
+            Err(failure) => return Reply::Failed(failure),
+        };
+        let asked = pipe.ask(&Body::Plain(method, params), &Meta::own(pipe.greeting().era)).await;
+        asked.unwrap_or_else(|Unsent| Reply::failed(FailureKind::Unreachable, "the server has just gone away"))
     }
 
     /// What it said of itself, once it is there.
@@ -108,17 +105,17 @@ impl Process {
     async fn supervise(self: Arc<Self>) {
         let mut backoff = Backoff::new();
         let mut manner = Manner::Probe;
-        while !self.stop.is_cancelled() {
+        while !self.around.stop.is_cancelled() {
             self.phases.enter(Phase::Starting);
             let ended = self.live(&mut manner).await;
-            if self.stop.is_cancelled() {
+            if self.around.stop.is_cancelled() {
                 break;
             }
             let wait = backoff.after(ended.lasted);
             self.phases.enter(Phase::Down { why: ended.why, retry_at: Instant::now() + wait });
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
-                () = self.stop.cancelled() => {}
+                () = self.around.stop.cancelled() => {}
             }
         }
     }
@@ -131,14 +128,14 @@ impl Process {
             Ok(started) => started,
             Err(why) => return ended(why),
         };
-        let peer = Peer::new(self.server.clone(), self.changes.clone());
-        let pipe = pipe::open(peer, streams, &self.limits, &self.tasks);
+        let peer = Peer::new(self.server.clone(), self.around.changes.clone());
+        let pipe = pipe::open(peer, streams, &self.limits, &self.around.tasks);
         let why = self.serve(&mut child, &pipe, manner).await;
         self.end(&mut child, &pipe, &why).await;
         ended(why)
     }
 
-    /// Until the child or the connection ends, or the gateway stops.
+    /// Until the child or the connection ends, or the gateway stops; says which.
     async fn serve(self: &Arc<Self>, child: &mut Child, pipe: &pipe::Opened, manner: &mut Manner) -> String {
         let greeted = tokio::time::timeout(self.limits.start, greet::greet(pipe, manner));
         let greeting = tokio::select! {
@@ -147,36 +144,27 @@ impl Process {
                 Ok(Err(why)) => return why,
                 Err(_) => return format!("it did not answer within {} s of its start", self.limits.start.as_secs()),
             },
-            status = child.exited() => {
+            why = over(child, pipe) => {
                 manner.failed();
-                return format!("it {status} before it answered");
+                return format!("{why} before it answered");
             }
-            why = pipe.broken() => return why,
-            () = self.stop.cancelled() => return "the gateway stops".to_owned(),
+            () = self.around.stop.cancelled() => return STOPS.to_owned(),
         };
         let ready = Arc::new(pipe.ready(greeting));
         self.phases.enter(Phase::Ready(Arc::clone(&ready)));
-        let watching = self.watch(&ready);
         tokio::select! {
-            status = child.exited() => {
-                // Its last words may still be in the pipe, an answer among them.
-                pipe.drained().await;
-                format!("it {status}")
-            }
-            why = pipe.broken() => why,
-            () = self.stop.cancelled() => "the gateway stops".to_owned(),
-            () = watching => "it ended".to_owned(),
+            why = over(child, pipe) => why,
+            () = self.around.stop.cancelled() => STOPS.to_owned(),
+            () = self.watch(&ready) => "it ended".to_owned(),
         }
     }
 
     async fn end(&self, child: &mut Child, pipe: &pipe::Opened, why: &str) {
-        if self.stop.is_cancelled() {
+        if self.around.stop.is_cancelled() {
             pipe.close(|| Reply::Stopped);
         } else {
-            // Nothing may board a dead connection: whoever calls from now on waits for the next one.
-            self.phases.enter(Phase::Starting);
             let detail = format!("the server `{}` went away while the call ran: {why}", self.server);
-            pipe.close(move || Reply::failed(FailureKind::Exited, detail.clone()));
+            pipe.close(|| Reply::failed(FailureKind::Exited, detail.as_str()));
         }
         child.end().await;
     }
@@ -206,9 +194,30 @@ impl Process {
             let params: Object = [("uri", Value::from(uri.as_str()))].into_iter().collect();
             let (body, meta) = (Body::Plain(method, &params), Meta::own(pipe.greeting().era));
             let asked = pipe.ask(&body, &meta);
-            if !matches!(tokio::time::timeout(ASIDE, asked).await, Ok(Reply::Result(_))) {
+            if !matches!(tokio::time::timeout(ASIDE, asked).await, Ok(Ok(Reply::Result(_)))) {
                 tracing::warn!(server = %self.server, method, "the server did not take a subscription");
             }
         }
+    }
+}
+
+const STOPS: &str = "the gateway stops";
+
+/// A program that closes its streams is mostly one that ends; its status says more.
+const EXIT: Duration = Duration::from_millis(200);
+
+/// Waits until the child or its connection has come to an end, and says how. Cancel-safe.
+async fn over(child: &mut Child, pipe: &pipe::Opened) -> String {
+    let why = tokio::select! {
+        status = child.exited() => {
+            // Its last words may still be in the pipe, an answer among them.
+            pipe.drained().await;
+            return format!("it {status}");
+        }
+        why = pipe.broken() => why,
+    };
+    match tokio::time::timeout(EXIT, child.exited()).await {
+        Ok(status) => format!("it {status}"),
+        Err(_) => why,
     }
 }

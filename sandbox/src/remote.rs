@@ -17,9 +17,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ::http::{HeaderMap, HeaderName, HeaderValue};
 use audit::{Failure, FailureKind};
 use policies::{Call, Object, ServerName};
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use self::http::{Http, Lost};
 use crate::config::Endpoint;
@@ -27,7 +26,8 @@ use crate::limits::Limits;
 use crate::line::{Era, Line};
 use crate::mcp::{Body, Meta, Passenger, Peer, Reply, named, parameters};
 use crate::phase::{Phase, Phases};
-use crate::server::{Change, Greeting, ServerError};
+use crate::run::Surroundings;
+use crate::server::{Greeting, ServerError};
 use crate::watched::Watched;
 use session::{Abilities, Refused, Session, Sessions};
 
@@ -36,9 +36,7 @@ pub(crate) struct Remote {
     server: ServerName,
     http: Http,
     limits: Limits,
-    tasks: TaskTracker,
-    stop: CancellationToken,
-    changes: broadcast::Sender<Change>,
+    around: Surroundings,
     phases: Phases<Greeting>,
     watched: Watched,
     /// Who waits for what, without a session.
@@ -69,27 +67,23 @@ impl Remote {
         server: ServerName,
         endpoint: Endpoint,
         limits: Limits,
-        changes: broadcast::Sender<Change>,
-        tasks: TaskTracker,
-        stop: CancellationToken,
+        around: Surroundings,
     ) -> io::Result<Arc<Self>> {
-        // Connections outlive `stop` for as long as it takes to end sessions over them.
+        // Connections outlive the stop for as long as it takes to end sessions over them.
         let closed = CancellationToken::new();
         let remote = Arc::new(Self {
-            http: Http::new(endpoint, tasks.clone(), closed.clone())?,
+            http: Http::new(endpoint, around.tasks.clone(), closed.clone())?,
             limits,
-            tasks: tasks.clone(),
-            stop,
-            phases: Phases::new(server.clone(), changes.clone()),
+            phases: Phases::new(server.clone(), around.changes.clone()),
             watched: Watched::new(),
-            peer: Peer::new(server.clone(), changes.clone()),
+            peer: Peer::new(server.clone(), around.changes.clone()),
             sessions: Sessions::default(),
             modern_only: AtomicBool::new(false),
             unreached: Notify::new(),
-            changes,
+            around,
             server,
         });
-        tasks.spawn(Arc::clone(&remote).keep(closed));
+        remote.around.tasks.spawn(Arc::clone(&remote).keep(closed));
         Ok(remote)
     }
 

@@ -26,8 +26,15 @@ use crate::watched::{MAX_WATCHED, Watched};
 #[derive(Clone)]
 pub struct Sandbox {
     servers: Arc<BTreeMap<ServerName, Server>>,
-    changes: broadcast::Sender<Change>,
-    stop: CancellationToken,
+    around: Surroundings,
+}
+
+/// What every server shares.
+#[derive(Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) changes: broadcast::Sender<Change>,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) stop: CancellationToken,
 }
 
 struct Server {
@@ -54,13 +61,10 @@ impl Sandbox {
     /// [`Outcome::Interrupted`].
     #[must_use]
     pub fn start(servers: Vec<(ServerName, ServerConfig)>, tasks: TaskTracker, stop: CancellationToken) -> Self {
-        let changes = broadcast::Sender::new(CHANGES);
-        let start = |(name, config): (ServerName, ServerConfig)| {
-            let server = Server::start(name.clone(), config, &changes, &tasks, &stop);
-            (name, server)
-        };
+        let around = Surroundings { changes: broadcast::Sender::new(CHANGES), tasks, stop };
+        let start = |(name, config): (ServerName, ServerConfig)| (name.clone(), Server::start(name, config, &around));
         let servers = Arc::new(servers.into_iter().map(start).collect());
-        Self { servers, changes, stop }
+        Self { servers, around }
     }
 
     /// Runs a recorded call. Ends at the earliest of: the answer, the line's cancellation, its deadline or the server's own
@@ -84,7 +88,7 @@ impl Sandbox {
             biased;
             reply = server.call(call, &line) => outcome(reply),
             () = line.cancel.cancelled() => Outcome::Cancelled,
-            () = self.stop.cancelled() => Outcome::Interrupted,
+            () = self.around.stop.cancelled() => Outcome::Interrupted,
             () = tokio::time::sleep_until(deadline) => failed(FailureKind::OutOfTime, "the server did not answer in time"),
         }
     }
@@ -120,7 +124,7 @@ impl Sandbox {
     /// What changes from now on. A receiver that is too slow is told that it missed some; then anything may have changed.
     #[must_use]
     pub fn changes(&self) -> broadcast::Receiver<Change> {
-        self.changes.subscribe()
+        self.around.changes.subscribe()
     }
 
     /// Asks to hear when a resource changes. Watchers are counted; each has to [`Self::unwatch`] once.
@@ -151,18 +155,11 @@ impl Sandbox {
 }
 
 impl Server {
-    fn start(
-        name: ServerName,
-        config: ServerConfig,
-        changes: &broadcast::Sender<Change>,
-        tasks: &TaskTracker,
-        stop: &CancellationToken,
-    ) -> Self {
-        let (kind, limits) = (config.kind(), config.limits);
-        let (changes, tasks, stop) = (changes.clone(), tasks.clone(), stop.clone());
+    fn start(name: ServerName, config: ServerConfig, around: &Surroundings) -> Self {
+        let (kind, limits, around) = (config.kind(), config.limits, around.clone());
         let reached = match config.reach {
-            Reach::Process(program) => Reached::Process(Process::start(name, program, limits, changes, tasks, stop)),
-            Reach::Remote(endpoint) => match Remote::start(name, endpoint, limits, changes, tasks, stop) {
+            Reach::Process(program) => Reached::Process(Process::start(name, program, limits, around)),
+            Reach::Remote(endpoint) => match Remote::start(name, endpoint, limits, around) {
                 Ok(remote) => Reached::Remote(remote),
                 Err(error) => Reached::Never(format!("the system's certificates cannot be read: {error}")),
             },
@@ -268,7 +265,10 @@ fn error_of(failure: Failure) -> ServerError {
         FailureKind::Malformed => ServerError::Malformed { detail },
         FailureKind::TooLarge => ServerError::TooLarge { detail },
         FailureKind::Busy => ServerError::Busy { detail },
-        // `FailureKind` may grow; whatever it is, the server gave no list.
+        FailureKind::Unreachable | FailureKind::Exited | FailureKind::Lease | FailureKind::Unsupported => {
+            ServerError::Down { why: detail }
+        }
+        // The enum may grow; whatever it is, the server gave no list.
         _ => ServerError::Down { why: detail },
     }
 }

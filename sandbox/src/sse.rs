@@ -50,13 +50,9 @@ impl Decoder {
             let (line, rest) = chunk.split_at(end);
             self.hold(line)?;
             self.line_ends(events)?;
+            self.after_cr = rest == b"\r";
             chunk = match rest {
-                [b'\r', b'\n', rest @ ..] => rest,
-                [b'\r'] => {
-                    self.after_cr = true;
-                    &[]
-                }
-                [_, rest @ ..] => rest,
+                [b'\r', b'\n', rest @ ..] | [_, rest @ ..] => rest,
                 [] => &[],
             };
         }

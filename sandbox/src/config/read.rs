@@ -11,12 +11,12 @@ use url::{Host, Url};
 use super::{Endpoint, Problem, Program, Reach, ServerConfig, ServerKeys};
 use crate::limits::Limits;
 
-pub(super) fn config(keys: ServerKeys) -> Result<ServerConfig, Vec<Problem>> {
+pub(super) fn config(keys: &ServerKeys) -> Result<ServerConfig, Vec<Problem>> {
     let mut reader = Reader { problems: Vec::new() };
-    let limits = reader.limits(&keys);
+    let limits = reader.limits(keys);
     let reach = match (&keys.command, &keys.url) {
-        (Some(command), None) => reader.process(command, &keys).map(Reach::Process),
-        (None, Some(url)) => reader.remote(url, &keys).map(Reach::Remote),
+        (Some(command), None) => reader.process(command, keys).map(Reach::Process),
+        (None, Some(url)) => reader.remote(url, keys).map(Reach::Remote),
         (None, None) => reader.problem("command", "neither `command` nor `url`", "one of them"),
         (Some(_), Some(_)) => reader.problem("command", "both `command` and `url`", "one of them"),
     };

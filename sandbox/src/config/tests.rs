@@ -79,4 +79,6 @@ fn keys_flatten_into_a_table_that_refuses_unknown_ones() {
     let table: Table = toml::from_str("prefix = ''\ncommand = ['x']").unwrap();
     assert!(table.prefix.is_empty() && ServerConfig::parse(table.keys).is_ok());
     assert!(toml::from_str::<Table>("prefix = ''\ncommand = ['x']\nunknown = 1").is_err());
+    let every = ServerKeys::NAMES.map(|name| format!("{name} = 1")).join("\n");
+    assert!(toml::from_str::<Table>(&format!("prefix = ''\n{every}")).is_ok());
 }

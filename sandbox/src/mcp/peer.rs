@@ -1,19 +1,21 @@
 //! `Peer`: who waits for what from one server, and who is told what it says.
 
+mod notice;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use audit::{Failure, FailureKind, Raw};
+use audit::{Failure, FailureKind};
 use policies::{Object, ServerName, Value};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::ask::{Ask, refusal, unknown_method};
 use super::complaints::{Complaint, Complaints};
-use super::flight::{Flight, Passenger, Reply, level};
+use super::flight::{Flight, Passenger, Reply};
 use super::message::{Garbage, Message};
 use super::request;
 use crate::line::Event;
-use crate::server::{Change, Listing};
+use crate::server::Change;
 
 /// Who waits for what from one server.
 pub(crate) struct Peer {
@@ -30,8 +32,8 @@ struct Table {
     flying: HashMap<u64, Waiting>,
     /// Questions of the server that are with an agent, by the canonical text of their id.
     asked: HashMap<String, Asked>,
-    /// Set once the connection is over; what boards afterwards gets this at once.
-    ended: Option<Box<dyn Fn() -> Reply + Send>>,
+    /// The connection is over.
+    ended: bool,
 }
 
 struct Waiting {
@@ -76,18 +78,17 @@ impl Peer {
         self.complaints.note(complaint, detail);
     }
 
-    /// Registers a request that is about to be sent.
-    pub(crate) fn board(self: &Arc<Self>, passenger: Option<Passenger>) -> Flight {
+    /// Registers a request that is about to be sent; `None` when the connection is over, so nothing may be sent.
+    pub(crate) fn board(self: &Arc<Self>, passenger: Option<Passenger>) -> Option<Flight> {
         let (reply, landed) = oneshot::channel();
         let mut table = self.table();
+        if table.ended {
+            return None;
+        }
         table.next += 1;
         let id = table.next;
-        match &table.ended {
-            // An error means that the receiver is gone, and it is right here.
-            Some(end) => drop(reply.send(end())),
-            None => drop(table.flying.insert(id, Waiting { reply, passenger })),
-        }
-        Flight::new(id, Arc::clone(self), landed)
+        table.flying.insert(id, Waiting { reply, passenger });
+        Some(Flight::new(id, Arc::clone(self), landed))
     }
 
     /// Registers a request whose answer nobody waits for, so that it is expected all the same.
@@ -110,12 +111,12 @@ impl Peer {
         match message {
             Message::Answer { id, outcome } => self.land(id, outcome, on),
             Message::Request { id, method, params } => self.asked(id, method, params, on),
-            Message::Notification { method, params } => self.noticed(method, params, on),
+            Message::Notification { method, params } => self.noticed(&method, params, on),
         }
     }
 
     /// Takes what is no message.
-    pub(crate) fn take_garbage(&self, garbage: Garbage, on: Option<u64>) -> Taken {
+    pub(crate) fn take_garbage(&self, garbage: &Garbage, on: Option<u64>) -> Taken {
         self.complain(Complaint::Garbage, &garbage.why);
         // On a shared stream, text that names no call is somebody's stray `print`: no call is to fail over that.
         let Some(id) = on.or(garbage.answers) else { return Taken::Unsolicited };
@@ -129,15 +130,15 @@ impl Peer {
         self.settle(id, Reply::Failed(failure));
     }
 
-    /// Ends everything that is waited for, now and from now on.
-    pub(crate) fn end(&self, reply: impl Fn() -> Reply + Send + 'static) {
+    /// Ends everything that is waited for; nothing can board any more.
+    pub(crate) fn end(&self, reply: impl Fn() -> Reply) {
         let mut table = self.table();
+        table.ended = true;
         table.asked.clear();
         for (_, waiting) in table.flying.drain() {
             // An error means that nobody waits any more.
             waiting.reply.send(reply()).ok();
         }
-        table.ended.get_or_insert(Box::new(reply));
     }
 
     fn land(&self, id: Option<u64>, outcome: Result<Value, Value>, on: Option<u64>) -> Taken {
@@ -218,86 +219,6 @@ impl Peer {
         let said = ask.answered().await;
         self.table().asked.remove(key.as_str());
         said
-    }
-
-    fn noticed(&self, method: String, params: Value, on: Option<u64>) -> Taken {
-        match method.as_str() {
-            "notifications/progress" => self.progressed(method, params, on),
-            "notifications/message" => self.logged(method, params, on),
-            "notifications/cancelled" => self.withdrawn(&params),
-            "notifications/tools/list_changed" => self.changed(&[Listing::Tools]),
-            "notifications/prompts/list_changed" => self.changed(&[Listing::Prompts]),
-            "notifications/resources/list_changed" => self.changed(&[Listing::Resources, Listing::Templates]),
-            "notifications/resources/updated" => self.updated(&params),
-            // What no library knows belongs to the call on whose own stream it came, and on a shared one to nobody.
-            _ => self.told(method, params, on),
-        }
-    }
-
-    fn progressed(&self, method: String, mut params: Value, on: Option<u64>) -> Taken {
-        // Our token stays here: the agent has its own, or another agent's call would be named to it.
-        let token = params.as_object_mut().and_then(|params| params.remove("progressToken"));
-        let token = token.and_then(|token| token.as_u64()).filter(|token| on.is_none_or(|on| on == *token));
-        let wanted = |passenger: &Passenger| passenger.progress;
-        let events = token.and_then(|token| self.table().passenger(token, wanted));
-        self.deliver(events.into_iter().collect(), &method, params)
-    }
-
-    fn logged(&self, method: String, params: Value, on: Option<u64>) -> Taken {
-        let rank = level(params.get("level").and_then(Value::as_str).unwrap_or_default());
-        let wanted = |passenger: &Passenger| passenger.logs.is_some_and(|lowest| rank >= lowest);
-        let table = self.table();
-        let events = match on {
-            Some(id) => table.passenger(id, wanted).into_iter().collect(),
-            None => {
-                table.passengers().filter(|(_, passenger)| wanted(passenger)).map(|(_, p)| p.events.clone()).collect()
-            }
-        };
-        drop(table);
-        self.deliver(events, &method, params)
-    }
-
-    fn told(&self, method: String, params: Value, on: Option<u64>) -> Taken {
-        let events = on.and_then(|id| self.table().passenger(id, |_| true));
-        self.deliver(events.into_iter().collect(), &method, params)
-    }
-
-    fn deliver(&self, events: Vec<mpsc::Sender<Event>>, method: &str, params: Value) -> Taken {
-        let sent = events.iter().filter(|events| {
-            let event = Event::Notice { method: method.to_owned(), params: Raw::new(params.clone()) };
-            events.try_send(event).is_ok()
-        });
-        if sent.count() == 0 {
-            self.complain(Complaint::DroppedNotice, "");
-            return Taken::Unsolicited;
-        }
-        Taken::Done
-    }
-
-    fn withdrawn(&self, params: &Value) -> Taken {
-        let key = params.get("requestId").map(|id| id.canonical().as_str().to_owned()).unwrap_or_default();
-        if let Some(asked) = self.table().asked.remove(&key) {
-            // An error means that the answer is already on its way.
-            asked.over.send(()).ok();
-        }
-        Taken::Unsolicited
-    }
-
-    fn changed(&self, what: &[Listing]) -> Taken {
-        what.iter().for_each(|what| self.announce(Change::List { server: self.server.clone(), what: *what }));
-        Taken::Unsolicited
-    }
-
-    fn updated(&self, params: &Value) -> Taken {
-        if let Some(uri) = params.get("uri").and_then(Value::as_str) {
-            self.announce(Change::Resource { server: self.server.clone(), uri: uri.to_owned() });
-        }
-        Taken::Unsolicited
-    }
-
-    fn announce(&self, change: Change) {
-        // An error means that nobody listens.
-        self.changes.send(change).ok();
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {

@@ -177,7 +177,7 @@ mod tests {
             r#"{"id":1,"method":"x"}"#,
             r#"{"result":{"id":1}"#,
             r#"{"id":99999999999999999999999999}"#,
-            r#"xxxxxx"#,
+            "xxxxxx",
         ] {
             assert_eq!(skim(text), None, "{text}");
         }

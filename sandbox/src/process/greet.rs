@@ -80,19 +80,15 @@ fn initialized(pipe: &Opened, reply: Reply) -> Result<Greeting, String> {
         Reply::Failed(failure) => return Err(failure.detail),
         Reply::Stopped => return Err("the gateway stops".to_owned()),
     };
-    pipe.send(notification("notifications/initialized", "{}")).map_err(|failure| failure.detail)?;
+    pipe.say(notification("notifications/initialized", "{}"))?;
     Ok(greeting)
 }
 
 fn send_probe(pipe: &Opened) -> Result<Flight, String> {
-    let flight = pipe.peer().board(None);
-    let body = Body::Plain("server/discover", &Object::new()).write(flight.id(), &Meta::own(Era::Modern))?;
-    pipe.send(body).map_err(|failure| failure.detail)?;
-    Ok(flight)
+    let params = Object::new();
+    pipe.request(|id| Body::Plain("server/discover", &params).write(id, &Meta::own(Era::Modern)))
 }
 
 fn send_initialize(pipe: &Opened) -> Result<Flight, String> {
-    let flight = pipe.peer().board(None);
-    pipe.send(initialize(flight.id(), CAPABILITIES)).map_err(|failure| failure.detail)?;
-    Ok(flight)
+    pipe.request(|id| Ok(initialize(id, CAPABILITIES)))
 }

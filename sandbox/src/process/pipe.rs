@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use audit::{Failure, FailureKind};
+use audit::FailureKind;
 use policies::{Call, Object, Value};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -51,6 +51,10 @@ pub(crate) struct Pipe {
 /// The last words of a child that has exited take no longer than this to read.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
+/// The connection was over before the request was sent: it can be sent on another.
+#[derive(Debug)]
+pub(super) struct Unsent;
+
 /// No log level has this rank.
 const NO_LOGS: u8 = u8::MAX;
 
@@ -69,12 +73,22 @@ pub(super) fn open(peer: Arc<Peer>, streams: Streams, limits: &Limits, tasks: &T
 }
 
 impl Opened {
-    pub(super) fn peer(&self) -> &Arc<Peer> {
-        &self.wire.peer
+    /// Sends a request that `write` makes for its id.
+    ///
+    /// # Errors
+    /// With a sentence, where it cannot be sent.
+    pub(super) fn request(&self, write: impl FnOnce(u64) -> Result<Vec<u8>, &'static str>) -> Result<Flight, String> {
+        let flight = self.wire.peer.board(None).ok_or("its connection ended")?;
+        self.say(write(flight.id())?)?;
+        Ok(flight)
     }
 
-    pub(super) fn send(&self, message: Vec<u8>) -> Result<(), Failure> {
-        self.wire.send(message)
+    /// Sends a notification.
+    ///
+    /// # Errors
+    /// With a sentence, where it cannot be sent.
+    pub(super) fn say(&self, message: Vec<u8>) -> Result<(), String> {
+        self.wire.send(message).map_err(|_| "its connection ended".to_owned())
     }
 
     /// The same connection, for calls.
@@ -96,7 +110,7 @@ impl Opened {
     }
 
     /// Closes it: whoever waits gets this reply.
-    pub(super) fn close(&self, reply: impl Fn() -> Reply + Send + 'static) {
+    pub(super) fn close(&self, reply: impl Fn() -> Reply) {
         self.wire.peer.end(reply);
         self.wire.closing.cancel();
     }
@@ -104,21 +118,22 @@ impl Opened {
 
 impl Wire {
     /// Queues one message. Never waits.
-    fn send(&self, mut message: Vec<u8>) -> Result<(), Failure> {
+    fn send(&self, mut message: Vec<u8>) -> Result<(), Stuck> {
         message.push(b'\n');
         self.lines.try_send(message).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => {
-                failure(FailureKind::Busy, "the server does not read what it is sent")
-            }
-            mpsc::error::TrySendError::Closed(_) => {
-                failure(FailureKind::Unreachable, "the connection to the server ended")
-            }
+            mpsc::error::TrySendError::Full(_) => Stuck::Full,
+            mpsc::error::TrySendError::Closed(_) => Stuck::Closed,
         })
     }
 }
 
-fn failure(kind: FailureKind, detail: &str) -> Failure {
-    Failure { kind, detail: detail.to_owned() }
+/// Why a message could not be queued.
+#[derive(Clone, Copy, Debug)]
+enum Stuck {
+    /// The child does not read.
+    Full,
+    /// The connection is over.
+    Closed,
 }
 
 impl Pipe {
@@ -128,11 +143,11 @@ impl Pipe {
     }
 
     /// Sends a call and waits for its reply.
-    pub(super) async fn call(&self, call: &Call, line: &Line) -> Reply {
+    pub(super) async fn call(&self, call: &Call, line: &Line) -> Result<Reply, Unsent> {
         let era = self.greeting.era;
         if line.resume.is_some() && era != Era::Modern {
             let detail = "the server does not know how to go on with a call that asked for input";
-            return Reply::failed(FailureKind::Unsupported, detail);
+            return Ok(Reply::failed(FailureKind::Unsupported, detail));
         }
         let passenger = Passenger::of(line);
         self.lower_logs(&passenger, line.log_level.as_deref());
@@ -147,23 +162,27 @@ impl Pipe {
     }
 
     /// Asks something that is not a call, and waits for the reply.
-    pub(super) async fn ask(&self, body: &Body<'_>, meta: &Meta<'_>) -> Reply {
+    pub(super) async fn ask(&self, body: &Body<'_>, meta: &Meta<'_>) -> Result<Reply, Unsent> {
         self.exchange(body, meta, None).await
     }
 
-    async fn exchange(&self, body: &Body<'_>, meta: &Meta<'_>, passenger: Option<Passenger>) -> Reply {
-        let flight = self.wire.peer.board(passenger);
+    async fn exchange(&self, body: &Body<'_>, meta: &Meta<'_>, passenger: Option<Passenger>) -> Result<Reply, Unsent> {
+        let flight = self.wire.peer.board(passenger).ok_or(Unsent)?;
         let message = match body.write(flight.id(), meta) {
             Ok(message) => message,
-            Err(why) => return Reply::failed(FailureKind::Malformed, why),
+            Err(why) => return Ok(Reply::failed(FailureKind::Malformed, why)),
         };
-        if let Err(failure) = self.wire.send(message) {
-            return Reply::Failed(failure);
+        match self.wire.send(message) {
+            Ok(()) => {}
+            Err(Stuck::Full) => {
+                return Ok(Reply::failed(FailureKind::Busy, "the server does not read what it is sent"));
+            }
+            Err(Stuck::Closed) => return Err(Unsent),
         }
         let mut sent = Sent { wire: &self.wire, flight, over: false };
         let reply = sent.flight.reply().await;
         sent.over = true;
-        reply
+        Ok(reply)
     }
 
     /// Opens a `subscriptions/listen` for these resources and every list, in place of `previous`; yields its id.

@@ -3,7 +3,7 @@
 use crate::mcp::Skim;
 
 /// What a stream turned out to hold.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Piece<'a> {
     /// A line without its end.
     Line(&'a [u8]),

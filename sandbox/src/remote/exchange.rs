@@ -36,7 +36,7 @@ impl Remote {
         meta: &Meta<'_>,
         passenger: Option<Passenger>,
     ) -> Reply {
-        let mut flight = self.peer.board(passenger);
+        let Some(mut flight) = self.peer.board(passenger) else { return Reply::Stopped };
         let message = match body.write(flight.id(), meta) {
             Ok(message) => message,
             Err(why) => return Reply::failed(FailureKind::Malformed, why),
@@ -59,7 +59,7 @@ impl Remote {
         let mut is_repeated = false;
         loop {
             let peer = Arc::clone(session.peer());
-            let flight = peer.board(passenger.clone());
+            let Some(flight) = peer.board(passenger.clone()) else { return Reply::Stopped };
             let message = match body.write(flight.id(), meta) {
                 Ok(message) => message,
                 Err(why) => return Reply::failed(FailureKind::Malformed, why),
@@ -117,7 +117,7 @@ impl Remote {
         let body = self.collect(response).await?;
         match Message::parse(&body, &self.limits.json()) {
             Ok(message) => drop(peer.take(message, Some(flight.id()))),
-            Err(garbage) => drop(peer.take_garbage(garbage, Some(flight.id()))),
+            Err(garbage) => drop(peer.take_garbage(&garbage, Some(flight.id()))),
         }
         flight.landed().ok_or_else(|| malformed("the server sent something else in place of an answer"))
     }
@@ -149,7 +149,7 @@ impl Remote {
                 let solicited = self.take(&data, peer, session, on);
                 if let Some(reply) = flight.landed() {
                     if !stream.is_finished() {
-                        self.tasks.spawn(stream.finish());
+                        self.around.tasks.spawn(stream.finish());
                     }
                     return Ok(reply);
                 }
@@ -184,7 +184,7 @@ impl Remote {
     pub(super) fn take(&self, data: &[u8], peer: &Arc<Peer>, session: Option<&Arc<Session>>, on: Option<u64>) -> bool {
         let taken = match Message::parse(data, &self.limits.json()) {
             Ok(message) => peer.take(message, on),
-            Err(garbage) => peer.take_garbage(garbage, on),
+            Err(garbage) => peer.take_garbage(&garbage, on),
         };
         match (taken, session) {
             (Taken::Done, _) => return true,
@@ -192,7 +192,7 @@ impl Remote {
             (Taken::Say(message), Some(session)) => self.say(session, message),
             (Taken::Ask(ask), Some(session)) => {
                 let (peer, session, remote) = (Arc::clone(peer), Arc::clone(session), session.remote());
-                self.tasks.spawn(async move {
+                self.around.tasks.spawn(async move {
                     if let (Some(message), Some(remote)) = (peer.pass(ask).await, remote.upgrade()) {
                         remote.deliver(&session, message).await;
                     }
@@ -208,7 +208,7 @@ impl Remote {
     /// Says something that nobody waits for, in the background.
     fn say(&self, session: &Arc<Session>, message: Vec<u8>) {
         let (session, remote) = (Arc::clone(session), session.remote());
-        self.tasks.spawn(async move {
+        self.around.tasks.spawn(async move {
             if let Some(remote) = remote.upgrade() {
                 remote.deliver(&session, message).await;
             }

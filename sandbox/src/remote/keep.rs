@@ -32,19 +32,19 @@ impl Remote {
     pub(super) async fn keep(self: Arc<Self>, closed: CancellationToken) {
         let _closed = closed.drop_guard();
         let mut backoff = Backoff::new();
-        while !self.stop.is_cancelled() {
+        while !self.around.stop.is_cancelled() {
             self.phases.enter(Phase::Starting);
             let began = Instant::now();
             let why = tokio::select! {
                 why = self.live() => why,
-                () = self.stop.cancelled() => break,
+                () = self.around.stop.cancelled() => break,
             };
             self.sessions.take_all();
             let wait = backoff.after(began.elapsed());
             self.phases.enter(Phase::Down { why, retry_at: Instant::now() + wait });
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
-                () = self.stop.cancelled() => {}
+                () = self.around.stop.cancelled() => {}
             }
         }
         self.take_leave().await;
@@ -77,7 +77,7 @@ impl Remote {
     async fn probe(&self) -> Result<Probe, String> {
         let params = Object::new();
         let body = Body::Plain("server/discover", &params);
-        let mut flight = self.peer.board(None);
+        let Some(mut flight) = self.peer.board(None) else { return Err("the gateway stops".to_owned()) };
         let message = body.write(flight.id(), &Meta::own(Era::Modern))?;
         let exchange = async {
             match self.http.post(message, modern_headers(&body)).await {
@@ -129,7 +129,7 @@ impl Remote {
     /// One stream of changes, to its end. A server that does not offer it is not asked again.
     async fn hear_modern(&self, params: &Object) -> Result<(), String> {
         let body = Body::Plain("subscriptions/listen", params);
-        let flight = self.peer.board(None);
+        let Some(flight) = self.peer.board(None) else { return Err("the gateway stops".to_owned()) };
         let message = body.write(flight.id(), &Meta::own(Era::Modern))?;
         let posted = tokio::time::timeout(self.limits.start, self.http.post(message, modern_headers(&body))).await;
         let response = match posted {

@@ -147,7 +147,9 @@ impl Sessions {
     pub(super) fn take_all(&self) -> Vec<Arc<Session>> {
         let cells: Vec<_> = self.open().drain().map(|(_, cell)| cell).collect();
         let sessions: Vec<_> = cells.iter().filter_map(|cell| cell.get().cloned()).collect();
-        sessions.iter().for_each(|session| session.closed.cancel());
+        for session in &sessions {
+            session.closed.cancel();
+        }
         sessions
     }
 
@@ -173,20 +175,21 @@ impl Remote {
 
     async fn open_session(self: &Arc<Self>, abilities: Abilities) -> Result<Arc<Session>, Refused> {
         // Only the session without abilities speaks for the server; the others repeat it.
-        let changes = if abilities == Abilities::NONE { self.changes.clone() } else { broadcast::Sender::new(1) };
+        let changes =
+            if abilities == Abilities::NONE { self.around.changes.clone() } else { broadcast::Sender::new(1) };
         let peer = Peer::new(self.server.clone(), changes);
-        let mut flight = peer.board(None);
+        let Some(mut flight) = peer.board(None) else { return Err(stops()) };
         let message = initialize(flight.id(), &abilities.to_json());
         let response =
             self.http.post(message, HeaderMap::new()).await.map_err(|lost| Refused::Unreached(self.lost(lost)))?;
         let id = response.headers().get(SESSION).cloned();
         let reply = self.receive(response, &peer, &mut flight, None).await;
         let greeting = greeting(reply)?;
-        let (remote, closed) = (Arc::downgrade(self), self.stop.child_token());
+        let (remote, closed) = (Arc::downgrade(self), self.around.stop.child_token());
         let logs = AtomicU8::new(u8::MAX);
         let session = Arc::new(Session { remote, abilities, id, greeting, peer, logs, closed });
         self.deliver(&session, notification("notifications/initialized", "{}")).await;
-        self.tasks.spawn(Arc::clone(self).hear(Arc::clone(&session)));
+        self.around.tasks.spawn(Arc::clone(self).hear(Arc::clone(&session)));
         Ok(session)
     }
 
@@ -201,7 +204,7 @@ impl Remote {
         if session.greeting.offers("logging") && session.logs.fetch_min(rank, Ordering::Relaxed) > rank {
             let params: Object = [("level", Value::from(level))].into_iter().collect();
             let (remote, session) = (Arc::clone(self), Arc::clone(session));
-            self.tasks.spawn(async move {
+            self.around.tasks.spawn(async move {
                 let meta = Meta::own(session.greeting.era);
                 let body = Body::Plain("logging/setLevel", &params);
                 let asked = remote.exchange_legacy(session, &body, &meta, None);
@@ -219,8 +222,12 @@ fn greeting(reply: Reply) -> Result<Greeting, Refused> {
         Reply::Result(result) => greeting_of_initialize(result).map_err(by_server),
         Reply::Error(_) => Err(by_server("the server refused `initialize`")),
         Reply::Failed(failure) => Err(Refused::ByServer(failure)),
-        Reply::Stopped => Err(by_server("the gateway stops")),
+        Reply::Stopped => Err(stops()),
     }
+}
+
+fn stops() -> Refused {
+    Refused::Unreached(Failure { kind: FailureKind::Unreachable, detail: "the gateway stops".to_owned() })
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::Wire;
 use crate::allowance::Allowance;
 use crate::limits::Limits;
-use crate::mcp::{Ask, Complaint, Message, Taken};
+use crate::mcp::{Ask, Complaint, Message, Reply, Taken};
 use crate::process::split::{Piece, Splitter};
 
 /// Reads what a child says.
@@ -87,13 +87,13 @@ impl Reader {
 fn take(wire: &Wire, json: &JsonLimits, tasks: &TaskTracker, line: &[u8]) -> usize {
     let taken = match Message::parse(line, json) {
         Ok(message) => wire.peer.take(message, None),
-        Err(garbage) => wire.peer.take_garbage(garbage, None),
+        Err(garbage) => wire.peer.take_garbage(&garbage, None),
     };
     match taken {
         Taken::Done => return 0,
         Taken::Unsolicited => {}
         // A child that floods us with requests and reads no replies gets none.
-        Taken::Say(message) => wire.send(message).unwrap_or_default(),
+        Taken::Say(message) => drop(wire.send(message)),
         Taken::Ask(ask) => drop(tasks.spawn(pass(wire.clone(), ask))),
     }
     1 + line.len() / UNIT
@@ -109,15 +109,13 @@ async fn pass(wire: Wire, ask: Ask) {
 /// Whose answer it was may be certain; if not, nobody can wait on this connection with any hope.
 fn oversized(wire: &Wire, breaks: &watch::Sender<Option<String>>, limit: usize, answers: Option<u64>) {
     wire.peer.complain(Complaint::Oversized, "");
-    let detail = format!("the server's answer is over {limit} bytes");
-    match answers {
-        Some(id) => wire.peer.fail(id, Failure { kind: FailureKind::TooLarge, detail }),
-        None => {
-            let detail = format!("the server sent a message over {limit} bytes that could be any call's answer");
-            wire.peer.end(move || crate::mcp::Reply::failed(FailureKind::TooLarge, detail.clone()));
-            break_off(breaks, "it sent a message over the limit that could be any call's answer");
-        }
+    if let Some(id) = answers {
+        let detail = format!("the server's answer is over {limit} bytes");
+        return wire.peer.fail(id, Failure { kind: FailureKind::TooLarge, detail });
     }
+    let detail = format!("the server sent a message over {limit} bytes that could be any call's answer");
+    wire.peer.end(|| Reply::failed(FailureKind::TooLarge, detail.as_str()));
+    break_off(breaks, "it sent a message over the limit that could be any call's answer");
 }
 
 fn break_off(breaks: &watch::Sender<Option<String>>, why: &str) {

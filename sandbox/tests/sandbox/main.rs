@@ -1,0 +1,10 @@
+//! Tool servers that do everything wrong, as real programs: what happens to the call, and to the calls beside it.
+
+#[cfg(test)]
+mod process;
+#[cfg(test)]
+mod remote;
+#[cfg(test)]
+mod web;
+#[cfg(test)]
+mod world;
