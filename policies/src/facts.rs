@@ -1,10 +1,25 @@
 //! `Facts`: what a call does, as far as its tool's name and its arguments show.
 
+mod arguments;
+mod conclude;
+mod lexicon;
+mod path;
+mod role;
+mod secret;
+mod shell;
+mod sql;
+mod tool;
+mod url;
+mod verb;
+mod words;
+
 use serde::Serialize;
 
 use crate::call::Tool;
 use crate::canon::Value;
-use crate::profile::Content;
+use crate::profile::{Content, Profile};
+
+pub use tool::ToolFacts;
 
 /// What a call does. Plain data: small, serialisable, without argument values that nobody needs for a decision.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -50,6 +65,8 @@ pub struct Facts {
 pub enum Verb {
     /// Looks, computes, converts.
     Read,
+    /// Acts on a page or a window: clicks, types.
+    Interact,
     /// Changes what is the agent's own: notes, drafts, reminders, labels.
     Keep,
     /// Makes or changes something.
@@ -99,12 +116,20 @@ pub enum Effect {
     Reads,
     /// Reads what others wrote.
     ReadsUntrusted,
+    /// Asks something by an address: the place where data can leave by a read.
+    AsksAddress,
     /// Reads what is private.
     ReadsSensitive,
+    /// Runs commands that are all known to look only.
+    RunsLooks,
+    /// Acts on a page.
+    Interacts,
     /// Changes what is the agent's own.
     Keeps,
     /// Writes inside the declared scope.
     WritesInScope,
+    /// Sends to those only whom the operator declared.
+    SendsToDeclared,
     /// Its server says that it is more than a read.
     AnnotatedWrite,
     /// Writes outside the declared scope, or where none is declared.
@@ -131,6 +156,8 @@ pub enum Effect {
     CredentialFile,
     /// Holds what looks like a credential, without a way out.
     SecretInArguments,
+    /// Holds characters that people do not see, where a plain value belongs.
+    HiddenCharacters,
     /// The definition gives orders to the model.
     InstructionsInDefinition,
     /// Its server says that it destroys.
@@ -240,8 +267,64 @@ pub struct Money {
 impl Facts {
     /// What a call of this tool with these arguments does.
     #[must_use]
-    pub fn of(_tool: &Tool, _arguments: &Value) -> Self {
-        let text = "nothing tells what this call does".to_owned();
-        Self { findings: vec![Finding { effect: Effect::Unknown, text, at: None }], ..Self::default() }
+    pub fn of(tool: &Tool, arguments: &Value) -> Self {
+        Self::of_call(&ToolFacts::of(tool), &tool.standing().profile, arguments)
+    }
+
+    /// The same, for a caller that keeps what is known of the tool.
+    #[must_use]
+    pub fn of_call(tool: &ToolFacts, profile: &Profile, arguments: &Value) -> Self {
+        conclude::facts(tool, profile, arguments)
+    }
+
+    /// Whether something was found.
+    #[must_use]
+    pub fn shows(&self, effect: Effect) -> bool {
+        self.findings.iter().any(|found| found.effect == effect)
     }
 }
+
+/// What a verb is in the risk table.
+fn effect_of(verb: Verb) -> Effect {
+    match verb {
+        Verb::Read => Effect::Reads,
+        Verb::Interact => Effect::Interacts,
+        Verb::Keep => Effect::Keeps,
+        Verb::Write => Effect::WritesOutsideScope,
+        Verb::Operate => Effect::Operates,
+        Verb::Unknown => Effect::Unknown,
+        Verb::Send => Effect::Sends,
+        Verb::Invite => Effect::Invites,
+        Verb::Grant => Effect::Grants,
+        Verb::Overwrite => Effect::Overwrites,
+        Verb::Delete => Effect::Deletes,
+        Verb::Pay => Effect::MovesMoney,
+        Verb::Identity => Effect::ChangesIdentity,
+        Verb::Govern => Effect::ChangesPolicy,
+        Verb::Execute => Effect::RunsCode,
+    }
+}
+
+/// What was found, for people: one line, short, with nothing that a terminal would obey.
+fn shown(text: &str) -> String {
+    let mut letters = text.chars();
+    let mut out: String = letters.by_ref().take(MAX_SHOWN).map(|letter| if is_plain(letter) { letter } else { '\u{fffd}' }).collect();
+    if letters.next().is_some() {
+        out.push('…');
+    }
+    out
+}
+
+fn is_plain(letter: char) -> bool {
+    !(letter.is_control() || is_hidden(letter) || letter == '`')
+}
+
+/// Characters that change what people see without being seen.
+fn is_hidden(letter: char) -> bool {
+    matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+}
+
+const MAX_SHOWN: usize = 80;
+
+#[cfg(test)]
+mod tests;

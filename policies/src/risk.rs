@@ -4,6 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::call::Standing;
+use crate::facts::{Effect, Facts, Verb};
+use crate::session::{Origin, Provenance, SessionFacts};
+
 /// How much a call can harm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -80,8 +84,7 @@ pub struct Assessed {
 }
 
 /// Reasons that no approval outweighs: the default policies deny them.
-pub const DENIED: [&str; 5] =
-    [SECRET_EXFILTRATION, CLOUD_METADATA, PATH_TRAVERSAL, CHANGED_DEFINITION, UNKNOWN_TOOL];
+pub const DENIED: [&str; 5] = [SECRET_EXFILTRATION, CLOUD_METADATA, PATH_TRAVERSAL, CHANGED_DEFINITION, UNKNOWN_TOOL];
 
 /// A credential or a credential file would leave for the network.
 pub const SECRET_EXFILTRATION: &str = "secret-exfiltration";
@@ -93,3 +96,158 @@ pub const PATH_TRAVERSAL: &str = "path-traversal";
 pub const CHANGED_DEFINITION: &str = "changed-definition";
 /// No server offers such a tool; set by whoever knows the catalog.
 pub const UNKNOWN_TOOL: &str = "unknown-tool";
+
+/// The risk of a call, and why.
+///
+/// The base is the weightiest row that its facts show. Then what speaks for more raises it by one level, once, however
+/// much there is: an argument from untrusted content, a way out of a session that has read both untrusted and private
+/// content, and (never above LOW, or every first read would ask) a first use, an anomaly, an unpinned tool.
+#[must_use]
+pub fn assess(
+    facts: &Facts,
+    standing: &Standing,
+    session: SessionFacts,
+    provenance: &Provenance,
+    first_use: bool,
+    anomaly: bool,
+) -> Assessed {
+    let mut rows: Vec<(Risk, Reason)> = facts
+        .findings
+        .iter()
+        .map(|found| {
+            let (risk, id) = row(found.effect);
+            (risk, Reason { id, text: found.text.clone(), at: found.at.clone() })
+        })
+        .collect();
+    if let Some(risk) = standing.profile.at_least() {
+        rows.push((risk, reason("declared-risk", "the operator declared this risk for the tool")));
+    }
+    if facts.egress && facts.verb != Verb::Read {
+        rows.extend(leaving(provenance).map(|reason| (Risk::High, reason)));
+    }
+    if facts.egress && session.untrusted && session.sensitive && !facts.destinations.iter().all(|host| host.declared) && asks(facts) {
+        rows.push((Risk::High, reason("data-after-untrusted", "data may leave after the session has read untrusted and private content")));
+    }
+    if rows.is_empty() {
+        // Facts that show nothing were not made by `Facts::of`.
+        rows.push((Risk::High, reason("unknown-effect", "nothing tells what this call does")));
+    }
+    rows.sort_by_key(|(risk, _)| std::cmp::Reverse(*risk));
+    let base = rows.first().map_or(Risk::High, |(risk, _)| *risk);
+    let mut reasons: Vec<Reason> = rows.into_iter().map(|(_, reason)| reason).collect();
+    let modifiers = modifiers(base, facts, standing, session, provenance, first_use, anomaly);
+    let risk = if modifiers.is_empty() { base } else { base.raised() };
+    reasons.extend(modifiers);
+    reasons.truncate(MAX_REASONS);
+    Assessed { risk, reasons }
+}
+
+/// The risk table: the row of each finding, and the id that policies know it by.
+fn row(effect: Effect) -> (Risk, &'static str) {
+    match effect {
+        Effect::Reads => (Risk::Low, "reads"),
+        Effect::ReadsUntrusted => (Risk::Low, "reads-untrusted"),
+        Effect::AsksAddress => (Risk::Low, "asks-address"),
+        Effect::ReadsSensitive => (Risk::Medium, "reads-sensitive"),
+        Effect::RunsLooks => (Risk::Medium, "runs-known-commands"),
+        Effect::Interacts => (Risk::Medium, "interacts"),
+        Effect::Keeps => (Risk::Medium, "keeps-own"),
+        Effect::WritesInScope => (Risk::Medium, "writes-in-scope"),
+        Effect::SendsToDeclared => (Risk::Medium, "sends-to-declared"),
+        Effect::AnnotatedWrite => (Risk::Medium, "annotated-not-read-only"),
+        Effect::WritesOutsideScope => (Risk::High, "writes-outside-scope"),
+        Effect::ReadsOutsideScope => (Risk::High, "reads-outside-scope"),
+        Effect::Operates => (Risk::High, "operates"),
+        Effect::Unknown => (Risk::High, "unknown-effect"),
+        Effect::Sends => (Risk::High, "sends"),
+        Effect::Invites => (Risk::High, "invites"),
+        Effect::Grants => (Risk::High, "grants-permission"),
+        Effect::NewDestination => (Risk::High, "new-destination"),
+        Effect::PrivateAddress => (Risk::High, "private-address"),
+        Effect::DataInUrl => (Risk::High, "data-in-url"),
+        Effect::CredentialFile => (Risk::High, "credential-file"),
+        Effect::SecretInArguments => (Risk::High, "secret-in-arguments"),
+        Effect::HiddenCharacters => (Risk::High, "hidden-characters"),
+        Effect::InstructionsInDefinition => (Risk::High, "instructions-in-definition"),
+        Effect::AnnotatedDestructive => (Risk::High, "annotated-destructive"),
+        Effect::Overwrites => (Risk::Critical, "overwrites"),
+        Effect::Deletes => (Risk::Critical, "deletes"),
+        Effect::MovesMoney => (Risk::Critical, "moves-money"),
+        Effect::ChangesIdentity => (Risk::Critical, "changes-identity"),
+        Effect::ChangesPolicy => (Risk::Critical, "changes-policy"),
+        Effect::RunsCode => (Risk::Critical, "runs-code"),
+        Effect::CommandInjection => (Risk::Critical, "command-injection"),
+        Effect::SecretExfiltration => (Risk::Critical, SECRET_EXFILTRATION),
+        Effect::CloudMetadata => (Risk::Critical, CLOUD_METADATA),
+        Effect::PathTraversal => (Risk::Critical, PATH_TRAVERSAL),
+    }
+}
+
+fn reason(id: &'static str, text: &str) -> Reason {
+    Reason { id, text: text.to_owned(), at: None }
+}
+
+/// Values of private content that would leave.
+fn leaving(provenance: &Provenance) -> impl Iterator<Item = Reason> {
+    provenance.sensitive().filter(|(at, _)| !names_a_thing(at)).take(1).map(|(at, origin)| Reason {
+        id: "sensitive-value-leaves",
+        text: format!("a value that would leave {}", told(origin)),
+        at: Some(at.to_owned()),
+    })
+}
+
+/// Whether an address asks something beyond its path: the place where data leaves by a read.
+fn asks(facts: &Facts) -> bool {
+    facts.shows(Effect::DataInUrl) || facts.shows(Effect::AsksAddress)
+}
+
+fn modifiers(
+    base: Risk,
+    facts: &Facts,
+    standing: &Standing,
+    session: SessionFacts,
+    provenance: &Provenance,
+    first_use: bool,
+    anomaly: bool,
+) -> Vec<Reason> {
+    let mut raising: Vec<Reason> = tainted(facts, provenance);
+    if facts.egress && session.untrusted && session.sensitive {
+        raising.push(reason("third-leg", "the session has read untrusted and private content, and this call can carry it out"));
+    }
+    if base > Risk::Low {
+        let soft = [
+            (first_use, "first-use", "the agent uses this tool for the first time"),
+            (anomaly, "anomaly", "the call is unlike what the agent usually does"),
+            (!standing.pinned, "unpinned", "the tool's definition is not pinned"),
+        ];
+        raising.extend(soft.into_iter().filter(|(holds, ..)| *holds).map(|(_, id, text)| reason(id, text)));
+    }
+    raising
+}
+
+/// Arguments that an outsider may have chosen, where they matter: what decides where the effect goes, and anything that
+/// a call writes or sends. Which issue is read next, an outsider may well propose.
+fn tainted(facts: &Facts, provenance: &Provenance) -> Vec<Reason> {
+    let target = |at: &str| facts.targets.iter().any(|target| at == target || at.strip_prefix(target.as_str()).is_some_and(|rest| rest.starts_with('/')));
+    let matters = |at: &str| target(at) || (facts.verb >= Verb::Keep && !names_a_thing(at));
+    let found = provenance.untrusted().filter(|(at, _)| matters(at)).take(MAX_TAINTED);
+    found.map(|(at, origin)| Reason { id: "tainted-argument", text: format!("`{at}` {}", told(origin)), at: Some(at.to_owned()) }).collect()
+}
+
+/// Whether a pointer leads to an identifier: which thing is meant, not what is done with it.
+fn names_a_thing(at: &str) -> bool {
+    let name = at.rsplit('/').find(|part| !part.bytes().all(|byte| byte.is_ascii_digit())).unwrap_or_default().to_ascii_lowercase();
+    ["id", "ids", "key", "number", "uid", "uuid", "ref", "sha", "owner", "repo", "index", "page", "cursor", "limit"].iter().any(|end| name.ends_with(end))
+}
+
+fn told(origin: &Origin) -> String {
+    match origin {
+        Origin::Seen(seen) => format!("was first seen in result {} of `{}`", seen.result, seen.tool),
+        Origin::Forgotten { .. } => "may come from content that the session no longer remembers".to_owned(),
+        Origin::Unseen => "was not seen before".to_owned(),
+    }
+}
+
+const MAX_TAINTED: usize = 8;
+/// A card with more reasons is not read.
+const MAX_REASONS: usize = 32;
