@@ -13,7 +13,7 @@ mod disk;
 #[cfg(test)]
 mod fidelity;
 #[cfg(test)]
-mod kill;
+mod killed;
 #[cfg(test)]
 mod layering;
 #[cfg(test)]

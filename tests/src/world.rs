@@ -365,8 +365,10 @@ pub fn portcullis() -> String {
 /// When it has not been built.
 #[must_use]
 pub fn built(name: &str) -> String {
-    let test = std::env::current_exe().expect("a test is a file");
-    let folder = test.parent().and_then(Path::parent).expect("tests lie below the target folder");
+    let running = std::env::current_exe().expect("a test is a file");
+    let folder = running.parent().expect("a file lies in a folder");
+    // Tests lie in `deps`, below the binaries.
+    let folder = if folder.ends_with("deps") { folder.parent().expect("`deps` is not the root") } else { folder };
     let binary = folder.join(name);
     assert!(binary.is_file(), "{} is missing: `cargo build --workspace` comes first", binary.display());
     binary.to_str().expect("the path is UTF-8").to_owned()
