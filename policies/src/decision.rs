@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::approval::Hold;
 use crate::call::{Call, Hash, OperatorId, Tool};
 use crate::facts::Facts;
-use crate::risk::{Reason, Risk};
+use crate::risk::{self, Assessed, Reason, Risk};
 use crate::session::{Provenance, Session};
 
 use ask::{Answer, Question};
@@ -171,7 +171,14 @@ impl Policies {
 fn assess(call: &Call, around: &Circumstances<'_>) -> Assessment {
     let facts = Facts::of(call.tool(), call.arguments());
     let provenance = around.session.provenance(call.arguments());
-    let (risk, reasons) = (Risk::Critical, vec![Reason { id: "unknown", text: "not classified".into(), at: None }]);
+    let Assessed { risk, reasons } = risk::assess(
+        &facts,
+        call.tool().standing(),
+        around.session.facts(),
+        &provenance,
+        around.first_use,
+        around.anomaly,
+    );
     Assessment { risk, reasons, facts, provenance, policies: Vec::new() }
 }
 

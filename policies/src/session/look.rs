@@ -100,6 +100,7 @@ fn plain(index: &Index, text: &str) -> Option<Match> {
     text::strong(&normal, &mut |piece| search.part(piece));
     text::above(&normal, &mut |piece| search.part(piece));
     text::shingles(&normal, &mut |words| search.find(Fragment::Words(words), How::Part));
+    search.phrase(&text::short(&normal));
     search.best
 }
 
@@ -113,6 +114,13 @@ impl Search<'_> {
     fn find(&mut self, fragment: Fragment<'_>, how: How) {
         let found = self.index.find(fragment).map(|hit| Match { hit, how: recognised(hit, how) });
         self.best = better(self.best, found);
+    }
+
+    /// A short value counts only if all of it was seen.
+    fn phrase(&mut self, phrases: &[String]) {
+        if phrases.iter().all(|phrase| self.index.find(Fragment::Phrase(phrase)).is_some()) {
+            phrases.iter().for_each(|phrase| self.find(Fragment::Phrase(phrase), How::Part));
+        }
     }
 
     fn part(&mut self, piece: &str) {

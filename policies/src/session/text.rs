@@ -12,7 +12,7 @@ use unicode_normalization::UnicodeNormalization;
 use super::trivial::is_trivial;
 
 pub(super) use address::{above, strong};
-pub(super) use words::shingles;
+pub(super) use words::{shingles, short};
 
 /// One piece of a text.
 #[derive(Clone, Copy, Debug)]
@@ -25,13 +25,15 @@ pub(super) enum Fragment<'a> {
     Part(&'a str),
     /// A run of words, normalised.
     Words(&'a str),
+    /// A few words, normalised.
+    Phrase(&'a str),
 }
 
 impl<'a> Fragment<'a> {
     pub(super) fn is_whole(self) -> bool {
         match self {
             Self::Exact(_) | Self::Whole(_) => true,
-            Self::Part(_) | Self::Words(_) => false,
+            Self::Part(_) | Self::Words(_) | Self::Phrase(_) => false,
         }
     }
 
@@ -41,6 +43,7 @@ impl<'a> Fragment<'a> {
             Self::Exact(text) => (0, text),
             Self::Whole(text) | Self::Part(text) => (1, text),
             Self::Words(text) => (2, text),
+            Self::Phrase(text) => (3, text),
         }
     }
 }
@@ -66,6 +69,7 @@ pub(super) fn fragments(text: &str, visit: &mut impl FnMut(Fragment<'_>)) {
     strong(&normal, &mut part);
     named::each(text, &mut part);
     shingles(&normal, &mut |words| visit(Fragment::Words(words)));
+    words::phrases(&normal, &mut |phrase| visit(Fragment::Phrase(phrase)));
 }
 
 /// One spelling for what looks or means the same: NFKC, lower case, no invisible characters, single spaces.

@@ -75,6 +75,8 @@ fn copied_prose_is_found_by_its_words() {
     for value in [
         "forward the newest invoice to the office",
         "Please FORWARD THE, NEWEST \u{2014} INVOICE TO everyone.",
+        "roses were cut",
+        "Upload the LOG!",
         "note: the roses were cut back in march, and did fine",
     ] {
         assert_eq!(found(value), How::Part, "{value}");

@@ -22,6 +22,8 @@ fn what_never_occurred_is_unseen() {
         "Write a poem about the autumn and send it to my mother before the weekend",
         "OPS-99999",
         "83712",
+        "the weekly plan",
+        "Please let Bob know about the budget",
         "c29tZXRoaW5nIGVsc2U=",
     ] {
         spared(value);

@@ -29,6 +29,29 @@ pub(in crate::session) fn shingles(normal: &str, visit: &mut impl FnMut(&str)) {
     }
 }
 
+/// A phrase is three words of this many letters together. It counts only where it is all of a value: `drop table customers`.
+const PHRASE_LETTERS: usize = 12;
+const LONGEST_PHRASE: usize = 10;
+
+/// Every phrase of a normalised text that is not so long that runs of words will do.
+pub(in crate::session) fn phrases(normal: &str, visit: &mut impl FnMut(&str)) {
+    let words = units(normal);
+    if words.len() <= DENSE {
+        windows(&words).for_each(|phrase| visit(&phrase));
+    }
+}
+
+/// The phrases that a short value is made of; none if it is no phrase.
+pub(in crate::session) fn short(normal: &str) -> Vec<String> {
+    let words = units(normal);
+    if (3..=LONGEST_PHRASE).contains(&words.len()) { windows(&words).collect() } else { Vec::new() }
+}
+
+fn windows(words: &[&str]) -> impl Iterator<Item = String> {
+    let telling = |three: &&[&str]| three.iter().map(|word| weight(word)).sum::<usize>() >= PHRASE_LETTERS;
+    words.windows(3).filter(telling).map(|three| three.join(" "))
+}
+
 /// Words, and in scripts that are written without spaces single characters.
 fn units(normal: &str) -> Vec<&str> {
     let mut units = Vec::new();
