@@ -90,9 +90,11 @@ pub fn status(code: i32, era: Era) -> StatusCode {
     match (code, era) {
         (BUSY, _) => StatusCode::TOO_MANY_REQUESTS,
         (UNRECORDED, _) => StatusCode::SERVICE_UNAVAILABLE,
-        (PARSE | INVALID_REQUEST | HEADER_MISMATCH | MISSING_CAPABILITY | UNSUPPORTED_VERSION, _) => StatusCode::BAD_REQUEST,
+        (PARSE | INVALID_REQUEST | HEADER_MISMATCH | MISSING_CAPABILITY | UNSUPPORTED_VERSION, _) => {
+            StatusCode::BAD_REQUEST
+        }
         (NO_METHOD, Era::Modern) => StatusCode::NOT_FOUND,
-        _ => StatusCode::OK,
+        (_, Era::Modern | Era::Legacy(_)) => StatusCode::OK,
     }
 }
 
@@ -109,7 +111,14 @@ impl From<&EnvelopeError> for RpcError {
                 Self::new(PARSE, format!("refused: {cause}; readers of it could differ"))
             }
             EnvelopeError::Json(cause) => Self::new(PARSE, format!("not acceptable JSON: {cause}")),
-            other => Self::new(INVALID_REQUEST, other.to_string()),
+            EnvelopeError::Batch
+            | EnvelopeError::NotAnObject
+            | EnvelopeError::Version
+            | EnvelopeError::Id
+            | EnvelopeError::Method
+            | EnvelopeError::Params
+            | EnvelopeError::UnknownMember
+            | EnvelopeError::Ambiguous => Self::new(INVALID_REQUEST, error.to_string()),
         }
     }
 }
@@ -125,7 +134,9 @@ impl From<Rejected> for (StatusCode, RpcError) {
                 let next = "it is unknown, expired or removed; `portcullis agent add NAME` makes a new one";
                 (StatusCode::UNAUTHORIZED, RpcError::new(REFUSED, format!("this agent token is not accepted; {next}")))
             }
-            Rejected::TooFast => (StatusCode::TOO_MANY_REQUESTS, RpcError::new(BUSY, "too many requests a second; slow down")),
+            Rejected::TooFast => {
+                (StatusCode::TOO_MANY_REQUESTS, RpcError::new(BUSY, "too many requests a second; slow down"))
+            }
             Rejected::TooMany => {
                 let next = "wait for some to be answered";
                 (StatusCode::TOO_MANY_REQUESTS, RpcError::new(BUSY, format!("too many requests in flight; {next}")))
@@ -152,7 +163,9 @@ pub fn receipt(receipt: Receipt, method: Method, era: Era) -> Result<Value, RpcE
         Answer::Error(error) => Err(upstream_error(&error, era)),
         Answer::Failed(failure) => failed(&failure, call.as_str(), method, era),
         Answer::Cancelled => Err(RpcError::new(FAILED, "the call was cancelled; it may have had effects")),
-        Answer::Interrupted => Err(RpcError::new(FAILED, "the gateway stopped while the call ran; it may have had effects")),
+        Answer::Interrupted => {
+            Err(RpcError::new(FAILED, "the gateway stopped while the call ran; it may have had effects"))
+        }
     }
 }
 
@@ -184,7 +197,12 @@ pub fn pending(hold: &HoldId, method: Method, era: Era) -> Result<Value, RpcErro
         "Approval {hold} is pending: a person has to allow this call and has not answered yet. Nothing has run. Send the same \
          call again, unchanged, to wait on or to collect the answer."
     );
-    let data = [("rule", "held"), ("reason", "a person has to allow this call"), ("next", "send the same call again"), ("hold", hold.as_str())];
+    let data = [
+        ("rule", "held"),
+        ("reason", "a person has to allow this call"),
+        ("next", "send the same call again"),
+        ("hold", hold.as_str()),
+    ];
     told(PENDING, text, data.into_iter().collect(), method, era)
 }
 
@@ -194,7 +212,13 @@ pub fn pending(hold: &HoldId, method: Method, era: Era) -> Result<Value, RpcErro
 /// For methods whose results cannot say that something went wrong.
 pub fn invalid_arguments(text: &str, era: Era) -> Result<Value, RpcError> {
     let data = [("rule", "invalid-arguments"), ("reason", text), ("next", "correct the arguments and call again")];
-    told(INVALID_PARAMS, format!("The arguments do not fit the tool's input schema: {text}"), data.into_iter().collect(), Method::CallTool, era)
+    told(
+        INVALID_PARAMS,
+        format!("The arguments do not fit the tool's input schema: {text}"),
+        data.into_iter().collect(),
+        Method::CallTool,
+        era,
+    )
 }
 
 /// A tool that is not offered as it is now.
@@ -218,17 +242,15 @@ pub fn lost(text: &str, method: Method, era: Era) -> Result<Value, RpcError> {
 }
 
 fn failed(failure: &Failure, call: &str, method: Method, era: Era) -> Result<Value, RpcError> {
-    let effects = match failure.kind {
-        FailureKind::Unreachable | FailureKind::Busy | FailureKind::Lease => "Nothing ran; it is safe to try again.",
-        _ => "It may have had effects: look before you repeat it.",
+    let ran = !matches!(failure.kind, FailureKind::Unreachable | FailureKind::Busy | FailureKind::Lease);
+    let effects = if ran {
+        "It may have had effects: look before you repeat it."
+    } else {
+        "Nothing ran; it is safe to try again."
     };
     let text = format!("The tool gave no answer ({}): {} {effects}", failure.kind.as_str(), sentence(&failure.detail));
-    let data = [
-        ("rule", failure.kind.as_str()),
-        ("reason", failure.detail.as_str()),
-        ("next", effects),
-        ("call", call),
-    ];
+    let data =
+        [("rule", failure.kind.as_str()), ("reason", failure.detail.as_str()), ("next", effects), ("call", call)];
     told(FAILED, text, data.into_iter().collect(), method, era)
 }
 

@@ -13,8 +13,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use audit::{Audit, Event, Filter, Recovered, Redactor};
 use jiff::{SignedDuration, Timestamp};
-use policies::{AgentId, ServerName};
 use policies::decision::Policies;
+use policies::{AgentId, ServerName};
 use sandbox::{Kind, Sandbox};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -22,6 +22,9 @@ use tokio_util::task::TaskTracker;
 use vault::Vault;
 
 use crate::agent::auth::{Gate, Token};
+use crate::agent::legacy::Legacy;
+use crate::agent::live::Parked;
+use crate::agent::tasks::Tasks;
 use crate::agent::{Agents, methods};
 use crate::call::Calls;
 use crate::catalog::Catalog;
@@ -72,7 +75,11 @@ impl Reloadable {
     /// Every problem there is.
     pub fn reload(&self) -> Result<String, Vec<Problem>> {
         let policies = Arc::new(self.files.load()?);
-        let what = format!("{} files and the {} policies are in force", self.files.files.len(), if self.files.defaults { "default" } else { "guarding" });
+        let what = format!(
+            "{} files and the {} policies are in force",
+            self.files.files.len(),
+            if self.files.defaults { "default" } else { "guarding" }
+        );
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = policies;
         Ok(what)
     }
@@ -161,9 +168,9 @@ impl App {
             catalog,
             audit,
             sealer,
-            parked: Default::default(),
-            tasks: Default::default(),
-            legacy: Default::default(),
+            parked: Parked::default(),
+            tasks: Tasks::default(),
+            legacy: Legacy::default(),
             listening: AtomicUsize::new(0),
             tracker: TaskTracker::new(),
             stop: stop.clone(),

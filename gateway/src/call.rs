@@ -5,7 +5,9 @@
 
 use std::sync::{Arc, PoisonError};
 
-use audit::{Audit, AuditError, Direction, Entry, Failure, FailureKind, Loans, Outcome, Raw, Receipt, Refusal, ResultType};
+use audit::{
+    Audit, AuditError, Direction, Entry, Failure, FailureKind, Loans, Outcome, Raw, Receipt, Refusal, ResultType,
+};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use policies::approval::Step;
@@ -41,6 +43,7 @@ pub struct Calls {
 
 /// How a call ended for the agent that waited for it.
 #[must_use]
+#[expect(clippy::large_enum_variant, reason = "taken apart where it is made; never stored")]
 pub enum End {
     /// It ran; the answer is recorded and redacted.
     Answered {
@@ -160,7 +163,8 @@ impl Calls {
         let first_use = self.audit.first_use(&call);
         let session = self.sessions.of(&call);
         let session = session.read().unwrap_or_else(PoisonError::into_inner);
-        let around = Circumstances { session: &session, first_use, anomaly: false, now: clock::now(), hold_for: self.hold_for };
+        let around =
+            Circumstances { session: &session, first_use, anomaly: false, now: clock::now(), hold_for: self.hold_for };
         self.policies.current().decide(call, &around)
     }
 
@@ -183,7 +187,8 @@ impl Calls {
     async fn go_on(&self, held: Held, caller: &Caller) -> Result<Result<Permit, Denial>, Held> {
         let Some(Continued { of, hold: Some(hold), .. }) = &caller.terms.resume else { return Err(held) };
         let (by, now) = (held.call().id().clone(), clock::now());
-        let Ok(hold) = self.audit.step(hold.clone(), Step::Continue { of: of.clone(), by: by.clone() }, now).await else {
+        let Ok(hold) = self.audit.step(hold.clone(), Step::Continue { of: of.clone(), by: by.clone() }, now).await
+        else {
             return Err(held);
         };
         match hold.covered(&by, now) {
@@ -207,7 +212,11 @@ impl Calls {
 
     /// Runs the call, again for as long as its server asks for input that a legacy agent gives on its open stream.
     async fn converse(&self, entry: &Entry, leases: &Leases, caller: Caller) -> Outcome {
-        let mut resume = caller.terms.resume.as_ref().map(|go_on| Resume { state: go_on.state.clone(), responses: go_on.responses.clone() });
+        let mut resume = caller
+            .terms
+            .resume
+            .as_ref()
+            .map(|go_on| Resume { state: go_on.state.clone(), responses: go_on.responses.clone() });
         for _ in 0..MOST_ROUNDS {
             let outcome = self.carry(entry, leases, &caller, resume.take()).await;
             let Outcome::Answered(raw) = outcome else { return outcome };
@@ -219,7 +228,10 @@ impl Calls {
                 Err(failure) => return Outcome::Failed(failure),
             }
         }
-        Outcome::Failed(Failure { kind: FailureKind::Malformed, detail: format!("the server asked for input more than {MOST_ROUNDS} times") })
+        Outcome::Failed(Failure {
+            kind: FailureKind::Malformed,
+            detail: format!("the server asked for input more than {MOST_ROUNDS} times"),
+        })
     }
 
     /// One run in the sandbox; what its server says meanwhile goes to the agent, redacted.
@@ -248,8 +260,17 @@ impl Calls {
     }
 
     /// A question of the server to the agent's client. Dropping `reply` refuses it.
-    async fn ask(&self, entry: &Entry, method: String, params: Raw, reply: oneshot::Sender<Result<Value, Value>>, caller: &Caller) {
-        let Ok(params) = self.audit.relay(entry, Direction::ToAgent, &method, params, clock::now()).await else { return };
+    async fn ask(
+        &self,
+        entry: &Entry,
+        method: String,
+        params: Raw,
+        reply: oneshot::Sender<Result<Value, Value>>,
+        caller: &Caller,
+    ) {
+        let Ok(params) = self.audit.relay(entry, Direction::ToAgent, &method, params, clock::now()).await else {
+            return;
+        };
         if let Some(answer) = self.question(entry, &method, params.into_value(), caller).await {
             // The server may have withdrawn its question meanwhile.
             reply.send(answer).ok();
@@ -257,7 +278,13 @@ impl Calls {
     }
 
     /// Puts a recorded question to the agent and records the answer before it goes on.
-    async fn question(&self, entry: &Entry, method: &str, params: Value, caller: &Caller) -> Option<Result<Value, Value>> {
+    async fn question(
+        &self,
+        entry: &Entry,
+        method: &str,
+        params: Value,
+        caller: &Caller,
+    ) -> Option<Result<Value, Value>> {
         let (reply, answer) = oneshot::channel();
         caller.hears.send(Heard::Ask { method: method.to_owned(), params, reply }).await.ok()?;
         let answer = answer.await.ok()?;
@@ -270,9 +297,12 @@ impl Calls {
     async fn ask_all(&self, entry: &Entry, mut raw: Raw, caller: &Caller) -> Result<Resume, Failure> {
         let state = raw.take_state();
         let asked = self.audit.relay(entry, Direction::ToAgent, "input_required", raw, clock::now()).await;
-        let asked = asked.map_err(|error| Failure { kind: FailureKind::Declined, detail: error.to_string() })?.into_value();
+        let asked =
+            asked.map_err(|error| Failure { kind: FailureKind::Declined, detail: error.to_string() })?.into_value();
         let mut responses = Object::new();
-        for (key, request) in asked.get("inputRequests").and_then(Value::as_object).map(Object::iter).into_iter().flatten() {
+        for (key, request) in
+            asked.get("inputRequests").and_then(Value::as_object).map(Object::iter).into_iter().flatten()
+        {
             let method = request.get("method").and_then(Value::as_str).unwrap_or_default();
             let params = request.get("params").cloned().unwrap_or_default();
             match self.question(entry, method, params, caller).await {
@@ -307,7 +337,9 @@ impl Terms {
 fn state_of(outcome: &mut Outcome) -> Option<String> {
     match outcome {
         Outcome::Answered(raw) if raw.result_type() == ResultType::InputRequired => raw.take_state(),
-        Outcome::Answered(_) | Outcome::Errored(_) | Outcome::Failed(_) | Outcome::Cancelled | Outcome::Interrupted => None,
+        Outcome::Answered(_) | Outcome::Errored(_) | Outcome::Failed(_) | Outcome::Cancelled | Outcome::Interrupted => {
+            None
+        }
     }
 }
 

@@ -140,7 +140,10 @@ impl Catalog {
     /// A prompt by the name that agents know, as (server, name there, definition).
     pub async fn prompt(&self, shown_name: &str) -> Option<(ServerName, String, Value)> {
         let find = |shown: &Shown| {
-            shown.prompts.get(shown_name).map(|prompt| (prompt.server.clone(), prompt.name.clone(), prompt.listed.clone()))
+            shown
+                .prompts
+                .get(shown_name)
+                .map(|prompt| (prompt.server.clone(), prompt.name.clone(), prompt.listed.clone()))
         };
         match find(&self.shown()) {
             Some(found) => Some(found),
@@ -205,8 +208,11 @@ impl Catalog {
     /// # Errors
     /// [`AcceptError`]; then what was accepted before the failure stays accepted.
     pub async fn accept(&self, name: &str, expected: Option<Hash>, by: OperatorId) -> Result<Vec<String>, AcceptError> {
-        let matching: Vec<Offer> =
-            self.tools().into_iter().filter(|offer| offer.shown_name == name || offer.server.as_str() == name).collect();
+        let matching: Vec<Offer> = self
+            .tools()
+            .into_iter()
+            .filter(|offer| offer.shown_name == name || offer.server.as_str() == name)
+            .collect();
         let mut accepted = Vec::new();
         for offer in matching {
             let pin = self.audit.pin(&offer.server, Method::CallTool, &offer.name);

@@ -36,6 +36,7 @@ struct Waiting {
 
 /// How a hold ended for the one who waited.
 #[must_use]
+#[expect(clippy::large_enum_variant, reason = "taken apart where it is made; never stored")]
 pub enum Settled {
     /// It may run. The place is to be kept until the intent is durable: an identical call that arrives meanwhile is a
     /// second call.
@@ -213,7 +214,10 @@ impl Holds {
         self.all().into_iter().find(|waiting| {
             let hold = waiting.hold.borrow();
             let standing = hold.state().is_open() || matches!(hold.state(), HoldState::Denied { .. });
-            standing && now < hold.expires() && self::key(hold.agent(), hold.binding().digest()) == key && waiting.take()
+            standing
+                && now < hold.expires()
+                && self::key(hold.agent(), hold.binding().digest()) == key
+                && waiting.take()
         })
     }
 

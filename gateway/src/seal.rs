@@ -63,7 +63,14 @@ impl Sealer {
 
     /// Seals for this purpose and agent until then. 96-bit random nonces: at a million seals a day the chance that two
     /// are equal stays under 2⁻³² for years.
-    pub fn seal<T: Serialize>(&self, purpose: Purpose, agent: &AgentId, expires: Timestamp, content: &T) -> Option<String> {
+    #[must_use]
+    pub fn seal<T: Serialize>(
+        &self,
+        purpose: Purpose,
+        agent: &AgentId,
+        expires: Timestamp,
+        content: &T,
+    ) -> Option<String> {
         let nonce = clock::random::<12>();
         let mut text = serde_json::to_vec(&Sealed { expires, content }).ok()?;
         self.key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad(purpose, agent), &mut text).ok()?;
@@ -71,7 +78,14 @@ impl Sealer {
     }
 
     /// Opens what was sealed for this purpose and agent, unless it is forged or expired.
-    pub fn open<T: DeserializeOwned>(&self, purpose: Purpose, agent: &AgentId, now: Timestamp, sealed: &str) -> Option<T> {
+    #[must_use]
+    pub fn open<T: DeserializeOwned>(
+        &self,
+        purpose: Purpose,
+        agent: &AgentId,
+        now: Timestamp,
+        sealed: &str,
+    ) -> Option<T> {
         let mut bytes = URL_SAFE_NO_PAD.decode(sealed).ok()?;
         let (nonce, text) = bytes.split_at_mut_checked(12)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
@@ -100,7 +114,9 @@ mod tests {
         let (ann, bob) = (AgentId::authenticated("ann"), AgentId::authenticated("bob"));
         let (now, later) = (Timestamp::from_second(100).unwrap(), Timestamp::from_second(200).unwrap());
         let sealed = sealer.seal(Purpose::RequestState, &ann, later, &7).unwrap();
-        let open = |purpose, agent, now, text: &str| Sealer::load(folder.path()).unwrap().open::<i32>(purpose, agent, now, text);
+        let open = |purpose, agent, now, text: &str| {
+            Sealer::load(folder.path()).unwrap().open::<i32>(purpose, agent, now, text)
+        };
         assert_eq!(open(Purpose::RequestState, &ann, now, &sealed), Some(7));
         assert_eq!(open(Purpose::Session, &ann, now, &sealed), None);
         assert_eq!(open(Purpose::RequestState, &bob, now, &sealed), None);

@@ -19,7 +19,7 @@ use crate::log::files::{DATABASE, Lock, Reserve, prepare, private};
 use crate::log::recover::{self, Unusable};
 use crate::log::{Clock, Log, Opened, PATIENCE, QUEUE, Shared, Writer, tables};
 use crate::redact::Redactor;
-use crate::seal::{KEY_FILE, KeyError, Seal};
+use crate::seal::{KeyError, Seal};
 
 /// Where the log lies and how it behaves.
 #[derive(Clone)]
@@ -119,8 +119,9 @@ impl Audit {
         let Config { state, clock, reserve, patience } = config;
         let folder = |source| StartError::Folder { path: state.clone(), source };
         prepare(&state).map_err(folder)?;
+        // Only a start makes the lock's file, and nothing removes it: where it is, there was a log.
+        let known = Lock::exists(&state);
         let lock = Lock::take(&state).map_err(folder)?.ok_or_else(|| StartError::Locked(state.clone()))?;
-        let known = state.join(KEY_FILE).exists();
         let seal = Seal::load(&state).map_err(StartError::Key)?;
         let db = database(&state)?;
         let head = recover::head(&db)?;

@@ -80,10 +80,18 @@ pub(crate) struct Lock {
     _file: File,
 }
 
+/// The lock's file.
+const LOCK: &str = "lock";
+
 impl Lock {
+    /// Whether a log was ever started here.
+    pub(crate) fn exists(state: &Path) -> bool {
+        state.join(LOCK).exists()
+    }
+
     /// Takes the lock; `None` if another process has it.
     pub(crate) fn take(state: &Path) -> io::Result<Option<Self>> {
-        let file = private(&state.join("lock"))?;
+        let file = private(&state.join(LOCK))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(Self { _file: file })),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),

@@ -94,7 +94,9 @@ impl Meta {
         Ok(Self {
             era,
             capabilities,
-            progress_token: member("progressToken").filter(|token| matches!(token, Value::String(_) | Value::Number(_))).cloned(),
+            progress_token: member("progressToken")
+                .filter(|token| matches!(token, Value::String(_) | Value::Number(_)))
+                .cloned(),
             trace: trace.filter(|(_, value)| value.len() <= 512 && value.is_ascii()).collect(),
             log_level: text(META_LOG_LEVEL),
         })
@@ -151,7 +153,8 @@ impl Asked {
     /// Whether the client can follow a task.
     #[must_use]
     pub fn follows_tasks(&self) -> bool {
-        self.era == Era::Modern && self.capabilities.get("extensions").is_some_and(|extensions| extensions.get(TASKS).is_some())
+        self.era == Era::Modern
+            && self.capabilities.get("extensions").is_some_and(|extensions| extensions.get(TASKS).is_some())
     }
 
     /// Whether the client can be asked with this method.

@@ -113,7 +113,8 @@ impl Gate {
     pub async fn record_failure(&self, peer: &str, rejected: Rejected, now: Timestamp) {
         let Some(counted) = self.failure(now) else { return };
         let why = if rejected == Rejected::NoToken { "no token" } else { "unknown or expired token" };
-        let reason = if counted > 1 { format!("{why}; {counted} failures since the last record") } else { why.to_owned() };
+        let reason =
+            if counted > 1 { format!("{why}; {counted} failures since the last record") } else { why.to_owned() };
         let event = Event::AuthenticationFailed { peer: peer.to_owned(), reason };
         if let Err(error) = self.audit.note(event, now).await {
             tracing::error!(%error, "a failed authentication could not be recorded");
@@ -175,7 +176,8 @@ mod tests {
 
     #[test]
     fn a_burst_is_bounded_by_the_rate_and_time_fills_it_again() {
-        let quota = Quota { places: Arc::new(Semaphore::new(1)), bucket: Mutex::new(Bucket { tokens: 2.0, filled: at(0) }) };
+        let quota =
+            Quota { places: Arc::new(Semaphore::new(1)), bucket: Mutex::new(Bucket { tokens: 2.0, filled: at(0) }) };
         assert!(quota.take(at(0), 2.0) && quota.take(at(0), 2.0));
         assert!(!quota.take(at(0), 2.0) && !quota.take(at(400), 2.0));
         assert!(quota.take(at(1_000), 2.0));

@@ -56,8 +56,12 @@ impl Id {
         match &value {
             Value::String(text) if text.len() <= 256 => Ok(Self(value)),
             // An integer token: no fraction, no exponent. Longer than any 128-bit number serves nobody.
-            Value::Number(number) if number.as_str().len() <= 40 && !number.as_str().contains(['.', 'e', 'E']) => Ok(Self(value)),
-            _ => Err(EnvelopeError::Id),
+            Value::Number(number) if number.as_str().len() <= 40 && !number.as_str().contains(['.', 'e', 'E']) => {
+                Ok(Self(value))
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+                Err(EnvelopeError::Id)
+            }
         }
     }
 }
@@ -149,7 +153,7 @@ impl Message {
             }
             (None, Some(result), None, Some(id)) if params.is_none() => Ok(Self::Answer { id, answer: Ok(result) }),
             (None, None, Some(error), Some(id)) if params.is_none() => Ok(Self::Answer { id, answer: Err(error) }),
-            (None, None, None, _) | (Some(_), None, None, _) => Err(EnvelopeError::Method),
+            (_, None, None, _) => Err(EnvelopeError::Method),
             _ => Err(EnvelopeError::Ambiguous),
         }
     }
@@ -169,9 +173,18 @@ mod tests {
             panic!("not a request")
         };
         assert_eq!((request.id.value().to_string().as_str(), request.method.as_str()), ("-7", "ping"));
-        assert!(matches!(Message::parse(br#"{"jsonrpc":"2.0","method":"a","params":{}}"#), Ok(Message::Notification { .. })));
-        assert!(matches!(Message::parse(br#"{"jsonrpc":"2.0","id":"x","result":null}"#), Ok(Message::Answer { answer: Ok(_), .. })));
-        assert!(matches!(Message::parse(br#"{"jsonrpc":"2.0","id":"x","error":{}}"#), Ok(Message::Answer { answer: Err(_), .. })));
+        assert!(matches!(
+            Message::parse(br#"{"jsonrpc":"2.0","method":"a","params":{}}"#),
+            Ok(Message::Notification { .. })
+        ));
+        assert!(matches!(
+            Message::parse(br#"{"jsonrpc":"2.0","id":"x","result":null}"#),
+            Ok(Message::Answer { answer: Ok(_), .. })
+        ));
+        assert!(matches!(
+            Message::parse(br#"{"jsonrpc":"2.0","id":"x","error":{}}"#),
+            Ok(Message::Answer { answer: Err(_), .. })
+        ));
     }
 
     #[test]

@@ -43,7 +43,9 @@ pub fn check(headers: &HeaderMap, method: &str, params: &Object) -> Result<(), R
 /// # Errors
 /// If a header is missing where its argument is there, is there where its argument is not, or differs.
 pub fn check_params(headers: &HeaderMap, schema: Option<&Value>, arguments: &Value) -> Result<(), RpcError> {
-    let Some(properties) = schema.and_then(|schema| schema.get("properties")).and_then(Value::as_object) else { return Ok(()) };
+    let Some(properties) = schema.and_then(|schema| schema.get("properties")).and_then(Value::as_object) else {
+        return Ok(());
+    };
     marked(properties, &mut Vec::new(), &mut |name, path| {
         let argument = path.iter().try_fold(arguments, |value, key| value.get(key)).filter(|value| !value.is_null());
         let header = single(headers, &format!("mcp-param-{}", name.to_ascii_lowercase()))?.map(decoded).transpose()?;
@@ -132,7 +134,11 @@ mod tests {
     #[test]
     fn headers_must_say_what_the_body_says() {
         let params = object(r#"{"name":"files.réad"}"#);
-        let good = [("mcp-protocol-version", "2026-07-28"), ("mcp-method", "tools/call"), ("mcp-name", "=?base64?ZmlsZXMucsOpYWQ=?=")];
+        let good = [
+            ("mcp-protocol-version", "2026-07-28"),
+            ("mcp-method", "tools/call"),
+            ("mcp-name", "=?base64?ZmlsZXMucsOpYWQ=?="),
+        ];
         assert!(check(&headers(&good), "tools/call", &params).is_ok());
         for index in 0..good.len() {
             let mut without = good.to_vec();

@@ -42,7 +42,7 @@ pub struct Door {
 pub struct Hosts {
     loopback: bool,
     port: u16,
-    hosts: Vec<String>,
+    named: Vec<String>,
     origins: Vec<String>,
 }
 
@@ -61,14 +61,14 @@ impl Hosts {
         Self {
             loopback: bound.ip().is_loopback(),
             port: bound.port(),
-            hosts: listen.hosts.clone(),
+            named: listen.hosts.clone(),
             origins: listen.origins.clone(),
         }
     }
 
     /// DNS rebinding makes a browser send another site's name to a loopback address: `Host` must be ours.
     fn knows_host(&self, host: &str) -> bool {
-        self.hosts.iter().any(|known| known.eq_ignore_ascii_case(host)) || (self.loopback && self.is_local(host))
+        self.named.iter().any(|known| known.eq_ignore_ascii_case(host)) || (self.loopback && self.is_local(host))
     }
 
     fn knows_origin(&self, origin: &str) -> bool {
@@ -106,7 +106,8 @@ impl Agents {
         {
             self.note(door, what).await;
             let next = "set `listen.hosts` or `listen.origins` if it is yours";
-            let error = RpcError::new(INVALID_REQUEST, format!("this endpoint does not answer to that `{header}`; {next}"));
+            let error =
+                RpcError::new(INVALID_REQUEST, format!("this endpoint does not answer to that `{header}`; {next}"));
             return Err(refuse(StatusCode::FORBIDDEN, &error));
         }
         if self.stop.is_cancelled() {
@@ -132,7 +133,9 @@ impl Agents {
             Some(header) => match header.ok().and_then(|header| self.session(&admitted.agent, header)) {
                 Some(session) => Some(session),
                 // 404 tells a legacy client to greet again.
-                None => return *refuse(StatusCode::NOT_FOUND, &RpcError::new(INVALID_REQUEST, "there is no such session")),
+                None => {
+                    return *refuse(StatusCode::NOT_FOUND, &RpcError::new(INVALID_REQUEST, "there is no such session"));
+                }
             },
         };
         let modern = headers::version(&head.headers).is_ok_and(|version| version == Some(Era::MODERN));
@@ -140,7 +143,9 @@ impl Agents {
             Method::POST => self.post(admitted, session, head, body, mirrored).await,
             Method::GET if !modern && accepts(&head.headers, "text/event-stream") => self.stream(admitted, session),
             Method::DELETE if !modern && session.is_some() => {
-                session.iter().for_each(|session| self.end_session(session));
+                if let Some(session) = &session {
+                    self.end_session(session);
+                }
                 empty(StatusCode::OK)
             }
             _ => {
@@ -218,7 +223,12 @@ impl Agents {
     }
 
     /// JSON if the answer comes soon and nothing is said before it, else a stream.
-    async fn answer(self: Arc<Self>, admitted: Admitted, asked: Arc<Asked>, mut said: mpsc::Receiver<policies::Value>) -> Answer {
+    async fn answer(
+        self: Arc<Self>,
+        admitted: Admitted,
+        asked: Arc<Asked>,
+        mut said: mpsc::Receiver<policies::Value>,
+    ) -> Answer {
         let (era, may_stream) = (asked.era, asked.origin.may_stream);
         let held = Arc::clone(&asked);
         let mut reply: Pin<Box<dyn Future<Output = Reply> + Send>> = Box::pin(async move {
@@ -243,8 +253,11 @@ impl Agents {
     fn stream(self: Arc<Self>, admitted: Admitted, session: Option<Session>) -> Answer {
         let (voice, said) = mpsc::channel(64);
         let origin = Origin { agent: admitted.agent.clone(), session, headers: None, may_stream: true, voice };
-        let request = envelope::Request { id: envelope::Id::ours(String::new()), method: String::new(), params: Object::new() };
-        let Ok(meta) = Meta::read(&request.params, None, origin.session.as_ref()) else { return empty(StatusCode::BAD_REQUEST) };
+        let request =
+            envelope::Request { id: envelope::Id::ours(String::new()), method: String::new(), params: Object::new() };
+        let Ok(meta) = Meta::read(&request.params, None, origin.session.as_ref()) else {
+            return empty(StatusCode::BAD_REQUEST);
+        };
         let asked = Asked::new(origin, request, meta);
         // A stream that only listens does not take a place among the requests in flight.
         drop(admitted);
@@ -272,7 +285,9 @@ impl Agents {
                 Err(refuse(StatusCode::PAYLOAD_TOO_LARGE, &error))
             }
             Ok(Err(_)) => Err(refuse(StatusCode::BAD_REQUEST, &RpcError::new(INVALID_REQUEST, "the body broke off"))),
-            Err(_) => Err(refuse(StatusCode::REQUEST_TIMEOUT, &RpcError::new(INVALID_REQUEST, "the body came too slowly"))),
+            Err(_) => {
+                Err(refuse(StatusCode::REQUEST_TIMEOUT, &RpcError::new(INVALID_REQUEST, "the body came too slowly")))
+            }
         }
     }
 
@@ -417,7 +432,13 @@ mod tests {
     fn only_our_own_origins_are_answered() {
         let local = hosts("127.0.0.1:8700");
         assert!(local.knows_origin("http://localhost:8700") && local.knows_origin("https://app.example"));
-        for origin in ["null", "https://evil.example", "http://localhost:9", "https://localhost:8700", "http://evil@localhost:8700"] {
+        for origin in [
+            "null",
+            "https://evil.example",
+            "http://localhost:9",
+            "https://localhost:8700",
+            "http://evil@localhost:8700",
+        ] {
             assert!(!local.knows_origin(origin), "{origin}");
         }
     }

@@ -70,11 +70,13 @@ impl Session {
 /// What legacy clients were asked, and which of their requests run.
 #[derive(Default)]
 pub struct Legacy {
-    questions: Mutex<HashMap<String, (AgentId, oneshot::Sender<Result<Value, Value>>)>>,
+    questions: Mutex<HashMap<String, (AgentId, Reply)>>,
     running: Mutex<HashMap<Running, Vec<CancellationToken>>>,
     ended: Mutex<VecDeque<String>>,
     levels: Mutex<VecDeque<(String, String)>>,
 }
+
+type Reply = oneshot::Sender<Result<Value, Value>>;
 
 type Running = (AgentId, Option<String>, String);
 
@@ -98,18 +100,13 @@ impl Drop for Cancellable<'_> {
 
 impl Legacy {
     /// Asks the client: the message to send, and the waiter for its answer.
-    pub fn question(
-        &self,
-        agent: &AgentId,
-        method: &str,
-        params: Value,
-        reply: oneshot::Sender<Result<Value, Value>>,
-    ) -> Value {
+    pub fn question(&self, agent: &AgentId, method: &str, params: Value, reply: Reply) -> Value {
         let id = format!("ask-{:032x}", u128::from_be_bytes(clock::random()));
         let mut questions = self.questions.lock().unwrap_or_else(PoisonError::into_inner);
         questions.retain(|_, (_, reply)| !reply.is_closed());
         questions.insert(id.clone(), (agent.clone(), reply));
-        let message = [("jsonrpc", Value::from("2.0")), ("id", id.into()), ("method", method.into()), ("params", params)];
+        let message =
+            [("jsonrpc", Value::from("2.0")), ("id", id.into()), ("method", method.into()), ("params", params)];
         message.into_iter().collect::<Object>().into()
     }
 
@@ -189,9 +186,9 @@ impl Agents {
             version: version.to_owned(),
             sampling: declared("sampling").is_some(),
             // A header must stay short: a client that declares more than a form is one that can do forms.
-            elicitation: declared("elicitation").map(|forms| forms.canonical().as_str().to_owned()).map(|forms| {
-                if forms.len() <= 256 { forms } else { "{}".to_owned() }
-            }),
+            elicitation: declared("elicitation")
+                .map(|forms| forms.canonical().as_str().to_owned())
+                .map(|forms| if forms.len() <= 256 { forms } else { "{}".to_owned() }),
             roots: declared("roots").is_some(),
         };
         let expires = clock::now().saturating_add(SESSION_LASTS).unwrap_or_default();

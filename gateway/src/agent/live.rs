@@ -32,6 +32,7 @@ pub struct Live {
 }
 
 /// What happens next to a call on its way.
+#[expect(clippy::large_enum_variant, reason = "taken apart where it is made; never stored")]
 pub enum Next {
     /// Its agent hears something.
     Heard(Heard),
@@ -117,7 +118,12 @@ const MOST: usize = 1_024;
 impl Parked {
     /// Keeps a call until its agent comes back; `None` if too many wait already, which cancels it.
     #[must_use]
-    pub fn park(&self, agent: &AgentId, mut live: Live, reply: oneshot::Sender<Result<Value, Value>>) -> Option<String> {
+    pub fn park(
+        &self,
+        agent: &AgentId,
+        mut live: Live,
+        reply: oneshot::Sender<Result<Value, Value>>,
+    ) -> Option<String> {
         let now = clock::now();
         let until = now.saturating_add(PARKED).unwrap_or(now);
         let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -43,7 +43,11 @@ pub fn table() -> Result<Methods, RegisterMethodError> {
     add(&mut module, "tools/list", |on, asked| async move { Ok(on.list(&asked, Listing::Tools).await) })?;
     add(&mut module, "prompts/list", |on, asked| async move { Ok(on.list(&asked, Listing::Prompts).await) })?;
     add(&mut module, "resources/list", |on, asked| async move { Ok(on.list(&asked, Listing::Resources).await) })?;
-    add(&mut module, "resources/templates/list", |on, asked| async move { Ok(on.list(&asked, Listing::Templates).await) })?;
+    add(
+        &mut module,
+        "resources/templates/list",
+        |on, asked| async move { Ok(on.list(&asked, Listing::Templates).await) },
+    )?;
     add(&mut module, "server/discover", |on, asked| async move { Ok(on.discover(&asked)) })?;
     add(&mut module, "subscriptions/listen", |on, asked| async move { on.listen(&asked).await })?;
     add(&mut module, "tasks/get", |on, asked| async move { on.get_task(&asked).await })?;
@@ -57,7 +61,11 @@ pub fn table() -> Result<Methods, RegisterMethodError> {
     add(&mut module, "ping", |_, _| async { Ok(Object::new().into()) })?;
     add(&mut module, "logging/setLevel", |on, asked| async move { on.set_level(&asked) })?;
     add(&mut module, "resources/subscribe", |on, asked| async move { on.subscribe(&asked).await })?;
-    add(&mut module, "resources/unsubscribe", |_, asked| async move { asked.text("uri").map(|_| Object::new().into()) })?;
+    add(
+        &mut module,
+        "resources/unsubscribe",
+        |_, asked| async move { asked.text("uri").map(|_| Object::new().into()) },
+    )?;
     Ok(module.into())
 }
 
@@ -95,7 +103,9 @@ pub async fn dispatch(agents: Arc<Agents>, asked: Arc<Asked>) -> Reply {
     let message = match (parts.result, parts.error) {
         (Some(result), None) => format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{}}}"#, result.get()),
         (_, Some(error)) => format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{}}}"#, error.get()),
-        (None, None) => RpcError::new(INTERNAL, "the answer could not be written").to_message(Some(&asked.id)).to_string(),
+        (None, None) => {
+            RpcError::new(INTERNAL, "the answer could not be written").to_message(Some(&asked.id)).to_string()
+        }
     };
     Reply { message, code: response.as_error_code() }
 }

@@ -103,10 +103,13 @@ impl<W: AsyncWrite + Unpin + Send + 'static> Bridge<W> {
     async fn line(self: &Arc<Self>, line: Vec<u8>) {
         let message = match Message::parse(&line) {
             Ok(message) => message,
-            Err(refused) => return self.say(&RpcError::from(&refused.error).to_message(refused.id.as_ref()).to_string()).await,
+            Err(refused) => {
+                return self.say(&RpcError::from(&refused.error).to_message(refused.id.as_ref()).to_string()).await;
+            }
         };
         match message {
-            Message::Notification { method, params } if method == "notifications/cancelled" && self.cancelled(&params) => {}
+            Message::Notification { method, params }
+                if method == "notifications/cancelled" && self.cancelled(&params) => {}
             Message::Request(request) => {
                 let cancel = self.closed.child_token();
                 self.running().insert(request.id.value().to_string(), cancel.clone());
@@ -185,7 +188,8 @@ impl<W: AsyncWrite + Unpin + Send + 'static> Bridge<W> {
 
     async fn pass(&self, response: Response<Incoming>, request: Option<&Asked>) {
         let (head, mut body) = response.into_parts();
-        let streamed = head.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+        let streamed =
+            head.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
         if !streamed {
             match (body.collect().await, request) {
                 (Ok(body), Some(request)) => self.whole(&head.headers, request, &body.to_bytes()).await,
@@ -224,7 +228,10 @@ impl<W: AsyncWrite + Unpin + Send + 'static> Bridge<W> {
                 self.say(&answer.to_string()).await;
             }
             Ok(_) => self.say(text).await,
-            Err(_) => self.say(&RpcError::new(INVALID_REQUEST, "the gateway gave no answer").to_message(Some(&request.id)).to_string()).await,
+            Err(_) => {
+                let error = RpcError::new(INVALID_REQUEST, "the gateway gave no answer");
+                self.say(&error.to_message(Some(&request.id)).to_string()).await;
+            }
         }
     }
 

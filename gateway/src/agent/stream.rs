@@ -114,6 +114,9 @@ impl Body for Answered {
     }
 }
 
+/// The protocol's levels of log messages, lowest first.
+const LEVELS: [&str; 8] = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
+
 /// What a listening stream wants to hear.
 struct Wanted {
     tools: bool,
@@ -176,7 +179,6 @@ impl Agents {
     /// If the level is not one of the protocol's.
     pub fn set_level(&self, asked: &Asked) -> Result<Value, RpcError> {
         let level = asked.text("level")?;
-        const LEVELS: [&str; 8] = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
         if !LEVELS.contains(&level.as_str()) {
             return Err(RpcError::new(INVALID_PARAMS, format!("`params.level` must be one of {}", LEVELS.join(", "))));
         }
@@ -194,8 +196,12 @@ impl Agents {
                 () = asked.origin.voice.closed() => return,
             };
             let (method, params) = match change {
-                Ok(Changed::List(Listing::Tools)) if wanted.tools => ("notifications/tools/list_changed", Object::new()),
-                Ok(Changed::List(Listing::Prompts)) if wanted.prompts => ("notifications/prompts/list_changed", Object::new()),
+                Ok(Changed::List(Listing::Tools)) if wanted.tools => {
+                    ("notifications/tools/list_changed", Object::new())
+                }
+                Ok(Changed::List(Listing::Prompts)) if wanted.prompts => {
+                    ("notifications/prompts/list_changed", Object::new())
+                }
                 Ok(Changed::List(Listing::Resources | Listing::Templates)) if wanted.resources => {
                     ("notifications/resources/list_changed", Object::new())
                 }
@@ -230,12 +236,19 @@ impl Drop for Listening<'_> {
 
 fn acknowledged(asked: &Asked, wanted: &Wanted) -> Object {
     let mut accepted = Object::new();
-    let flags = [("toolsListChanged", wanted.tools), ("promptsListChanged", wanted.prompts), ("resourcesListChanged", wanted.resources)];
+    let flags = [
+        ("toolsListChanged", wanted.tools),
+        ("promptsListChanged", wanted.prompts),
+        ("resourcesListChanged", wanted.resources),
+    ];
     for (key, _) in flags.iter().filter(|(_, wanted)| *wanted) {
         accepted.insert(*key, true);
     }
     if !wanted.uris.is_empty() {
-        accepted.insert("resourceSubscriptions", wanted.uris.iter().map(|uri| Value::from(uri.as_str())).collect::<Vec<_>>());
+        accepted.insert(
+            "resourceSubscriptions",
+            wanted.uris.iter().map(|uri| Value::from(uri.as_str())).collect::<Vec<_>>(),
+        );
     }
     subscription(asked, [("notifications", accepted)].into_iter().collect())
 }
@@ -243,7 +256,8 @@ fn acknowledged(asked: &Asked, wanted: &Wanted) -> Object {
 /// Every message of a modern stream names the request that opened it.
 fn subscription(asked: &Asked, mut params: Object) -> Object {
     if asked.era == sandbox::Era::Modern {
-        let meta = [("io.modelcontextprotocol/subscriptionId", asked.id.value().clone())].into_iter().collect::<Object>();
+        let meta =
+            [("io.modelcontextprotocol/subscriptionId", asked.id.value().clone())].into_iter().collect::<Object>();
         params.insert("_meta", meta);
     }
     params

@@ -112,7 +112,9 @@ impl Agents {
                 result.insert("inputRequests", [(QUESTION, request)].into_iter().collect::<Object>());
             }
             State::Ended(Ok(answer)) => drop(result.insert("result", answer.clone())),
-            State::Ended(Err(error)) => drop(result.insert("error", error.to_message(None).get("error").cloned().unwrap_or_default())),
+            State::Ended(Err(error)) => {
+                result.insert("error", error.to_message(None).get("error").cloned().unwrap_or_default());
+            }
         }
         Ok(answer::result_for(result.into(), asked.era))
     }
@@ -160,7 +162,8 @@ impl Agents {
         if let Some(task) = self.tasks.get(&id, &asked.origin.agent) {
             return Ok((id, task));
         }
-        let hold = self.calls.holds.stored(&id).filter(|hold| *hold.agent() == asked.origin.agent).ok_or_else(unknown)?;
+        let hold =
+            self.calls.holds.stored(&id).filter(|hold| *hold.agent() == asked.origin.agent).ok_or_else(unknown)?;
         let task = self.revive(asked, &hold).await;
         Ok((id, task))
     }
@@ -170,11 +173,18 @@ impl Agents {
         let ended = |text: &str| {
             let state = State::Ended(answer::lost(text, hold.method(), asked.era));
             let now = Mutex::new(Now { since: clock::now(), state });
-            Arc::new(Task { agent: hold.agent().clone(), created: hold.opened(), cancel: CancellationToken::new(), now })
+            Arc::new(Task {
+                agent: hold.agent().clone(),
+                created: hold.opened(),
+                cancel: CancellationToken::new(),
+                now,
+            })
         };
         let task = match hold.state() {
             HoldState::Pending | HoldState::Approved => match self.stored_call(hold).await {
-                Some(call) => self.follow(hold.agent().clone(), asked.era, self.start(call, terms(asked, None), false), hold),
+                Some(call) => {
+                    self.follow(hold.agent().clone(), asked.era, self.start(call, terms(asked, None), false), hold)
+                }
                 None => ended("the call is not offered any more as it was when it was held; nothing ran"),
             },
             HoldState::Denied { reason, .. } => ended(&format!("an operator denied the call: {reason}")),

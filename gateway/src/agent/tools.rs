@@ -62,7 +62,7 @@ const LAST_ROUND: u8 = 9;
 const QUESTION: &str = "question";
 
 /// How long a call may take, whatever its server's own limit is.
-const LONGEST: Duration = Duration::from_secs(3_600);
+const LONGEST: Duration = Duration::from_hours(1);
 
 impl Agents {
     /// `tools/call`
@@ -185,7 +185,7 @@ impl Agents {
                 next = live.next() => next,
                 () = tokio::time::sleep_until(until.unwrap_or(wake).min(wake)), if live.hold.is_some() => {
                     ticks += 1;
-                    self.tick(asked, ticks);
+                    tick(asked, ticks);
                     if until.is_some_and(|until| until <= Instant::now()) {
                         live.leave();
                         until = None;
@@ -194,7 +194,9 @@ impl Agents {
                 }
             };
             match next {
-                Next::Heard(Heard::Held(hold)) if asked.follows_tasks() => return Ok(self.make_task(asked, live, &hold)),
+                Next::Heard(Heard::Held(hold)) if asked.follows_tasks() => {
+                    return Ok(self.make_task(asked, live, &hold));
+                }
                 Next::Heard(Heard::Held(hold)) => {
                     until = patience(asked, live.method, &hold).map(|patience| Instant::now() + patience);
                     live.hold = Some(hold.id().clone());
@@ -205,7 +207,9 @@ impl Agents {
                 Next::Heard(Heard::Ask { method, .. }) if !asked.answers(&method) => {}
                 Next::Heard(Heard::Ask { method, params, reply }) => match asked.era {
                     Era::Modern => return self.park(asked, live, &method, params, reply, round),
-                    Era::Legacy(_) => drop(asked.say(self.legacy.question(&asked.origin.agent, &method, params, reply))),
+                    Era::Legacy(_) => {
+                        asked.say(self.legacy.question(&asked.origin.agent, &method, params, reply));
+                    }
                 },
                 Next::End(end) => return self.finish(asked, &live, end, round),
             }
@@ -252,7 +256,14 @@ impl Agents {
     }
 
     /// The state changes with each round, since clients take an unchanged one for a server that is stuck.
-    fn input_required(&self, asked: &Asked, asks: Hash, round: u8, then: Then, mut result: Value) -> Result<Value, RpcError> {
+    fn input_required(
+        &self,
+        asked: &Asked,
+        asks: Hash,
+        round: u8,
+        then: Then,
+        mut result: Value,
+    ) -> Result<Value, RpcError> {
         let state = State { asks, round: round.saturating_add(1), then };
         let expires = clock::now().saturating_add(PARKED).unwrap_or_default();
         let sealed = self.sealer.seal(Purpose::RequestState, &asked.origin.agent, expires, &state).ok_or_else(stale)?;
@@ -268,17 +279,6 @@ impl Agents {
         let state: State =
             self.sealer.open(Purpose::RequestState, &asked.origin.agent, clock::now(), &sealed).ok_or_else(stale)?;
         if state.asks == asks { Ok(Some(state)) } else { Err(stale()) }
-    }
-
-    fn tick(&self, asked: &Asked, ticks: u32) {
-        let Some(token) = &asked.progress_token else { return };
-        // A millionth a tick: progress must grow, and the tool's own shall still be more.
-        let params = [
-            ("progressToken", token.clone()),
-            ("progress", serde_json::Value::from(f64::from(ticks) / 1e6).into()),
-            ("message", "held: waiting for a person to allow this call".into()),
-        ];
-        asked.say(notification("notifications/progress", params.into_iter().collect()));
     }
 
     async fn not_offered(&self, asked: &Asked, name: &str) -> Result<Value, RpcError> {
@@ -317,6 +317,17 @@ fn patience(asked: &Asked, method: Method, hold: &Hold) -> Option<Duration> {
 /// Whether this client sends the same request again by itself when it is told so.
 fn polls(asked: &Asked, method: Method) -> bool {
     asked.era == Era::Modern && method != Method::Complete
+}
+
+fn tick(asked: &Asked, ticks: u32) {
+    let Some(token) = &asked.progress_token else { return };
+    // A millionth a tick: progress must grow, and the tool's own shall still be more.
+    let params = [
+        ("progressToken", token.clone()),
+        ("progress", serde_json::Value::from(f64::from(ticks) / 1e6).into()),
+        ("message", "held: waiting for a person to allow this call".into()),
+    ];
+    asked.say(notification("notifications/progress", params.into_iter().collect()));
 }
 
 fn pass(asked: &Asked, method: &str, params: Value) {
@@ -367,5 +378,8 @@ fn digest(call: &Call) -> Hash {
 }
 
 fn stale() -> RpcError {
-    RpcError::new(INVALID_PARAMS, "`requestState` is not one of ours for this request, or too old; send the request without it")
+    RpcError::new(
+        INVALID_PARAMS,
+        "`requestState` is not one of ours for this request, or too old; send the request without it",
+    )
 }

@@ -34,7 +34,8 @@ const REST: Duration = Duration::from_millis(50);
 /// Listens where the config says, and serves from now on; the endpoint's URL.
 pub(super) async fn listen_tcp(agents: &Arc<Agents>) -> anyhow::Result<String> {
     let listen = &agents.config.listen;
-    let listener = TcpListener::bind(listen.address).await.with_context(|| format!("cannot listen on {}", listen.address))?;
+    let listener =
+        TcpListener::bind(listen.address).await.with_context(|| format!("cannot listen on {}", listen.address))?;
     let bound = listener.local_addr()?;
     let tls = listen.tls.as_ref().map(acceptor).transpose()?;
     let scheme = if tls.is_some() { "https" } else { "http" };

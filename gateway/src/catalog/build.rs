@@ -95,7 +95,8 @@ fn tool(
     let schema = match tool.input_schema() {
         Some(schema) => Schema::compile(schema).map_err(|error| error.to_string()),
         // The specification requires one; a tool without it takes any object.
-        None => Schema::compile(&Value::Object([("type", "object")].into_iter().collect())).map_err(|error| error.to_string()),
+        None => Schema::compile(&Value::Object([("type", "object")].into_iter().collect()))
+            .map_err(|error| error.to_string()),
     };
     if let Err(why) = &schema {
         offer.why = Some(format!("its input schema cannot be used, so every call is refused: {why}"));
@@ -113,7 +114,13 @@ fn renamed(audit: &Audit, definition: &Value, name: &str) -> Value {
     listed
 }
 
-fn collect(audit: &Audit, server: &ServerName, items: &[Value], key: &str, into: &mut BTreeMap<String, (ServerName, Value)>) {
+fn collect(
+    audit: &Audit,
+    server: &ServerName,
+    items: &[Value],
+    key: &str,
+    into: &mut BTreeMap<String, (ServerName, Value)>,
+) {
     for item in items {
         let Some(uri) = item.get(key).and_then(Value::as_str) else { continue };
         // URIs stay as they are; where two servers claim one, the first by name has it, always the same.

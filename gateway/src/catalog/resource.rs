@@ -60,7 +60,11 @@ impl Catalog {
             None => {
                 let prompt = self.fresh(Listing::Prompts).await;
                 let name = text("name")?;
-                let shown_name = prompt.prompts.iter().find(|(_, prompt)| prompt.server.as_str() == stored.server && prompt.name == name)?.0;
+                let shown_name = prompt
+                    .prompts
+                    .iter()
+                    .find(|(_, prompt)| prompt.server.as_str() == stored.server && prompt.name == name)?
+                    .0;
                 self.prompting(shown_name, stored.arguments.get("arguments").cloned()).await
             }
         };
@@ -124,7 +128,8 @@ fn owner_in(shown: &Shown, uri: &str) -> Option<ServerName> {
     }
     let fixed = |template: &str| template.split('{').next().unwrap_or_default().len();
     let matching = shown.templates.iter().filter(|(template, _)| {
-        let (start, end) = (template.split('{').next().unwrap_or_default(), template.rsplit('}').next().unwrap_or_default());
+        let (start, end) =
+            (template.split('{').next().unwrap_or_default(), template.rsplit('}').next().unwrap_or_default());
         uri.len() >= start.len() + end.len() && uri.starts_with(start) && uri.ends_with(end)
     });
     matching.max_by_key(|(template, _)| fixed(template)).map(|(_, (server, _))| server.clone())

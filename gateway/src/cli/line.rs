@@ -130,30 +130,30 @@ impl Line {
         rows.into_iter().next().unwrap_or_default().ours("…")
     }
 
-    /// In rows of at most this many cells; each row after the first begins with `prefix`. Text from outside never wraps
-    /// onto a row of its own, where it could pass for ours.
+    /// In rows of at most this many cells, broken between words where there are some; each row after the first begins with
+    /// `prefix`. Text from outside never wraps onto a row of its own, where it could pass for ours.
     pub(crate) fn wrap(&self, width: usize, prefix: &Self) -> Vec<Self> {
+        let atoms: Vec<Span> = self.0.iter().flat_map(Span::atoms).collect();
+        let mut rest = atoms.as_slice();
         let mut rows = Vec::new();
-        let (mut row, mut used, mut fresh) = (Self::new(), 0, true);
-        for atom in self.0.iter().flat_map(Span::atoms) {
-            let wide = cells(&atom.text);
-            if used + wide > width && !fresh {
-                rows.push(std::mem::replace(&mut row, prefix.clone()));
-                used = prefix.cells();
+        loop {
+            let start = if rows.is_empty() { Self::new() } else { prefix.clone() };
+            let length = fitting(rest, width.saturating_sub(start.cells()));
+            let (row, more) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+            rows.push(row.iter().cloned().fold(start, Self::append));
+            if more.is_empty() {
+                return rows;
             }
-            fresh = false;
-            used += wide;
-            row.append(atom);
+            rest = more;
         }
-        rows.push(row);
-        rows
     }
 
-    fn append(&mut self, span: Span) {
+    fn append(mut self, span: Span) -> Self {
         match self.0.last_mut() {
             Some(last) if last.ink == span.ink && span.ink != Ink::Escape => last.text.push_str(&span.text),
             Some(_) | None => self.0.push(span),
         }
+        self
     }
 
     /// With terminal colours.
@@ -189,6 +189,19 @@ impl Span {
     }
 }
 
+/// How many atoms go into a row of this width: at least one, and up to the last space if that leaves no more than a third
+/// of the row empty.
+fn fitting(atoms: &[Span], width: usize) -> usize {
+    let mut used = 0;
+    let over = atoms.iter().position(|atom| {
+        used += cells(&atom.text);
+        used > width
+    });
+    let Some(over) = over else { return atoms.len() };
+    let space = atoms.iter().take(over).rposition(|atom| atom.text == " ").map(|space| space + 1);
+    space.filter(|words| words * 3 >= over * 2).unwrap_or(over).max(1)
+}
+
 /// Without colours.
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -213,6 +226,13 @@ mod tests {
         let rows = Line::new().ours("to: ").theirs("abcdefghij").wrap(8, &Line::new().ours("┆ "));
         let rows: Vec<String> = rows.iter().map(Line::to_string).collect();
         assert_eq!(rows, ["to: abcd", "┆ efghij"]);
+    }
+
+    #[test]
+    fn rows_break_between_words() {
+        let rows = Line::new().theirs("the call runs once").wrap(12, &Line::new().ours("  "));
+        let rows: Vec<String> = rows.iter().map(Line::to_string).collect();
+        assert_eq!(rows, ["the call ", "  runs once"]);
     }
 
     #[test]

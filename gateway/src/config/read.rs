@@ -18,7 +18,9 @@ pub(super) fn config(path: Option<&Path>, overrides: Overrides) -> Result<Config
     let file = path.unwrap_or(Path::new("portcullis.toml"));
     let text = match path.map(std::fs::read_to_string).transpose() {
         Ok(text) => text.unwrap_or_default(),
-        Err(error) => return Err(vec![problem(Some(file), "portcullis.toml", error.to_string(), "a file that can be read")]),
+        Err(error) => {
+            return Err(vec![problem(Some(file), "portcullis.toml", error.to_string(), "a file that can be read")]);
+        }
     };
     let sheet = Sheet::new(file, &text);
     let (table, errors) = DeTable::parse_recoverable(&text);
@@ -115,7 +117,12 @@ fn reach(sheet: &Sheet<'_>, section: &Section<'_>, at: usize) -> Option<ServerCo
     let mut keys = serde_json::Map::new();
     for key in section.rest() {
         if !ServerKeys::NAMES.contains(&key) {
-            sheet.problem(section.at(key), section.key(key), "an unknown key", format!("one of prefix, vouched, {}, {}", ServerKeys::NAMES.join(", "), Profile::KEYS.join(", ")));
+            sheet.problem(
+                section.at(key),
+                section.key(key),
+                "an unknown key",
+                format!("one of prefix, vouched, {}, {}", ServerKeys::NAMES.join(", "), Profile::KEYS.join(", ")),
+            );
         } else if let Some((value, _)) = section.json(key) {
             keys.insert(key.to_owned(), value);
         }
@@ -126,7 +133,12 @@ fn reach(sheet: &Sheet<'_>, section: &Section<'_>, at: usize) -> Option<ServerCo
         Err(problems) => {
             for problem in problems {
                 let place = problem.key.split('.').next().map_or(0, |key| section.at(key));
-                sheet.problem(if place == 0 { at } else { place }, section.key(&problem.key), problem.found, problem.wanted);
+                sheet.problem(
+                    if place == 0 { at } else { place },
+                    section.key(&problem.key),
+                    problem.found,
+                    problem.wanted,
+                );
             }
             None
         }
@@ -154,7 +166,9 @@ fn profile(sheet: &Sheet<'_>, section: &Section<'_>) -> Profile {
         let one = serde_json::Map::from_iter([(key.to_owned(), value.clone())]);
         match serde_json::from_value::<Profile>(one.into()) {
             Ok(_) => drop(members.insert(key.to_owned(), value)),
-            Err(error) => sheet.problem(at, section.key(key), error.to_string(), "a declaration as the reference shows it"),
+            Err(error) => {
+                sheet.problem(at, section.key(key), error.to_string(), "a declaration as the reference shows it");
+            }
         }
     }
     serde_json::from_value(members.into()).unwrap_or_default()
@@ -217,7 +231,8 @@ fn override_with(mut config: Config, overrides: Overrides, problems: &mut Vec<Pr
             }
             (name_or_error, reach_or_errors) => {
                 let key = format!("--server {name}");
-                problems.extend(name_or_error.err().map(|error| problem(None, &key, error.to_string(), "another name")));
+                problems
+                    .extend(name_or_error.err().map(|error| problem(None, &key, error.to_string(), "another name")));
                 for wrong in reach_or_errors.err().unwrap_or_default() {
                     problems.push(problem(None, &format!("{key} {}", wrong.key), wrong.found, &wrong.wanted));
                 }
@@ -232,7 +247,13 @@ fn override_with(mut config: Config, overrides: Overrides, problems: &mut Vec<Pr
 }
 
 fn problem(file: Option<&Path>, key: &str, found: impl Into<String>, wanted: &str) -> Problem {
-    Problem { file: file.map(Path::to_owned), line: None, key: key.to_owned(), found: found.into(), wanted: wanted.to_owned() }
+    Problem {
+        file: file.map(Path::to_owned),
+        line: None,
+        key: key.to_owned(),
+        found: found.into(),
+        wanted: wanted.to_owned(),
+    }
 }
 
 const ADDRESS: &str = "an address and port like 127.0.0.1:8700";

@@ -22,7 +22,13 @@ impl<'a> Sheet<'a> {
         Self { file, text, problems: RefCell::default() }
     }
 
-    pub(super) fn problem(&self, at: usize, key: impl Into<String>, found: impl Into<String>, wanted: impl Into<String>) {
+    pub(super) fn problem(
+        &self,
+        at: usize,
+        key: impl Into<String>,
+        found: impl Into<String>,
+        wanted: impl Into<String>,
+    ) {
         let line = self.text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
         self.problems.borrow_mut().push(Problem {
             file: Some(self.file.to_owned()),
@@ -82,7 +88,9 @@ impl<'a> Section<'a> {
 
     pub(super) fn strings(&self, key: &str) -> Option<Vec<String>> {
         let (value, at) = self.take(key)?;
-        let items = value.as_array().and_then(|items| items.iter().map(|item| item.get_ref().as_str().map(str::to_owned)).collect());
+        let items = value
+            .as_array()
+            .and_then(|items| items.iter().map(|item| item.get_ref().as_str().map(str::to_owned)).collect());
         self.or_problem(items, key, value, at, "an array of strings")
     }
 
@@ -93,7 +101,8 @@ impl<'a> Section<'a> {
 
     pub(super) fn count<T: TryFrom<i64>>(&self, key: &str, least: i64, most: i64) -> Option<T> {
         let (value, at) = self.take(key)?;
-        let number = integer(value).filter(|number| (least..=most).contains(number)).and_then(|number| T::try_from(number).ok());
+        let number =
+            integer(value).filter(|number| (least..=most).contains(number)).and_then(|number| T::try_from(number).ok());
         self.or_problem(number, key, value, at, &format!("a whole number from {least} to {most}"))
     }
 
@@ -110,7 +119,9 @@ impl<'a> Section<'a> {
 
     /// Where the section stands.
     pub(super) fn at(&self, key: &str) -> usize {
-        self.table.and_then(|table| table.iter().find(|(name, _)| name.get_ref() == key)).map_or(0, |(name, _)| name.span().start)
+        self.table
+            .and_then(|table| table.iter().find(|(name, _)| name.get_ref() == key))
+            .map_or(0, |(name, _)| name.span().start)
     }
 
     /// The whole name of one of its keys.

@@ -50,3 +50,13 @@ fn the_command_line_adds_servers() {
     assert_eq!(problems.len(), 1, "{problems:?}");
     assert!(problems[0].key.starts_with("--server a.b"));
 }
+
+#[test]
+fn the_example_in_the_reference_is_a_config() {
+    let page = include_str!("../../../docs/reference/config.md");
+    let example = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let config = load(example).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    assert_eq!(config.servers.len(), 2);
+    let narrowed = config.profile(&ServerName::parse("files").unwrap(), "write_file");
+    assert_eq!(narrowed.scope().unwrap()[0].as_str(), "/srv/data/drafts");
+}

@@ -228,7 +228,7 @@ impl Operators {
         }
         self.catalog.accept(&asked.name, asked.hash, by).await.map_err(|error| match error {
             AcceptError::Audit(error) => Refused::Unrecorded(error.to_string()),
-            AcceptError::Nothing(_) | _ => nothing_to_accept(&asked.name),
+            AcceptError::Nothing(_) => nothing_to_accept(&asked.name),
         })
     }
 
