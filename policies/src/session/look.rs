@@ -119,7 +119,9 @@ impl Search<'_> {
     /// A short value counts only if all of it was seen.
     fn phrase(&mut self, phrases: &[String]) {
         if phrases.iter().all(|phrase| self.index.find(Fragment::Phrase(phrase)).is_some()) {
-            phrases.iter().for_each(|phrase| self.find(Fragment::Phrase(phrase), How::Part));
+            for phrase in phrases {
+                self.find(Fragment::Phrase(phrase), How::Part);
+            }
         }
     }
 
