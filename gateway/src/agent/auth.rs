@@ -151,7 +151,8 @@ impl Quota {
         let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
         let passed = now.duration_since(bucket.filled).as_secs_f64().max(0.0);
         bucket.tokens = (bucket.tokens + passed * rate).min(rate);
-        bucket.filled = now;
+        // A clock that goes back and comes again must not fill it twice.
+        bucket.filled = bucket.filled.max(now);
         let enough = bucket.tokens >= 1.0;
         bucket.tokens -= f64::from(u8::from(enough));
         enough
@@ -180,9 +181,9 @@ mod tests {
             Quota { places: Arc::new(Semaphore::new(1)), bucket: Mutex::new(Bucket { tokens: 2.0, filled: at(0) }) };
         assert!(quota.take(at(0), 2.0) && quota.take(at(0), 2.0));
         assert!(!quota.take(at(0), 2.0) && !quota.take(at(400), 2.0));
-        assert!(quota.take(at(1_000), 2.0));
-        // A clock that goes back gives nothing.
-        assert!(!quota.take(at(0), 2.0));
+        assert!(quota.take(at(1_000), 2.0) && quota.take(at(1_000), 2.0));
+        // A clock that goes back and comes again gives nothing.
+        assert!(!quota.take(at(0), 2.0) && !quota.take(at(1_000), 2.0));
     }
 
     #[test]
