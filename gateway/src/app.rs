@@ -154,6 +154,7 @@ impl App {
         let calls = Arc::new(Calls {
             policies: Arc::clone(&policies),
             sessions,
+            catalog: Arc::clone(&catalog),
             holds,
             audit: audit.clone(),
             vault: Vault::default(),

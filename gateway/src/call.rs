@@ -10,17 +10,18 @@ use audit::{
 };
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use policies::approval::Step;
+use policies::approval::{Approved, Hold, Step};
 use policies::decision::{Because, Circumstances, Denial, Held, HoldTimes, Permit, Verdict};
-use policies::{Call, HoldId, Object, Value};
+use policies::{Call, HoldId, Object, Reason, Value};
 use sandbox::{Era, Event, Line, Resume, Sandbox};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use vault::{Leases, Vault};
 
 use crate::app::Reloadable;
+use crate::catalog::Catalog;
 use crate::clock;
-use crate::hold::{Holds, Settled};
+use crate::hold::{Holds, Place, Settled};
 use crate::sessions::Sessions;
 
 /// Everything that a call passes through.
@@ -29,6 +30,8 @@ pub struct Calls {
     pub policies: Arc<Reloadable>,
     /// What each agent has read.
     pub sessions: Sessions,
+    /// What is offered, as it was pinned.
+    pub catalog: Arc<Catalog>,
     /// Who is waited for.
     pub holds: Arc<Holds>,
     /// What happened.
@@ -138,10 +141,10 @@ impl Calls {
         let (permit, place) = match self.decide(call) {
             Verdict::Allow(permit) => (permit, None),
             Verdict::Deny(denial) => return self.audit.refuse(denial, clock::now()).await.map(End::Refused),
-            Verdict::Hold(held) => match self.settle(held, &caller).await? {
-                Settled::Run(permit, place) => (permit, place),
-                Settled::Refused(denial) => return self.audit.refuse(denial, clock::now()).await.map(End::Refused),
-                Settled::Open(hold) => return Ok(End::Held(hold)),
+            Verdict::Hold(held) => match self.wait(held, &caller).await? {
+                Waited::Run(permit, place) => (permit, place),
+                Waited::Refused(denial) => return self.audit.refuse(denial, clock::now()).await.map(End::Refused),
+                Waited::Open(hold) => return Ok(End::Held(hold)),
             },
         };
         let approved_by = approval(&permit);
@@ -163,24 +166,43 @@ impl Calls {
         let first_use = self.audit.first_use(&call);
         let session = self.sessions.of(&call);
         let session = session.read().unwrap_or_else(PoisonError::into_inner);
-        let around =
-            Circumstances { session: &session, first_use, anomaly: false, now: clock::now(), hold_for: self.hold_for };
-        self.policies.current().decide(call, &around)
+        let (now, hold_for) = (clock::now(), self.hold_for);
+        let around = Circumstances { session: &session, first_use, anomaly: false, now, hold_for };
+        let policies = self.policies.current();
+        if self.catalog.stands(call.tool()) {
+            return policies.decide(call, &around);
+        }
+        let text = "The tool's definition is not the one that was pinned.".to_owned();
+        Verdict::Deny(policies.reject(call, &around, Reason { id: "changed-definition", text, at: None }))
     }
 
     /// Waits for a person; a call that goes on with input it asked for is covered by the approval it ran under.
-    async fn settle(&self, held: Held, caller: &Caller) -> Result<Settled, AuditError> {
+    async fn wait(&self, held: Held, caller: &Caller) -> Result<Waited, AuditError> {
         let held = match self.go_on(held, caller).await {
-            Ok(Ok(permit)) => return Ok(Settled::Run(permit, None)),
-            Ok(Err(denial)) => return Ok(Settled::Refused(denial)),
+            Ok(Ok(permit)) => return Ok(Waited::Run(permit, None)),
+            Ok(Err(denial)) => return Ok(Waited::Refused(denial)),
             Err(held) => held,
         };
-        self.holds
-            .settle(held, &caller.leave, |hold| {
-                // Who does not hear of the hold still waits for it.
-                caller.hears.try_send(Heard::Held(Box::new(hold.clone()))).ok();
-            })
-            .await
+        // Who does not hear of the hold still waits for it.
+        let opened = |hold: &Hold| drop(caller.hears.try_send(Heard::Held(Box::new(hold.clone()))));
+        Ok(match self.holds.settle(held, &caller.leave, opened).await? {
+            Settled::Approved(held, approved, place) => match self.again(held, &approved) {
+                Ok(permit) => Waited::Run(permit, Some(place)),
+                Err(denial) => Waited::Refused(denial),
+            },
+            Settled::Refused(denial) => Waited::Refused(denial),
+            Settled::Open(hold) => Waited::Open(hold),
+        })
+    }
+
+    /// An approved call is decided again, by what holds now, and must be the approved deed in every bound field.
+    #[expect(clippy::result_large_err, reason = "a denial carries the call on; it is not an error path to be shrunk")]
+    fn again(&self, held: Held, approved: &Approved) -> Result<Permit, Denial> {
+        match self.decide(held.into_call()) {
+            Verdict::Allow(permit) => Ok(permit),
+            Verdict::Deny(denial) => Err(denial),
+            Verdict::Hold(held) => held.release(approved, clock::now()),
+        }
     }
 
     /// `Err` gives a call back that no approval covers: it waits as any other.
@@ -315,6 +337,14 @@ impl Calls {
         }
         Ok(Resume { state, responses: Some(responses.into()) })
     }
+}
+
+/// How waiting for a person ended.
+#[expect(clippy::large_enum_variant, reason = "taken apart where it is made; never stored")]
+enum Waited {
+    Run(Permit, Option<Place>),
+    Refused(Denial),
+    Open(HoldId),
 }
 
 impl Terms {

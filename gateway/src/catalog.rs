@@ -137,6 +137,19 @@ impl Catalog {
         self.fresh(Listing::Tools).await.tools.get(shown_name).cloned()
     }
 
+    /// Whether a tool is still offered as it is here: a definition can change while its call waits.
+    #[must_use]
+    pub fn stands(&self, tool: &Tool) -> bool {
+        let Some(settings) = self.config.servers.get(tool.server()) else { return false };
+        // Requests other than `tools/call` have a definition of the gateway's own.
+        tool.method() != Method::CallTool
+            || self
+                .shown()
+                .tools
+                .get(&format!("{}{}", settings.prefix, tool.name()))
+                .is_some_and(|offered| offered.tool.hash() == tool.hash())
+    }
+
     /// A prompt by the name that agents know, as (server, name there, definition).
     pub async fn prompt(&self, shown_name: &str) -> Option<(ServerName, String, Value)> {
         let find = |shown: &Shown| {

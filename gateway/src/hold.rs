@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use audit::{Audit, AuditError, StepRefused};
-use policies::approval::{Hold, HoldState, Step, quorum};
-use policies::decision::{Denial, Held, NotApproved, Permit};
+use policies::approval::{Approved, Hold, HoldState, Step, quorum};
+use policies::decision::{Denial, Held, NotApproved};
 use policies::{AgentId, Hash, HoldId, OperatorId, Value};
 use thiserror::Error;
 use tokio::sync::{broadcast, watch};
@@ -38,10 +38,10 @@ struct Waiting {
 #[must_use]
 #[expect(clippy::large_enum_variant, reason = "taken apart where it is made; never stored")]
 pub enum Settled {
-    /// It may run. The place is to be kept until the intent is durable: an identical call that arrives meanwhile is a
-    /// second call.
-    Run(Permit, Option<Place>),
-    /// It may not.
+    /// People approved it. The place is to be kept until the intent is durable: an identical call that arrives meanwhile
+    /// is a second call.
+    Approved(Held, Approved, Place),
+    /// It may not run.
     Refused(Denial),
     /// Still open when the one who waited left.
     Open(HoldId),
@@ -117,7 +117,7 @@ impl Holds {
             };
             match state {
                 HoldState::Pending => {}
-                HoldState::Approved => return Ok(release(held, place)),
+                HoldState::Approved => return Ok(approved(held, place)),
                 HoldState::Denied { by, reason } => return Ok(refused(held, NotApproved::Denied { by, reason })),
                 HoldState::Expired => return Ok(refused(held, NotApproved::Expired)),
                 HoldState::Cancelled | HoldState::Consumed { .. } => return Ok(refused(held, NotApproved::Cancelled)),
@@ -296,13 +296,11 @@ impl Waiting {
     }
 }
 
-fn release(held: Held, place: Place) -> Settled {
-    let now = clock::now();
-    let approved = place.0.hold.borrow().approved(now);
-    let Some(approved) = approved else { return refused(held, NotApproved::Expired) };
-    match held.release(&approved, now) {
-        Ok(permit) => Settled::Run(permit, Some(place)),
-        Err(denial) => Settled::Refused(denial),
+fn approved(held: Held, place: Place) -> Settled {
+    let approved = place.0.hold.borrow().approved(clock::now());
+    match approved {
+        Some(approved) => Settled::Approved(held, approved, place),
+        None => refused(held, NotApproved::Expired),
     }
 }
 
