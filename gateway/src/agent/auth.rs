@@ -45,7 +45,8 @@ pub struct Gate {
     audit: Audit,
     limits: AgentLimits,
     quotas: Mutex<HashMap<AgentId, Arc<Quota>>>,
-    failures: Mutex<Failures>,
+    failures: Flood,
+    strangers: Flood,
 }
 
 /// A request whose sender is known and within bounds. Dropping it frees the place.
@@ -79,19 +80,16 @@ struct Bucket {
     filled: Timestamp,
 }
 
-/// Failed authentications are recorded, but a flood of them must not become a flood of disk writes: the first is
-/// written at once, later ones of the same second are counted and written with the next.
+/// What anyone can cause is recorded, but a flood of it must not become a flood of disk writes: the first is written at
+/// once, later ones of the same second are counted and written with the next.
 #[derive(Default)]
-struct Failures {
-    last: Option<Timestamp>,
-    counted: u64,
-}
+struct Flood(Mutex<(Option<Timestamp>, u64)>);
 
 impl Gate {
     /// A gate for the agents that the log knows.
     #[must_use]
     pub fn new(audit: Audit, limits: AgentLimits) -> Self {
-        Self { audit, limits, quotas: Mutex::default(), failures: Mutex::default() }
+        Self { audit, limits, quotas: Mutex::default(), failures: Flood::default(), strangers: Flood::default() }
     }
 
     /// Lets a request in, or says why not.
@@ -111,24 +109,21 @@ impl Gate {
 
     /// Records a failed authentication, joined with those of the same second.
     pub async fn record_failure(&self, peer: &str, rejected: Rejected, now: Timestamp) {
-        let Some(counted) = self.failure(now) else { return };
         let why = if rejected == Rejected::NoToken { "no token" } else { "unknown or expired token" };
-        let reason =
-            if counted > 1 { format!("{why}; {counted} failures since the last record") } else { why.to_owned() };
-        let event = Event::AuthenticationFailed { peer: peer.to_owned(), reason };
-        if let Err(error) = self.audit.note(event, now).await {
-            tracing::error!(%error, "a failed authentication could not be recorded");
-        }
+        let Some(reason) = self.failures.counted(why, now) else { return };
+        self.record(Event::AuthenticationFailed { peer: peer.to_owned(), reason }, now).await;
     }
 
-    fn failure(&self, now: Timestamp) -> Option<u64> {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        failures.counted += 1;
-        if failures.last.is_some_and(|last| now.duration_since(last) < SignedDuration::from_secs(1)) {
-            return None;
+    /// Records a request that names a host or an origin that is not ours, joined with those of the same second.
+    pub async fn record_stranger(&self, peer: &str, rule: &str, now: Timestamp) {
+        let Some(reason) = self.strangers.counted(&format!("from {peer}"), now) else { return };
+        self.record(Event::RequestRefused { agent: None, method: None, rule: rule.to_owned(), reason }, now).await;
+    }
+
+    async fn record(&self, event: Event, now: Timestamp) {
+        if let Err(error) = self.audit.note(event, now).await {
+            tracing::error!(%error, "a refused request could not be recorded");
         }
-        failures.last = Some(now);
-        Some(std::mem::take(&mut failures.counted))
     }
 
     fn quota(&self, agent: &AgentId, now: Timestamp) -> Arc<Quota> {
@@ -142,6 +137,21 @@ impl Gate {
         });
         quotas.insert(agent.clone(), Arc::clone(&quota));
         quota
+    }
+}
+
+impl Flood {
+    /// What to write now, if anything.
+    fn counted(&self, what: &str, now: Timestamp) -> Option<String> {
+        let mut flood = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (last, counted) = &mut *flood;
+        *counted += 1;
+        if last.is_some_and(|last| now.duration_since(last) < SignedDuration::from_secs(1)) {
+            return None;
+        }
+        *last = Some(now);
+        let counted = std::mem::take(counted);
+        Some(if counted > 1 { format!("{what}; {counted} since the last record") } else { what.to_owned() })
     }
 }
 
@@ -184,6 +194,14 @@ mod tests {
         assert!(quota.take(at(1_000), 2.0) && quota.take(at(1_000), 2.0));
         // A clock that goes back and comes again gives nothing.
         assert!(!quota.take(at(0), 2.0) && !quota.take(at(1_000), 2.0));
+    }
+
+    #[test]
+    fn a_flood_is_written_once_a_second_with_its_number() {
+        let flood = Flood::default();
+        assert_eq!(flood.counted("x", at(0)).as_deref(), Some("x"));
+        assert_eq!((1..1_000).find_map(|ms| flood.counted("x", at(ms))), None);
+        assert_eq!(flood.counted("x", at(1_000)).as_deref(), Some("x; 1000 since the last record"));
     }
 
     #[test]

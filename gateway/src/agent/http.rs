@@ -104,7 +104,7 @@ impl Agents {
         if let Some(hosts) = &door.hosts
             && let Err((what, header)) = of_ours(hosts, &head.headers)
         {
-            self.note(door, what).await;
+            self.gate.record_stranger(&door.peer, what, clock::now()).await;
             let next = "set `listen.hosts` or `listen.origins` if it is yours";
             let error =
                 RpcError::new(INVALID_REQUEST, format!("this endpoint does not answer to that `{header}`; {next}"));
@@ -302,18 +302,6 @@ impl Agents {
             method: method.map(|method| method.chars().take(128).collect()),
             rule: rule.to_owned(),
             reason: reason.to_owned(),
-        };
-        if let Err(error) = self.audit.note(event, clock::now()).await {
-            tracing::error!(%error, "a refused request could not be recorded");
-        }
-    }
-
-    async fn note(&self, door: &Door, rule: &str) {
-        let event = Event::RequestRefused {
-            agent: None,
-            method: None,
-            rule: rule.to_owned(),
-            reason: format!("from {}", door.peer),
         };
         if let Err(error) = self.audit.note(event, clock::now()).await {
             tracing::error!(%error, "a refused request could not be recorded");
