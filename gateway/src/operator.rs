@@ -14,6 +14,7 @@ mod find;
 mod peer;
 pub mod refused;
 
+use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -119,7 +120,10 @@ impl Server {
     /// [`BindError`] says what is in the way.
     pub fn bind(state: &Path, operators: Operators) -> Result<Self, BindError> {
         let socket = socket(state);
-        let listener = listen(&socket, !operators.uids.is_empty())?;
+        let listener = listen(&socket)?;
+        if !operators.uids.is_empty() {
+            open_to_all(state, &socket).map_err(|source| BindError::Listen { socket: socket.clone(), source })?;
+        }
         let peers = Peers::new(&operators.uids);
         let (audit, stop) = (operators.audit.clone(), CancellationToken::new());
         let methods = api::methods(operators, stop.clone())?;
@@ -191,9 +195,14 @@ impl Server {
     }
 }
 
-/// Where further users are operators the socket is open to all, and the kernel's word on who connects decides; the state
-/// folder stays closed unless its owner lets them pass.
-fn listen(socket: &Path, shared: bool) -> Result<UnixListener, BindError> {
+/// Where further users are operators, all may reach the socket, and the kernel's word on who connects decides. The state
+/// folder can be passed through, not listed; every other file in it is its owner's alone.
+fn open_to_all(state: &Path, socket: &Path) -> io::Result<()> {
+    std::fs::set_permissions(state, Permissions::from_mode(0o711))?;
+    std::fs::set_permissions(socket, Permissions::from_mode(0o666))
+}
+
+fn listen(socket: &Path) -> Result<UnixListener, BindError> {
     use std::os::unix::ffi::OsStrExt;
     if socket.as_os_str().as_bytes().len() > 107 {
         return Err(BindError::TooLong(socket.to_owned()));
@@ -207,8 +216,7 @@ fn listen(socket: &Path, shared: bool) -> Result<UnixListener, BindError> {
         Ok(()) | Err(_) => {}
     }
     let listener = UnixListener::bind(socket).map_err(failed)?;
-    let mode = if shared { 0o666 } else { 0o600 };
-    std::fs::set_permissions(socket, std::fs::Permissions::from_mode(mode)).map_err(failed)?;
+    std::fs::set_permissions(socket, Permissions::from_mode(0o600)).map_err(failed)?;
     Ok(listener)
 }
 
@@ -248,3 +256,6 @@ fn forbidden() -> HttpResponse {
     *response.status_mut() = http::StatusCode::FORBIDDEN;
     response
 }
+
+#[cfg(test)]
+mod tests;

@@ -73,7 +73,7 @@ impl ExplainCommand {
                 Ok(explanation) => out.lines(&lines(number, &explanation))?,
                 Err(error) => {
                     failed = true;
-                    let told = format!("{:#}", anyhow::Error::from(error));
+                    let told = told(&anyhow::Error::from(error));
                     if global.json {
                         // A line for every row: whoever reads them counts along.
                         print::json(&serde_json::json!({ "error": told }))?;
@@ -84,6 +84,15 @@ impl ExplainCommand {
         }
         Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
+}
+
+/// The error with its causes; what a cause only says again is left out.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told.as_str() {
+        "" => cause,
+        said if said.ends_with(&cause) => told,
+        said => format!("{said}: {cause}"),
+    })
 }
 
 fn open(calls: &Path) -> anyhow::Result<Box<dyn BufRead>> {

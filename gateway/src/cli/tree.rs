@@ -68,7 +68,7 @@ impl Tree<'_> {
             self.put(name.then(self.note(pointer)), depth, drawn);
             self.members(object, pointer, depth + 1, drawn);
         } else if let Some(items) = items(value) {
-            let count = format!("{} items", items.len());
+            let count = if items.len() == 1 { "1 item".to_owned() } else { format!("{} items", items.len()) };
             self.put(name.inked(Ink::Faint, count).then(self.note(pointer)), depth, drawn);
             self.items(items, pointer, depth + 1, drawn);
         } else {

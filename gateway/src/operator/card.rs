@@ -255,11 +255,11 @@ fn next(hold: &Hold) -> String {
             )
         }
         HoldState::Approved => {
-            format!("approved; it runs once, as soon as agent {agent} waits for it, or lapses when its time is over")
+            format!("it runs once, as soon as agent {agent} waits for it, or lapses when its time is over")
         }
-        HoldState::Denied { by, .. } => format!("denied by {by}; the agent was told why, and nothing ran"),
+        HoldState::Denied { by, .. } => format!("{by} denied it; the agent is told why, and nothing ran"),
         HoldState::Expired => "nobody answered or collected it in time; nothing ran".to_owned(),
-        HoldState::Cancelled => "withdrawn; nothing ran".to_owned(),
+        HoldState::Cancelled => "it was withdrawn; nothing ran".to_owned(),
         HoldState::Consumed { by } => {
             format!("the approval was used by {by}; `portcullis log show {by}` has the outcome")
         }

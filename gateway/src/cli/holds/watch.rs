@@ -128,7 +128,11 @@ impl Watch<'_> {
             };
             let tasks = match woken {
                 Woken::End => return Ok(()),
-                Woken::Tick => Vec::new(),
+                Woken::Tick => {
+                    // The window may have another size.
+                    self.out = Out::stdout();
+                    Vec::new()
+                }
                 Woken::Keys(keys) => self.desk.press(&keys, self.out.height(), clock::now()),
                 Woken::Event(Some(event)) => self.desk.hear(event),
                 Woken::Event(None) => {
