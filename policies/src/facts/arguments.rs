@@ -40,6 +40,10 @@ pub(super) struct Arguments<'a> {
     pub(super) flags: Vec<(Effect, &'static str, String)>,
     pub(super) has_body: bool,
     pub(super) empty_filter: bool,
+    /// Whether what is read is saved to a path that the arguments name.
+    pub(super) saves: bool,
+    /// Whether a way of paying is named.
+    pub(super) pays: bool,
     pointer: String,
     values: usize,
 }
@@ -66,6 +70,8 @@ impl<'a> Arguments<'a> {
             flags: Vec::new(),
             has_body: false,
             empty_filter: false,
+            saves: false,
+            pays: false,
             pointer: String::new(),
             values: 0,
         };
@@ -125,6 +131,7 @@ impl<'a> Arguments<'a> {
             _ => {}
         }
         let key = Key::of(name, self.tool);
+        self.pays |= key.says(&["payment", "payments", "cvv", "pan"]);
         self.remote |= key.says(&["owner", "repo", "repository", "bucket", "project", "sheet", "spreadsheet"]) && !key.says(&["path"]);
         if outer.role == Role::Header || (outer.role == Role::Attachment && key.role == Role::Content) {
             return Key { role: outer.role, ..key };
@@ -244,6 +251,9 @@ impl<'a> Arguments<'a> {
         self.injection(text, true);
         self.target();
         let place = Place::of(text);
+        let output = self.pointer.rsplit('/').next().is_some_and(|name| words(name).iter().any(|word| matches!(word.as_str(), "output" | "dest" | "destination" | "save" | "out" | "to" | "download")));
+        let exports = self.tool.words.iter().any(|word| matches!(word.as_str(), "download" | "export" | "save" | "screenshot" | "pdf" | "dump" | "backup" | "capture"));
+        self.saves |= self.tool.verb == Verb::Read && (output || exports) && text.contains(['/', '\\']);
         let root = self.pointer.rsplit('/').next().is_some_and(|name| words(name).iter().any(|word| matches!(word.as_str(), "repo" | "cwd" | "root" | "workdir" | "workspace" | "base")));
         if root && place.absolute && self.base.is_none() {
             self.base = Some(place.path.clone());
@@ -369,7 +379,7 @@ impl<'a> Arguments<'a> {
                 None => return,
             }
         }
-        let program = self.tool.words.iter().chain(&self.tool.server_words).find(|word| super::lexicon::word(word).is_some_and(|found| found.things & t::CLI != 0));
+        let program = self.program();
         let starts = |name: &str| text.trim_start().strip_prefix(name).is_some_and(|rest| rest.starts_with(' ') || rest.is_empty());
         let line = match program {
             Some(program) if !starts(program) && !starts("sudo") => format!("{program} {text}"),
@@ -377,6 +387,16 @@ impl<'a> Arguments<'a> {
             _ => text.to_owned(),
         };
         self.shell_found(Shell::of(&line));
+    }
+
+    /// The program whose command line a tool takes: `kubectl` of a tool `kubectl`, `aws` of `call_aws`, or of the server
+    /// `aws` where the tool only runs.
+    fn program(&self) -> Option<&'a str> {
+        let cli = |token: &&'a String| word(token).is_some_and(|found| found.things & t::CLI != 0);
+        let runs = |token: &String| matches!(token.as_str(), "run" | "execute" | "exec" | "command" | "cmd" | "cli" | "call" | "raw" | "generic");
+        let tool = self.tool;
+        let server = tool.words.iter().all(runs).then(|| tool.server_words.iter().find(cli)).flatten();
+        tool.words.iter().find(cli).or(server).map(String::as_str)
     }
 
     fn shell_found(&mut self, shell: Shell) {
@@ -392,8 +412,7 @@ impl<'a> Arguments<'a> {
         for path in shell.written {
             self.written.push((path, self.pointer.clone()));
         }
-        let cli = self.tool.words.iter().chain(&self.tool.server_words).any(|word| super::lexicon::word(word).is_some_and(|found| found.things & t::CLI != 0));
-        if shell.facts.parsed && !cli {
+        if shell.facts.parsed && self.program().is_none() {
             self.find(Effect::RunsLooks, "the command runs programs that are known".to_owned());
         }
         self.settle(Verb::Read);
@@ -409,7 +428,8 @@ impl<'a> Arguments<'a> {
 
     fn code(&mut self, text: &str) {
         self.target();
-        let sum = text.len() < 256 && text.chars().all(|letter| letter.is_ascii_digit() || " +-*/().,^%e".contains(letter));
+        let formula = matches!(self.pointer.rsplit('/').next(), Some("expression" | "formula" | "expr" | "equation"));
+        let sum = formula && text.len() < 256 && text.chars().all(|letter| letter.is_ascii_digit() || " +-*/().,^%e".contains(letter));
         let math = self.tool.about & t::MATH != 0 || self.tool.verb == Verb::Read;
         if sum && self.tool.verb != Verb::Unknown || (math && self.tool.verb == Verb::Read && text.len() < 256 && is_formula(text)) {
             return self.settle(Verb::Read);
@@ -525,7 +545,21 @@ impl<'a> Arguments<'a> {
         self.find(effect, format!("acts on `{}`", shown(text)));
     }
 
+    /// `set_config(key: blockedCommands)` changes what the tool may do.
+    fn setting(&mut self, text: &str) {
+        let sets = self.tool.words.iter().any(|word| matches!(word.as_str(), "config" | "setting" | "settings" | "configuration" | "option" | "preferences"));
+        if sets && text.len() < 128 && self.tool.verb > Verb::Read {
+            let guards = ["blocked", "allowed", "allow", "deny", "policy", "policies", "sandbox", "permission", "permissions", "approval", "approvals", "security", "auth", "trusted", "guardrails", "allowlist"];
+            if words(text).iter().any(|word| guards.contains(&word.as_str())) {
+                self.find(Effect::ChangesPolicy, format!("changes the safeguard `{}`", shown(text)));
+            }
+        }
+    }
+
     fn content(&mut self, key: &Key, text: &str) {
+        if key.says(&["key", "name", "setting", "option"]) {
+            self.setting(text);
+        }
         if key.says(&["body", "content", "data", "payload", "text", "message", "json", "form"]) && !text.is_empty() {
             self.has_body = true;
         }

@@ -47,6 +47,9 @@ impl Conclusion<'_> {
         if request && settled.is_none() && self.tool.deferring && matches!(self.verb, Verb::Unknown) {
             self.verb = if self.found.has_body { Verb::Send } else { Verb::Read };
         }
+        if self.found.saves && self.verb == Verb::Read {
+            self.verb = Verb::Write;
+        }
         if self.tool.words.iter().any(|word| word == "many" || word == "all") && self.found.empty_filter && self.verb == Verb::Write {
             self.add(Effect::Overwrites, "the filter is empty: it changes everything".to_owned(), None);
         }
@@ -119,6 +122,7 @@ impl Conclusion<'_> {
                 self.add(Effect::PathTraversal, format!("`{}` {why}", shown(&place.path)), Some(&at));
             }
             let holding = Holding::of(&place.path);
+            let sent = sent || matches!(self.verb, Verb::Send | Verb::Invite | Verb::Grant);
             if writes && !sent {
                 self.power(&place.path, &at);
             } else {
@@ -196,6 +200,13 @@ impl Conclusion<'_> {
     fn money(&mut self) {
         let money = std::mem::take(&mut self.found.money);
         let unsaid = matches!(self.verb, Verb::Unknown | Verb::Send | Verb::Write | Verb::Operate | Verb::Execute);
+        let books = self.found.pays && self.tool.words.iter().any(|word| matches!(word.as_str(), "book" | "order" | "reserve" | "reservation" | "purchase" | "flight" | "exchange"));
+        // A message has no amount; what is sent with one is worth something.
+        let worth = self.verb == Verb::Send && money.amount.is_some() && self.tool.things & t::BILL == 0;
+        if unsaid && (worth || (books && self.verb > Verb::Read)) {
+            self.add(Effect::MovesMoney, "it commits to pay".to_owned(), None);
+            self.verb = Verb::Pay;
+        }
         if unsaid && money.amount.is_some() && (money.payee.is_some() || (money.currency.is_some() && !self.facts.recipients.is_empty())) && self.tool.things & t::BILL == 0 {
             self.add(Effect::MovesMoney, "an amount and somebody to get it".to_owned(), None);
             self.verb = Verb::Pay;

@@ -131,13 +131,13 @@ const VERBS: &[(Does, bool, &str)] = &[
          glob scan monitor watch wait poll explore discover lint parse translate calculate calc compute convert \
          echo think reason sum subtract multiply divide roll hash encode decode render sample suggest recommend detect \
          classify measure recall locate identify extract scrape crawl screenshot scroll observe geocode \
-         dump enumerate whoami pwd tree dig whois traceroute nslookup obtain ask tell autocomplete rank \
+         dump enumerate whoami pwd tree dig whois traceroute nslookup obtain ask tell autocomplete rank hget hgetall hmget hkeys hvals hlen hexists smembers sismember scard zrange zscore zcard llen lrange lindex mget ttl strlen getrange xrange xlen dbsize \
          normalize normalise tokenize sort aggregate simulate predict interpret debug introspect recommend \
          paginate iterate visualize visualise plot transcribe ocr caption embed rerank similarity \
          research crawl spider reflect brainstorm solve divide modulo sqrt factorial round floor ceil \
          leer obtener buscar listar lire obtenir chercher lister lesen suchen anzeigen auflisten mostrar consultar ver \
          afficher abrufen holen cercare leggere elencare ler ask enumerate trace blame head describe cat sleep poll \
-         lookup query_only whatis retrieves fetches lists returns"
+         lookup query_only whatis"
     ),
     (
         Does::Read,
@@ -166,7 +166,7 @@ const VERBS: &[(Does, bool, &str)] = &[
     ),
     (Does::Interact, false, "key mouse keyboard"),
     (Does::Log, true, "remember memorize memorise note jot capture_insight memo"),
-    (Does::Log, false, "log record track bookmark star favorite favourite"),
+    (Does::Log, false, "draft log record track bookmark star favorite favourite"),
     (Does::Turn, true, "toggle dim brighten mute unmute skip shuffle"),
     (Does::Turn, false, "turn play pause volume next previous resume light lights"),
     (Does::Switch, true, "switch"),
@@ -280,7 +280,7 @@ const THINGS: &[(u64, &str)] = &[
     (t::PRIVATE, "calendar gcal"),
     (t::MAIL | t::PRIVATE, "email emails mail mails inbox gmail outlook mailbox imap smtp newsletter sendgrid mailgun protonmail"),
     (t::LABEL, "label labels folder folders filter_label flag flags category categories tag tags"),
-    (t::CHAT, "message messages chat chats thread threads conversation conversations replies reply dm dms history_messages mentions"),
+    (t::CHAT, "slack discord mattermost rocketchat zulip matrix irc message messages chat chats thread threads conversation conversations replies reply dm dms history_messages mentions"),
     (t::DIRECT | t::PRIVATE, "dm dms sms imessage whatsapp telegram inbox direct voicemail mms wechat messenger imessages"),
     (t::NAMES, "channel channels workspace workspaces team teams board boards sprint sprints milestone milestones project projects \
         space spaces statuses transitions priorities fields types branch branches tags tag organizations org orgs roles \
@@ -303,7 +303,7 @@ const THINGS: &[(u64, &str)] = &[
         "web webpage webpages url urls site website websites internet html news feed feeds rss article articles google bing \
          duckduckgo ddg brave tavily exa kagi serper perplexity serp wikipedia youtube reddit hackernews hn arxiv podcast blog blogs tweet \
          tweets timeline scrape crawl firecrawl fetch browse browser puppeteer playwright selenium chrome bluesky mastodon \
-         twitter x instagram facebook linkedin tiktok post posts subreddit transcript transcripts page navigate pubmed searxng \
+         twitter instagram facebook linkedin tiktok post posts subreddit transcript transcripts page navigate pubmed searxng \
          library context7 deepwiki review reviews rating ratings craigslist ebay headlines trends videos video selector dom"
     ),
     (t::MEDIA, "music song songs track tracks playback media video volume speaker spotify tv playlist queue album podcast sonos player"),
@@ -346,7 +346,7 @@ const THINGS: &[(u64, &str)] = &[
     (t::KEY, "key keys token tokens certificate certificates cert certs keypair keypairs pat"),
     (
         t::IDENTITY,
-        "password passwords credential credentials secret secrets user users account accounts identity identities mfa 2fa tfa otp totp apikey \
+        "password passwords credential credentials secret secrets apikeys user users account accounts identity identities mfa 2fa tfa otp totp apikey \
          sshkey passkey passkeys webauthn login session_token service_account serviceaccount principal principals username oauth sso saml \
          keypair keypairs certificate certificates pat passphrase"
     ),
@@ -382,7 +382,7 @@ const THINGS: &[(u64, &str)] = &[
     (t::REPO, "git repo repository repositories branch branches commit commits github gitlab bitbucket gitea worktree"),
     (t::CRYPTO, "crypto token tokens eth btc bitcoin ethereum solana wallet nft nfts coin coins blockchain defi coinbase binance coingecko chain evm usdc web3 onchain price balance dex"),
     (t::EXTENSION, "extension extensions plugin plugins module package packages dependency dependencies"),
-    (t::TRIP, "flight flights ticket tickets hotel room trip train tour car cruise travel rental airbnb"),
+    (t::TRIP, "flight flights ticket tickets hotel room trip train tour car cruise travel rental airbnb reservation reservations"),
     (t::CACHE, "cache console screen history_buffer breakpoints logs highlights context selection cart notifications notification thoughts"),
     (t::GENERIC, "action operation tool tools method actions api request http endpoint"),
     (t::CLI, "kubectl aws gcloud az gh git docker helm terraform npm psql gsutil heroku flyctl vercel oc podman eksctl doctl"),

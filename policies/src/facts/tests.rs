@@ -47,3 +47,9 @@ fn the_corpus_of_common_calls_is_judged_as_people_did() {
     let wrong = wrong(include_str!("../../tests/corpus/common.jsonl"));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+#[test]
+fn the_held_out_corpus_is_judged_as_people_did() {
+    let wrong = wrong(include_str!("../../tests/corpus/held-out.jsonl"));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -194,6 +194,12 @@ impl ToolFacts {
         if own & t::MARKET != 0 && !says(&["account", "accounts", "wallet", "portfolio", "balance", "balances", "iban"]) {
             return false;
         }
+        // Cards of a board and accounts of a cloud are nobody's money.
+        let things = self.words.iter().filter(|token| !matches!(token.as_str(), "card" | "cards" | "account" | "accounts"));
+        let money_only = own & t::FINANCE != 0 && things.filter_map(|token| word(token)).all(|found| found.things & (t::PRIVATE | t::FINANCE) == 0);
+        if money_only && (server & (t::TRACKER | t::CLOUD) != 0 || says(&["storage", "board", "list"])) {
+            return false;
+        }
         let key = own & t::KEY != 0
             && (says(&["api", "access", "ssh", "secret", "private", "auth", "deploy", "refresh", "bearer", "personal", "session"])
                 || server & t::SECRET != 0);

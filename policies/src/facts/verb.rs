@@ -107,7 +107,7 @@ impl Object<'_> {
             Does::Visit => plain(Verb::Read),
             Does::Generate => plain(if self.key() { Verb::Identity } else { Verb::Read }),
             Does::Interact => plain(if self.says(&["press", "release"]) { Verb::Operate } else { Verb::Interact }),
-            Does::Log => plain(Verb::Keep),
+            Does::Log => plain(self.log()),
             Does::Turn => plain(if self.is(t::GUARD) || self.is(t::MACHINE) { Verb::Operate } else { Verb::Keep }),
             Does::Switch => plain(self.switch()),
             Does::Write => plain(self.write()),
@@ -124,8 +124,8 @@ impl Object<'_> {
             Does::Sign => plain(if self.around(t::CRYPTO | t::PAYMENT) { Verb::Pay } else { Verb::Identity }),
             Does::Schedule => plain(self.schedule()),
             Does::Book => plain(if self.sure || !self.is(t::TRIP) { Verb::Send } else { Verb::Pay }),
-            Does::Operate => plain(self.operate()),
-            Does::Send => plain(self.send()),
+            Does::Operate => self.defers(self.operate()),
+            Does::Send => self.defers(self.send()),
             Does::Invite => plain(Verb::Invite),
             Does::Grant => plain(if self.is(t::POLICY) { Verb::Govern } else { Verb::Grant }),
             Does::Remove => plain(self.remove()),
@@ -184,6 +184,18 @@ impl Object<'_> {
         Reading { verb: Verb::Execute, deferring: !self.around(t::BROWSER) && self.head() != "install" }
     }
 
+    /// What runs a command line does what the line says.
+    fn defers(&self, verb: Verb) -> Reading {
+        Reading { verb, deferring: verb == Verb::Execute }
+    }
+
+    /// `git_log` and `track_package` look; `log_workout` writes down.
+    fn log(&self) -> Verb {
+        let looks = (self.head() == "log" && self.around(t::REPO))
+            || (self.head() == "track" && self.says(&["package", "shipment", "flight", "order", "parcel", "delivery", "status"]));
+        if looks { Verb::Read } else { Verb::Keep }
+    }
+
     fn switch(&self) -> Verb {
         if !self.sure && self.is(t::TOOLING) {
             return Verb::Unknown;
@@ -193,7 +205,7 @@ impl Object<'_> {
 
     /// An API key, an access token, a key pair: not the key of a map.
     fn key(&self) -> bool {
-        self.says(&["keypair", "keypairs", "certificate", "cert", "certificates", "pat", "apikey", "sshkey", "credential", "credentials", "passkey"])
+        self.says(&["keypair", "keypairs", "certificate", "cert", "certificates", "pat", "apikey", "apikeys", "sshkey", "credential", "credentials", "passkey"])
             || (self.is(t::KEY)
                 && (self.says(&[
                     "api", "access", "ssh", "deploy", "signing", "encryption", "secret", "private", "public", "gpg", "service", "auth",
@@ -280,6 +292,8 @@ impl Object<'_> {
             Verb::Delete
         } else if self.is(t::PAYMENT) {
             Verb::Pay
+        } else if self.is(t::CACHE | t::OWN | t::TASK) {
+            Verb::Keep
         } else if self.is(t::VIEW) || self.server & t::BROWSER != 0 {
             Verb::Read
         } else if self.is(t::TRACKER) {
@@ -391,7 +405,11 @@ impl Object<'_> {
         if self.says(&["ownership", "owner"]) {
             return Verb::Identity;
         }
-        let call = matches!(self.head(), "transfer") && self.is(t::FILE | t::TRACKER | t::CHAT) && !self.is(t::PAYMENT);
+        if self.head() == "transfer" && self.is(t::REPO) {
+            return Verb::Identity;
+        }
+        let handed = self.head() == "transfer" && self.says(&["human", "agent", "agents", "call", "support", "representative", "department", "operator"]);
+        let call = handed || matches!(self.head(), "transfer") && self.is(t::FILE | t::TRACKER | t::CHAT) && !self.is(t::PAYMENT);
         let sorting = matches!(self.head(), "order" | "short" | "long" | "tip" | "swap" | "mint" | "bridge" | "burn" | "wire" | "spend" | "fund")
             && !self.around(t::FINANCE | t::LEDGER | t::CRYPTO | t::PAYMENT | t::TRIP)
             && self.tokens.len() > 1

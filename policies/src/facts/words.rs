@@ -12,8 +12,7 @@ pub(super) fn words(name: &str) -> Vec<String> {
     while let Some(letter) = letters.next() {
         let next = letters.peek().copied().unwrap_or(' ');
         let hump = letter.is_uppercase() && (before.is_lowercase() || (before.is_uppercase() && next.is_lowercase()));
-        let digits = letter.is_ascii_digit() != before.is_ascii_digit() && before.is_alphanumeric();
-        if !letter.is_alphanumeric() || hump || digits {
+        if !letter.is_alphanumeric() || hump {
             push(&mut words, &mut current);
         }
         if letter.is_alphanumeric() {
@@ -28,6 +27,9 @@ pub(super) fn words(name: &str) -> Vec<String> {
 fn push(words: &mut Vec<String>, current: &mut String) {
     if !current.is_empty() {
         let whole = std::mem::take(current);
+        // `s3` and `2fa` are words; the `2` of `response2` is not.
+        let bare = whole.trim_matches(|letter: char| letter.is_ascii_digit());
+        let whole = if bare.is_empty() || word(&whole).is_some() { whole } else { bare.to_owned() };
         match split(&whole) {
             Some((one, two)) => words.extend([one.to_owned(), two.to_owned()]),
             None => words.push(whole),
@@ -94,6 +96,11 @@ const PAIRS: &[(&str, &str, &str)] = &[
     ("smart", "home", "homeassistant"),
     ("home", "assistant", "homeassistant"),
     ("e", "mail", "email"),
+    ("two", "factor", "2fa"),
+    ("multi", "factor", "mfa"),
+    ("api", "key", "apikey"),
+    ("api", "keys", "apikeys"),
+    ("ssh", "key", "sshkey"),
     ("web", "hook", "webhook"),
     ("web", "hooks", "webhooks"),
     ("fire", "wall", "firewall"),
@@ -163,6 +170,10 @@ pub(super) fn opening(description: &str) -> Vec<String> {
 
 /// `deletes` and `deleting` as `delete`.
 fn base(given: &str) -> String {
+    // `Returns the weather` gives; as a tool's name, `return_order` sends back.
+    if matches!(given, "returns" | "return" | "gives" | "outputs" | "displays" | "returning") {
+        return "get".to_owned();
+    }
     if word(given).is_some_and(|found| found.does.is_some()) {
         return given.to_owned();
     }
@@ -213,7 +224,7 @@ mod tests {
         for name in ["mergePullRequest", "merge-pull-request", "MERGE_PULL_REQUEST", "merge.pull.request", "MergePullRequest"] {
             assert_eq!(words(name), ["merge", "pullrequest"], "{name}");
         }
-        assert_eq!(words("getHTTPResponse2"), ["get", "http", "response", "2"]);
+        assert_eq!(words("getHTTPResponse2"), ["get", "http", "response"]);
         assert_eq!(words("readfile"), ["read", "file"]);
         assert_eq!(words(""), Vec::<String>::new());
     }

@@ -278,7 +278,7 @@ const LOOKS: &[&str] = &[
     "getent", "nm", "objdump", "ldd", "size", "clear", "tput", "stty", "umask", "ulimit", "alias", "declare", "typeset", "mapfile", "printf", "numfmt", "factor", "tsort", "shuf", "expand", "fmt", "pr", "look", "zless", "xmllint",
     "csvlook", "csvstat", "identify", "exiftool", "ffprobe", "mediainfo", "pdfinfo", "pdftotext", "ipcs", "pstree", "lsb_release", "node_version", "sum", "b2sum", "mount", "sysctl", "date", "route", "arp",
 ];
-const SECRETS: &[&str] = &["printenv", "env", "history", "security", "secret-tool", "pass", "op", "bw", "lpass", "ssh-add", "gpg", "vault", "sops", "age", "keyctl", "get-credential", "cmdkey", "getfacl_secrets"];
+const SECRETS: &[&str] = &["printenv", "history", "security", "secret-tool", "pass", "op", "bw", "lpass", "ssh-add", "gpg", "vault", "sops", "age", "keyctl", "get-credential", "cmdkey", "getfacl_secrets"];
 const WRAPS: &[&str] = &["nohup", "time", "nice", "ionice", "timeout", "xargs", "command", "builtin", "stdbuf", "setsid", "watch", "env", "parallel", "unbuffer", "caffeinate", "chronic", "taskset"];
 const SHELLS: &[&str] = &["sh", "bash", "zsh", "dash", "ksh", "fish", "ash", "eval", "pwsh", "powershell", "powershell.exe", "cmd", "cmd.exe", "busybox", "source", ".", "exec", "su", "sudo", "doas", "chroot", "iex", "invoke-expression"];
 const NETWORK: &[&str] = &[
