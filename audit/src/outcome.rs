@@ -1,5 +1,7 @@
 //! `Outcome` and what becomes of it: how a call ended, before and after redaction.
 
+use std::fmt;
+
 use policies::decision::Refused;
 use policies::risk::Reason;
 use policies::{Call, CallId, Permit, Risk, Value};
@@ -144,7 +146,6 @@ impl Loans {
 ///     (receipt.clone(), receipt)
 /// }
 /// ```
-#[derive(Debug)]
 #[must_use = "the agent waits for this answer"]
 pub struct Receipt {
     permit: Permit,
@@ -221,6 +222,15 @@ impl Receipt {
     #[must_use]
     pub fn redactions(&self) -> usize {
         self.redactions
+    }
+}
+
+impl fmt::Debug for Receipt {
+    /// Without the permit, whose call has unredacted arguments.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = f.debug_struct("Receipt");
+        text.field("call", self.call_id()).field("seq", &self.seq).field("answer", &self.answer);
+        text.field("redactions", &self.redactions).finish_non_exhaustive()
     }
 }
 

@@ -15,7 +15,7 @@ use policies::{Limits, Object, Value};
 use ring::hmac;
 
 use crate::raw::Raw;
-use span::Span;
+use span::{Span, TAG};
 
 /// What has been redacted: it may be shown, written and answered.
 #[derive(Clone, Debug, PartialEq)]
@@ -202,9 +202,6 @@ impl Redactor {
         format!("{TAG}{kind}:{}]", digits.collect::<String>())
     }
 }
-
-/// How every replacement begins.
-pub(crate) const TAG: &str = "[secret:";
 
 /// For text of our own making, which grows by redaction.
 const LIMITS: Limits = Limits { bytes: 64 << 20, depth: 256, values: 4_000_000 };

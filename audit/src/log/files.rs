@@ -41,6 +41,11 @@ impl Files {
         }
         Ok(())
     }
+
+    /// Whether the write-ahead log is still the one that was opened.
+    pub(crate) fn has_our_wal(&self) -> bool {
+        identity(&self.wal).is_ok_and(|found| found == self.wal_id)
+    }
 }
 
 /// `stat` and not `open`: closing any descriptor of a file drops the locks that `SQLite` holds on it in this process.

@@ -15,14 +15,16 @@ use super::files::{Files, Lock, Reserve};
 use super::health::{AuditError, Fault};
 use super::pen::{Failed, Head, Names, Pen};
 use super::recover;
-use super::work::{Debt, Done, Job, NotDone, Work};
+use super::work::{Debt, Done, Job, NotDone, Reply, Work};
 use super::{Clock, GROUP, Message, Shared, TICK, tables};
 use crate::event::Event;
+use crate::query;
 use crate::record::{Draft, Kind};
 
 /// Owns the database.
 pub(crate) struct Writer {
-    db: Connection,
+    /// `None` after another file was found in its place, until the right one is back.
+    db: Option<Connection>,
     names: Names,
     head: Head,
     files: Files,
@@ -50,7 +52,7 @@ impl Writer {
         let Opened { db, head, lock, reserve, clock, patience } = opened;
         let files = Files::watch(&shared.state)?;
         let names = Names::default();
-        Ok(Self { db, names, head, files, reserve, shared, clock, outage: None, patience, _lock: lock })
+        Ok(Self { db: Some(db), names, head, files, reserve, shared, clock, outage: None, patience, _lock: lock })
     }
 
     /// Writes what a start must: the log's first record, and the outcomes that a crash left out.
@@ -58,7 +60,7 @@ impl Writer {
         let mut works: Vec<Work> = created.map(|created| event(created, (self.clock)())).into_iter().collect();
         works.extend(self.shared.owed.take().iter().map(|debt| self.settle(debt)));
         if !works.is_empty() {
-            self.transact(&works.iter().collect::<Vec<_>>())?;
+            self.transact(&works.iter().map(|work| (work, None)).collect::<Vec<_>>())?;
         }
         Ok(())
     }
@@ -69,7 +71,8 @@ impl Writer {
         self.pay();
         // Folds the write-ahead log into the database, so that a copy of one file is the whole log.
         if self.outage.is_none()
-            && let Err(error) = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            && let Some(db) = &self.db
+            && let Err(error) = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
         {
             warn!(%error, "the log's write-ahead file stays as it is");
         }
@@ -120,8 +123,8 @@ impl Writer {
             if jobs.is_empty() {
                 break;
             }
-            let works: Vec<&Work> = jobs.iter().map(|job| &job.work).collect();
-            match self.transact(&works) {
+            let tasks: Vec<Task<'_>> = jobs.iter().map(|job| (&job.work, Some(&job.reply))).collect();
+            match self.transact(&tasks) {
                 Ok(results) => {
                     jobs.into_iter().zip(results).for_each(|(job, result)| self.answer(job, result));
                     locked = false;
@@ -164,10 +167,12 @@ impl Writer {
     }
 
     /// One transaction: all of it is on the disk, in the file that is at its path, or none of it is acknowledged.
-    fn transact(&mut self, works: &[&Work]) -> Result<Vec<Result<Done, NotDone>>, Fault> {
+    fn transact(&mut self, tasks: &[Task<'_>]) -> Result<Vec<Result<Done, NotDone>>, Fault> {
         self.files.check()?;
         let shared = Arc::clone(&self.shared);
-        let written = self.commit(works, &shared).inspect_err(|_| self.names.roll_back());
+        let db = self.db.take().ok_or(Fault::Replaced)?;
+        let written = self.commit(&db, tasks, &shared).inspect_err(|_| self.names.roll_back());
+        self.db = Some(db);
         let (head, changes, results) = written.map_err(|error| {
             let fault = Fault::of(&error, &shared.state);
             if fault != Fault::Slow {
@@ -179,18 +184,23 @@ impl Writer {
         self.names.keep();
         shared.apply(changes);
         if let Err(fault) = self.files.check() {
-            self.regret(works, &results);
+            self.regret(tasks, &results);
             return Err(fault);
         }
         Ok(results)
     }
 
-    fn commit(&mut self, works: &[&Work], shared: &Shared) -> rusqlite::Result<Committed> {
-        let transaction = Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?;
+    fn commit(&mut self, db: &Connection, tasks: &[Task<'_>], shared: &Shared) -> rusqlite::Result<Committed> {
+        let transaction = Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
         let (names, owed) = (&mut self.names, &shared.owed);
-        let mut pen = Pen { db: &self.db, names, head: self.head, changes: Vec::new(), owed };
-        let mut results = Vec::with_capacity(works.len());
-        for work in works {
+        let mut pen = Pen { db, names, head: self.head, changes: Vec::new(), owed };
+        let mut results = Vec::with_capacity(tasks.len());
+        for (work, reply) in tasks {
+            // Waiting for the lock takes long, if anything does.
+            if reply.is_some_and(Reply::is_closed) {
+                results.push(Err(AuditError::Slow.into()));
+                continue;
+            }
             match pen.write(work) {
                 Ok(done) => results.push(Ok(done)),
                 Err(Failed::Refused(why)) => results.push(Err(why)),
@@ -207,8 +217,8 @@ impl Writer {
 
     /// What was written into a lost file and is not acknowledged is made good if the file returns. Guards of intents leave
     /// their debts by being dropped.
-    fn regret(&self, works: &[&Work], results: &[Result<Done, NotDone>]) {
-        for (work, result) in works.iter().zip(results) {
+    fn regret(&self, tasks: &[Task<'_>], results: &[Result<Done, NotDone>]) {
+        for ((work, _), result) in tasks.iter().zip(results) {
             if let (Some(_), Ok(done)) = (work.ends(), result) {
                 self.shared.owed.add(Debt::Withheld { outcome: done.seq });
             }
@@ -234,7 +244,7 @@ impl Writer {
         if fault == Fault::Full {
             self.reserve.release();
             // Best effort: the record of the outage's end names its beginning too.
-            drop(self.transact(&[&outage(fault, since, since, false)]));
+            drop(self.transact(&[(&outage(fault, since, since, false), None)]));
         }
     }
 
@@ -253,11 +263,11 @@ impl Writer {
         if fault == Fault::Full && self.reserve.fill().is_err() {
             return;
         }
-        if fault == Fault::Replaced {
+        if fault == Fault::Replaced || self.db.is_none() {
             self.reopen();
         }
         let end = outage(fault, since, (self.clock)(), true);
-        match self.transact(&[&end]) {
+        match self.transact(&[(&end, None)]) {
             Ok(_) => {
                 info!(fault = fault.as_str(), "the log takes records again");
                 self.outage = None;
@@ -274,15 +284,22 @@ impl Writer {
     }
 
     /// A file that was put in the database's place is accepted only if it is the same log: it ends with the record that we
-    /// wrote last.
+    /// wrote last. Ours is closed first: two files under one name share their write-ahead log and its locks.
     fn reopen(&mut self) {
-        let same = tables::open(&self.shared.state).ok().and_then(|db| {
-            let head = recover::head(&db).ok()?;
-            let files = Files::watch(&self.shared.state).ok()?;
-            (head == self.head).then_some((db, files))
-        });
-        if let Some((db, files)) = same {
-            (self.db, self.files) = (db, files);
+        self.db = None;
+        // Another database beside our write-ahead log is a mixture, whatever it seems to end with.
+        if self.files.has_our_wal() {
+            return;
+        }
+        let same = query::open(&self.shared.state)
+            .ok()
+            .and_then(|found| recover::head(&found).ok())
+            .is_some_and(|head| head == self.head);
+        if !same {
+            return;
+        }
+        if let (Ok(db), Ok(files)) = (tables::open(&self.shared.state), Files::watch(&self.shared.state)) {
+            (self.db, self.files) = (Some(db), files);
             self.names = Names::default();
         }
     }
@@ -292,7 +309,7 @@ impl Writer {
         let debts = self.shared.owed.take();
         for debt in debts {
             let work = self.settle(&debt);
-            if self.outage.is_some() || self.transact(&[&work]).is_err() {
+            if self.outage.is_some() || self.transact(&[(&work, None)]).is_err() {
                 self.shared.owed.add(debt);
             }
         }
@@ -310,6 +327,9 @@ impl Writer {
         }
     }
 }
+
+/// What to write, and who waits for it.
+type Task<'a> = (&'a Work, Option<&'a Reply>);
 
 type Committed = (Head, Vec<super::views::Change>, Vec<Result<Done, NotDone>>);
 

@@ -4,18 +4,32 @@
 use super::name;
 use super::span::Span;
 
+/// Where the last unquoted value began and ended: others that begin inside it end there too, so text made of one name over
+/// and over is not read to its end for each.
+#[derive(Default)]
+pub(super) struct Last {
+    start: usize,
+    end: usize,
+}
+
 /// The assignment whose name holds the anchor at `at`.
-pub(super) fn at(text: &str, at: usize) -> Option<Span> {
+pub(super) fn at(text: &str, at: usize, last: &mut Last) -> Option<Span> {
     let bytes = text.as_bytes();
     let (name_start, name_end) = name_around(bytes, at)?;
     let named = name::secret(text.get(name_start..name_end)?)?;
     let flag = name_start >= 2 && bytes.get(name_start - 2..name_start) == Some(b"--")
         || text.get(name_start..name_end)?.starts_with("--");
     let element = name_start.checked_sub(1).and_then(|before| bytes.get(before)) == Some(&b'<');
-    let (value_start, value_end, how) = value(bytes, name_end, flag, element)?;
+    let (value_start, value_end, how) = value(bytes, name_end, flag, element, last)?;
+    let value_end = (value_end..=text.len()).find(|end| text.is_char_boundary(*end))?;
     let value = text.get(value_start..value_end)?;
-    let certain_enough = how.accepts(value) && name::plausible(&named, value);
+    let certain_enough = how.accepts(beginning(value)) && name::plausible(&named, beginning(value));
     certain_enough.then_some(Span { start: value_start, end: value_end, kind: named.kind, certain: false })
+}
+
+/// As much of a value as tells what it is.
+fn beginning(value: &str) -> &str {
+    (0..=value.len().min(512)).rev().find_map(|end| value.get(..end)).unwrap_or_default()
 }
 
 /// How the value is tied to its name.
@@ -70,13 +84,13 @@ fn is_two_words(name: &[u8]) -> bool {
 }
 
 /// Where the value stands, and how it is tied to the name that ends at `at`.
-fn value(bytes: &[u8], mut at: usize, flag: bool, element: bool) -> Option<(usize, usize, Tie)> {
+fn value(bytes: &[u8], mut at: usize, flag: bool, element: bool, last: &mut Last) -> Option<(usize, usize, Tie)> {
     if element && bytes.get(at) == Some(&b'>') {
         return Some((at + 1, end_of(bytes, at + 1, |byte| byte == b'<' || byte.is_ascii_whitespace()), Tie::Literal));
     }
     if flag && bytes.get(at) == Some(&b' ') {
         let start = at + 1;
-        let end = bare_end(bytes, start);
+        let end = bare_end(bytes, start, last);
         return (bytes.get(start) != Some(&b'-')).then_some((start, end, Tie::Loose));
     }
     at = quote(bytes, at).map_or(at, |(_, after)| after);
@@ -92,7 +106,7 @@ fn value(bytes: &[u8], mut at: usize, flag: bool, element: bool) -> Option<(usiz
     }
     let tie = if snug && start == after { Tie::Tight } else { Tie::Loose };
     let start = scheme_end(bytes, start);
-    Some((start, bare_end(bytes, start), tie))
+    Some((start, bare_end(bytes, start, last), tie))
 }
 
 fn blanks(bytes: &[u8], at: usize) -> usize {
@@ -122,7 +136,7 @@ fn quote(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
 fn quoted_end(bytes: &[u8], start: usize, mark: u8) -> usize {
     let mut at = start;
     while let Some(byte) = bytes.get(at) {
-        if *byte == b'\n' {
+        if *byte == b'\n' || at - start >= LONGEST {
             return at;
         }
         if *byte == mark {
@@ -153,13 +167,21 @@ fn scheme_end(bytes: &[u8], start: usize) -> usize {
     if known && after > start + word { after } else { start }
 }
 
-fn bare_end(bytes: &[u8], start: usize) -> usize {
-    end_of(bytes, start, |byte| {
+fn bare_end(bytes: &[u8], start: usize, last: &mut Last) -> usize {
+    if (last.start..last.end).contains(&start) {
+        return last.end;
+    }
+    let end = end_of(bytes, start, |byte| {
         byte.is_ascii_whitespace()
             || matches!(byte, b'"' | b'\'' | b'`' | b'<' | b'>' | b',' | b';' | b'&' | b'\\' | b'}' | b')')
-    })
+    });
+    *last = Last { start, end };
+    end
 }
 
+/// The longest value: bounds what one name can cost on hostile text. Of a longer one this much is replaced.
+const LONGEST: usize = 4 << 10;
+
 fn end_of(bytes: &[u8], start: usize, stop: impl Fn(u8) -> bool) -> usize {
-    start + bytes.iter().skip(start).take_while(|byte| !stop(**byte)).count()
+    start + bytes.iter().skip(start).take(LONGEST).take_while(|byte| !stop(**byte)).count()
 }

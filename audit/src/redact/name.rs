@@ -9,7 +9,7 @@ pub(super) struct Named {
 
 /// What values such a name really has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+pub(super) enum Form {
     /// Anything that is not evidently a placeholder.
     Any,
     /// As `Any`, but not a path: `pwd` is a folder too.
@@ -21,7 +21,7 @@ enum Form {
 }
 
 /// Endings of names, letters and digits alone, in lower case; the first that fits counts, so longer ones come first.
-const NAMES: &[(&str, &str, Form)] = &[
+pub(super) const NAMES: &[(&str, &str, Form)] = &[
     ("passwordhash", "password-hash", Form::Opaque),
     ("password", "password", Form::Any),
     ("passwd", "password", Form::Any),
@@ -258,7 +258,7 @@ pub(super) fn is_placeholder(value: &str) -> bool {
         "expired",
     ];
     let lower = value.to_ascii_lowercase();
-    lower.contains(super::TAG)
+    super::span::is_tag(value)
         || value.starts_with("${")
         || value.starts_with("{{")
         || value.starts_with("$(")

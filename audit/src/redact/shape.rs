@@ -21,9 +21,10 @@ use base64::engine::general_purpose::STANDARD;
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::name;
-use super::span::Span;
+use super::span::{Span, is_tag};
 
 /// One kind of credential.
+#[derive(Debug)]
 pub(super) struct Shape {
     /// The kind's name in replacements.
     pub(super) kind: &'static str,
@@ -52,8 +53,6 @@ pub(super) enum Check {
     Basic,
     /// Not a placeholder such as `<password>`.
     Real,
-    /// Has `name=value`.
-    Pairs,
 }
 
 /// A credential that is known by its beginning, wherever that stands.
@@ -90,7 +89,7 @@ pub(super) fn shapes() -> impl Iterator<Item = &'static Shape> {
 }
 
 /// What an anchor announces.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Anchor {
     /// A row of the table.
     Shape(usize),
@@ -150,6 +149,7 @@ pub(super) fn at(row: usize, text: &str, at: usize) -> Option<Span> {
     }
     let window = if shape.kind == "private-key" { PEM_WINDOW } else { WINDOW };
     let window = bytes.get(start..bytes.len().min(start + window))?;
+    // INVARIANT: every row compiles; a test compiles them all.
     let regex = regex.get_or_init(|| compile(shape)).as_ref()?;
     let groups = regex.captures(window)?;
     let found = groups.get(1).or_else(|| groups.get(0))?;
@@ -159,12 +159,7 @@ pub(super) fn at(row: usize, text: &str, at: usize) -> Option<Span> {
         end += 1;
     }
     let secret = text.get(start..end)?;
-    (!secret.contains(super::TAG) && holds(shape.check, secret)).then_some(Span {
-        start,
-        end,
-        kind: shape.kind,
-        certain: true,
-    })
+    (!is_tag(secret) && holds(shape.check, secret)).then_some(Span { start, end, kind: shape.kind, certain: true })
 }
 
 /// The whole pattern of a row.
@@ -180,7 +175,7 @@ pub(super) fn pattern(shape: &Shape) -> String {
     )
 }
 
-fn compile(shape: &Shape) -> Option<Regex> {
+pub(super) fn compile(shape: &Shape) -> Option<Regex> {
     let pattern = format!("^(?:{})", pattern(shape));
     RegexBuilder::new(&pattern).unicode(false).size_limit(4 << 20).build().ok()
 }
@@ -209,7 +204,6 @@ fn holds(check: Check, secret: &str) -> bool {
         Check::None => true,
         Check::Mixed => any(u8::is_ascii_digit) && any(u8::is_ascii_alphabetic) && !name::is_placeholder(secret),
         Check::Real => !name::is_placeholder(secret),
-        Check::Pairs => secret.contains('='),
         Check::Basic => STANDARD
             .decode(secret.trim_end_matches('=').to_owned() + padding(secret))
             .is_ok_and(|plain| plain.contains(&b':') && plain.iter().all(|byte| !byte.is_ascii_control())),

@@ -1,6 +1,6 @@
 //! `Span`: where in a text something must be replaced.
 
-use super::{assign, shape};
+use super::{assign, name, shape};
 
 /// A part of a text that looks like a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,13 +15,28 @@ pub(super) struct Span {
 /// Every part of the text that looks like a credential, in order, none overlapping another.
 pub(super) fn find(text: &str) -> Vec<Span> {
     let mut found = Vec::new();
-    // No anchor matches less than three bytes.
-    if text.len() < 3 {
+    // The shortest anchor has two bytes, and no credential is shorter than four.
+    if text.len() < 4 {
         return found;
     }
-    shape::each_anchor(text.as_bytes(), |at, anchor| match anchor {
-        shape::Anchor::Shape(shape) => found.extend(shape::at(shape, text, at)),
-        shape::Anchor::Name => found.extend(assign::at(text, at)),
+    // Where each row's last credential ends: without it, text made of one anchor over and over costs its square.
+    let mut last_value = assign::Last::default();
+    let mut passed: Vec<(shape::Anchor, usize)> = Vec::new();
+    shape::each_anchor(text.as_bytes(), |at, anchor| {
+        let last = passed.iter().position(|(of, _)| *of == anchor);
+        if last.and_then(|last| passed.get(last)).is_some_and(|(_, end)| at < *end) || in_tag(text, at) {
+            return;
+        }
+        let span = match anchor {
+            shape::Anchor::Shape(row) => shape::at(row, text, at),
+            shape::Anchor::Name => assign::at(text, at, &mut last_value),
+        };
+        let Some(span) = span else { return };
+        found.push(span);
+        match last.and_then(|last| passed.get_mut(last)) {
+            Some((_, end)) => *end = span.end,
+            None => passed.push((anchor, span.end)),
+        }
     });
     merge(found)
 }
@@ -42,4 +57,30 @@ fn merge(mut found: Vec<Span>) -> Vec<Span> {
         }
     }
     merged
+}
+
+/// How every replacement begins.
+pub(super) const TAG: &str = "[secret:";
+
+/// The longest kind.
+const KIND: usize = 32;
+
+/// Whether this is one of our replacements, whole, and nothing else. Only known kinds count: in free text between the
+/// brackets a credential could hide.
+pub(super) fn is_tag(text: &str) -> bool {
+    let inner = text.strip_prefix(TAG).and_then(|rest| rest.strip_suffix(']'));
+    let Some((kind, digits)) = inner.and_then(|inner| inner.rsplit_once(':')) else { return false };
+    digits.len() == 4
+        && digits.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f'))
+        && (shape::shapes().any(|shape| shape.kind == kind) || name::NAMES.iter().any(|(_, named, _)| *named == kind))
+}
+
+/// Whether `at` is inside one of our replacements, which are made of words that are anchors.
+fn in_tag(text: &str, at: usize) -> bool {
+    let Some(before) = text.as_bytes().get(at.saturating_sub(TAG.len() + KIND)..at) else { return false };
+    // `secret` itself is an anchor, one byte into the tag.
+    let Some(open) = before.iter().rposition(|byte| *byte == b'[') else { return false };
+    let start = at - (before.len() - open);
+    let Some(rest) = text.get(start..) else { return false };
+    rest.starts_with(TAG) && rest.find(']').is_some_and(|close| rest.get(..=close).is_some_and(is_tag))
 }

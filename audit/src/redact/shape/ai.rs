@@ -27,7 +27,7 @@ pub(super) const ROWS: &[Shape] = &[
     // docs.nvidia.com/nim: personal API keys
     prefix("nvidia-key", &["nvapi-"], r"nvapi-[A-Za-z0-9_-]{60,}"),
     // elevenlabs.io/docs/api-reference/authentication
-    word("elevenlabs-key", &["sk_"], r"sk_[0-9a-f]{48}\b"),
+    word("elevenlabs-key", &["sk_"], r"sk_[0-9a-f]{48}\b{end-half}"),
     // docs.smith.langchain.com: API keys
     prefix("langsmith-key", &["lsv2_"], r"lsv2_(?:pt|sk)_[0-9a-f]{32}_[0-9a-f]{10}"),
     // docs.pinecone.io/guides/projects/manage-api-keys
@@ -39,24 +39,24 @@ pub(super) const ROWS: &[Shape] = &[
     // docs.tavily.com/documentation/api-reference/introduction
     word("tavily-key", &["tvly-"], r"tvly-(?:[a-z]{2,5}-)?[A-Za-z0-9-]{28,}"),
     // docs.firecrawl.dev/api-reference/introduction
-    word("firecrawl-key", &["fc-"], r"fc-[0-9a-f]{32}\b"),
+    word("firecrawl-key", &["fc-"], r"fc-[0-9a-f]{32}\b{end-half}"),
     // e2b.dev/docs/api-key
-    word("e2b-key", &["e2b_"], r"e2b_[0-9a-f]{40}\b"),
+    word("e2b-key", &["e2b_"], r"e2b_[0-9a-f]{40}\b{end-half}"),
     // inference-docs.cerebras.ai/quickstart
     word("cerebras-key", &["csk-"], r"csk-[a-z0-9]{40,}"),
     // docs.voyageai.com/docs/api-key-and-installation
-    word("voyage-key", &["pa-"], r"pa-[A-Za-z0-9_-]{43}\b").checked(super::Check::Mixed),
+    word("voyage-key", &["pa-"], r"pa-[A-Za-z0-9_-]{43}\b{end-half}").checked(super::Check::Mixed),
     // docs.unkey.com; docs.composio.dev; docs.wandb.ai/support/find_api_key
     word("unkey-key", &["unkey_"], r"unkey_[A-Za-z0-9]{20,}"),
     prefix("wandb-key", &["wandb_v1_"], r"wandb_v1_[A-Za-z0-9_-]{40,}"),
-    tied("wandb-key", &["wandb"], r"[0-9a-f]{40}\b"),
+    tied("wandb-key", &["wandb"], r"[0-9a-f]{40}\b{end-half}"),
     // docs.cohere.com/reference/about; docs.mistral.ai/getting-started/quickstart: forty and thirty-two without a prefix
-    tied("cohere-key", &["cohere", "co_api_key"], r"[A-Za-z0-9]{40}\b"),
-    tied("mistral-key", &["mistral"], r"[A-Za-z0-9]{32}\b"),
+    tied("cohere-key", &["cohere", "co_api_key"], r"[A-Za-z0-9]{40}\b{end-half}"),
+    tied("mistral-key", &["mistral"], r"[A-Za-z0-9]{32}\b{end-half}"),
     // docs.together.ai/docs/quickstart; developers.deepgram.com; www.assemblyai.com/docs
-    tied("together-key", &["together"], r"[0-9a-f]{64}\b"),
-    tied("deepgram-key", &["deepgram"], r"[0-9a-f]{40}\b"),
-    tied("assemblyai-key", &["assemblyai"], r"[0-9a-f]{32}\b"),
+    tied("together-key", &["together"], r"[0-9a-f]{64}\b{end-half}"),
+    tied("deepgram-key", &["deepgram"], r"[0-9a-f]{40}\b{end-half}"),
+    tied("assemblyai-key", &["assemblyai"], r"[0-9a-f]{32}\b{end-half}"),
     // serpapi.com/search-api
-    tied("serpapi-key", &["serpapi"], r"[0-9a-f]{64}\b"),
+    tied("serpapi-key", &["serpapi"], r"[0-9a-f]{64}\b{end-half}"),
 ];

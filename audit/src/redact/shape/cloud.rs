@@ -4,12 +4,8 @@ use super::{Check, Shape, marked, prefix, tied, word};
 
 pub(super) const ROWS: &[Shape] = &[
     // docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html: four letters of kind, sixteen of base 32
-    word("aws-access-key-id", &["AKIA", "ASIA", "ABIA", "ACCA"], r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b"),
-    tied(
-        "aws-secret-key",
-        &["secretaccesskey", "secret_access_key", "aws_secret", "aws-secret"],
-        r"[A-Za-z0-9/+]{40}(?:[^A-Za-z0-9/+=]|$)",
-    ),
+    word("aws-access-key-id", &["AKIA", "ASIA", "ABIA", "ACCA"], r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b{end-half}"),
+    tied("aws-secret-key", &["secretaccesskey", "secret_access_key", "aws_secret", "aws-secret"], r"[A-Za-z0-9/+]{40}"),
     tied("aws-session-token", &["aws_session_token", "x-amz-security-token"], r"[A-Za-z0-9/+=]{100,}"),
     // docs.aws.amazon.com/bedrock/latest/userguide/api-keys.html
     prefix("aws-bedrock-key", &["ABSKQmVkcm9ja0FQSUtleS"], r"ABSKQmVkcm9ja0FQSUtleS[A-Za-z0-9+/]{60,}={0,2}"),
@@ -46,7 +42,7 @@ pub(super) const ROWS: &[Shape] = &[
     prefix("heroku-key", &["HRKU-"], r"HRKU-[A-Za-z0-9_-]{36,}"),
     // developers.cloudflare.com/fundamentals/api: origin CA keys; API tokens are forty without a prefix
     word("cloudflare-origin-key", &["v1.0-"], r"v1\.0-[0-9a-f]{24}-[0-9a-f]{146}"),
-    tied("cloudflare-token", &["cloudflare", "cf_api"], r"(?:[0-9a-f]{37}|[A-Za-z0-9_-]{40})\b"),
+    tied("cloudflare-token", &["cloudflare", "cf_api"], r"(?:[0-9a-f]{37}|[A-Za-z0-9_-]{40})\b{end-half}"),
     // fly.io/docs/security/tokens
     word("fly-token", &["FlyV1 "], r"FlyV1 [A-Za-z0-9+/=,_ -]{40,}"),
     word("fly-token", &["fo1_"], r"fo1_[A-Za-z0-9_-]{43}"),
@@ -58,29 +54,29 @@ pub(super) const ROWS: &[Shape] = &[
     // vercel.com/docs/rest-api
     word("vercel-token", &["vcp_", "vci_", "vca_", "vcr_", "vck_"], r"vc[piark]_[A-Za-z0-9]{24,}"),
     // alibabacloud.com/help: AccessKey ids; cloud.tencent.com: SecretId
-    word("alibaba-key-id", &["LTAI"], r"LTAI[A-Za-z0-9]{12,24}\b").checked(Check::Mixed),
-    word("tencent-key-id", &["AKID"], r"AKID[A-Za-z0-9]{32}\b"),
+    word("alibaba-key-id", &["LTAI"], r"LTAI[A-Za-z0-9]{12,24}\b{end-half}").checked(Check::Mixed),
+    word("tencent-key-id", &["AKID"], r"AKID[A-Za-z0-9]{32}\b{end-half}"),
     // yandex.cloud/docs/iam: API keys, IAM tokens, OAuth
     word("yandex-key", &["AQVN"], r"AQVN[A-Za-z0-9_-]{34,}"),
     word("yandex-token", &["t1."], r"t1\.[A-Za-z0-9_-]{40,}\.[A-Za-z0-9_-]{80,}"),
     word("yandex-token", &["y0_"], r"y0_[A-Za-z0-9_-]{40,}"),
     // www.scaleway.com/en/docs: access keys
-    word("scaleway-key-id", &["SCW"], r"SCW[A-Z0-9]{17}\b"),
+    word("scaleway-key-id", &["SCW"], r"SCW[A-Z0-9]{17}\b{end-half}"),
     // tailscale.com/kb/1252/key-secret-management
     prefix("tailscale-key", &["tskey-"], r"tskey-[a-z]+-[A-Za-z0-9]+(?:-[A-Za-z0-9]+)?"),
     // docs.defined.net
     prefix("defined-networking-key", &["dnkey-"], r"dnkey-[A-Za-z0-9=_-]{26}-[A-Za-z0-9=_-]{52}"),
     // ngrok.com/docs/api
-    tied("ngrok-token", &["ngrok"], r"[A-Za-z0-9]{20,30}_[A-Za-z0-9]{16,24}\b"),
+    tied("ngrok-token", &["ngrok"], r"[A-Za-z0-9]{20,30}_[A-Za-z0-9]{16,24}\b{end-half}"),
     // techdocs.akamai.com/developer/docs/edgegrid
     prefix("akamai-token", &["akab-"], r"akab-[a-z0-9]{16}-[a-z0-9]{16}"),
     // www.fastly.com/documentation/reference/api; techdocs.akamai.com/linode-api; docs.hetzner.cloud
-    tied("fastly-token", &["fastly"], r"[A-Za-z0-9_-]{32}\b"),
-    tied("linode-token", &["linode"], r"[0-9a-f]{64}\b"),
-    tied("hetzner-token", &["hetzner", "hcloud"], r"[A-Za-z0-9]{64}\b"),
-    tied("vultr-key", &["vultr"], r"[A-Z0-9]{36}\b"),
+    tied("fastly-token", &["fastly"], r"[A-Za-z0-9_-]{32}\b{end-half}"),
+    tied("linode-token", &["linode"], r"[0-9a-f]{64}\b{end-half}"),
+    tied("hetzner-token", &["hetzner", "hcloud"], r"[A-Za-z0-9]{64}\b{end-half}"),
+    tied("vultr-key", &["vultr"], r"[A-Z0-9]{36}\b{end-half}"),
     // cloud.ibm.com/docs/account: API keys
-    tied("ibm-cloud-key", &["ibmcloud", "ibm_cloud", "ibm-cloud"], r"[A-Za-z0-9_-]{44}\b"),
+    tied("ibm-cloud-key", &["ibmcloud", "ibm_cloud", "ibm-cloud"], r"[A-Za-z0-9_-]{44}\b{end-half}"),
     // docs.openshift.com: OAuth access tokens
     prefix("openshift-token", &["sha256~"], r"sha256~[A-Za-z0-9_-]{43}"),
     // docs.settlemint.com; developers.scalingo.com

@@ -34,9 +34,9 @@ pub(super) const ROWS: &[Shape] = &[
     // guides.rubygems.org/api-key-scopes
     prefix("rubygems-key", &["rubygems_"], r"rubygems_[0-9a-f]{48}"),
     // doc.rust-lang.org/cargo/reference/publishing.html
-    word("crates-token", &["cio"], r"cio[A-Za-z0-9]{32}\b").checked(super::Check::Mixed),
+    word("crates-token", &["cio"], r"cio[A-Za-z0-9]{32}\b{end-half}").checked(super::Check::Mixed),
     // learn.microsoft.com/nuget/nuget-org/publish-a-package
-    word("nuget-key", &["oy2"], r"oy2[a-z0-9]{43}\b"),
+    word("nuget-key", &["oy2"], r"oy2[a-z0-9]{43}\b{end-half}"),
     // docs.docker.com/security/access-tokens
     prefix("docker-token", &["dckr_pat_", "dckr_oat_"], r"dckr_[op]at_[A-Za-z0-9_-]{27,}"),
     // github.com/clojars/clojars-web/wiki/Deploy-Tokens
@@ -48,16 +48,16 @@ pub(super) const ROWS: &[Shape] = &[
     prefix("artifactory-token", &["cmVmdGtu"], r"cmVmdGtu[A-Za-z0-9]{50,}"),
     // circleci.com/docs/managing-api-tokens
     prefix("circleci-token", &["CCIPAT_", "CCIPRJ_"], r"CCIP(?:AT|RJ)_[A-Za-z0-9]{20,}_[0-9a-f]{40}"),
-    tied("circleci-token", &["circleci", "circle_token", "circle-token"], r"[0-9a-f]{40}\b"),
+    tied("circleci-token", &["circleci", "circle_token", "circle-token"], r"[0-9a-f]{40}\b{end-half}"),
     // buildkite.com/docs/apis/managing-api-tokens
     prefix("buildkite-token", &["bkua_", "bkpt_", "bkaj_", "bkct_"], r"bk(?:ua|pt|aj|ct)_[A-Za-z0-9_.-]{32,}"),
     // www.jenkins.io/doc/book/system-administration/authenticating-scripted-clients
-    tied("jenkins-token", &["jenkins"], r"11[0-9a-f]{32}\b"),
-    tied("travis-token", &["travis"], r"[A-Za-z0-9_-]{22}\b"),
+    tied("jenkins-token", &["jenkins"], r"11[0-9a-f]{32}\b{end-half}"),
+    tied("travis-token", &["travis"], r"[A-Za-z0-9_-]{22}\b{end-half}"),
     // developer.harness.io/docs/platform/automation/api/add-and-manage-api-keys
     word("harness-token", &["pat.", "sat."], r"[ps]at\.[A-Za-z0-9_-]{22}\.[0-9a-f]{24}\.[A-Za-z0-9]{20}"),
     // octopus.com/docs/octopus-rest-api/how-to-create-an-api-key
-    word("octopus-key", &["API-"], r"API-[A-Z0-9]{26,36}\b").checked(super::Check::Mixed),
+    word("octopus-key", &["API-"], r"API-[A-Z0-9]{26,36}\b{end-half}").checked(super::Check::Mixed),
     // docs.sonarsource.com: user, project and global analysis tokens
     prefix("sonar-token", &["sqp_", "squ_", "sqa_"], r"sq[pua]_[0-9a-f]{40}"),
     // docs.snyk.io: API tokens; docs.codecov.com
@@ -72,5 +72,5 @@ pub(super) const ROWS: &[Shape] = &[
     prefix("postman-key", &["PMAK-"], r"PMAK-[0-9a-f]{24}-[0-9a-f]{34}"),
     prefix("readme-key", &["rdme_"], r"rdme_[a-z0-9]{70}"),
     // docs.gitea.com/development/api-usage
-    tied("gitea-token", &["gitea", "forgejo"], r"[0-9a-f]{40}\b"),
+    tied("gitea-token", &["gitea", "forgejo"], r"[0-9a-f]{40}\b{end-half}"),
 ];

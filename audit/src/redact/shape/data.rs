@@ -14,7 +14,7 @@ pub(super) const ROWS: &[Shape] = &[
     .checked(Check::Real),
     prefix("url-token", &["://"], r"://([A-Za-z0-9_-]{20,256})@").checked(Check::Mixed),
     // docs.databricks.com/dev-tools/auth/pat.html
-    word("databricks-token", &["dapi", "dkea", "dose"], r"(?:dapi|dkea|dose)[0-9a-f]{32}(?:-[0-9])?\b"),
+    word("databricks-token", &["dapi", "dkea", "dose"], r"(?:dapi|dkea|dose)[0-9a-f]{32}(?:-[0-9])?\b{end-half}"),
     // planetscale.com/docs/concepts/service-tokens
     prefix(
         "planetscale-token",
@@ -33,13 +33,13 @@ pub(super) const ROWS: &[Shape] = &[
     // aiven.io/docs/platform/concepts/authentication-tokens
     prefix("aiven-password", &["AVNS_"], r"AVNS_[A-Za-z0-9_-]{19}"),
     // clickhouse.com/docs/cloud/manage/openapi
-    word("clickhouse-secret", &["4b1d"], r"4b1d[A-Za-z0-9]{38}\b"),
+    word("clickhouse-secret", &["4b1d"], r"4b1d[A-Za-z0-9]{38}\b{end-half}"),
     // docs.getdbt.com/docs/dbt-cloud-apis/authentication
     prefix("dbt-token", &["dbtc_", "dbtu_"], r"dbt[cu]_[A-Za-z0-9_+/=-]{30,}"),
     // docs.confluent.io: API secrets; docs.snowflake.com: programmatic access tokens
-    tied("confluent-secret", &["confluent"], r"[A-Za-z0-9+/]{64}\b"),
+    tied("confluent-secret", &["confluent"], r"[A-Za-z0-9+/]{64}\b{end-half}"),
     // www.algolia.com/doc/guides/security/api-keys; www.meilisearch.com
-    tied("algolia-key", &["algolia"], r"[0-9a-f]{32}\b"),
+    tied("algolia-key", &["algolia"], r"[0-9a-f]{32}\b{end-half}"),
     // airtable.com/developers/web/guides/personal-access-tokens
     word("airtable-token", &["pat"], r"pat[A-Za-z0-9]{14}\.[0-9a-f]{64}"),
     // docs.mapbox.com/help/getting-started/access-tokens: only `sk` and `tk` are secret
@@ -47,10 +47,10 @@ pub(super) const ROWS: &[Shape] = &[
     // support.maxmind.com: license keys
     super::marked("maxmind-key", 36, &["_mmk"], r"[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk"),
     // docs.kaggle.com; docs.rapidapi.com
-    tied("kaggle-key", &["kaggle"], r"[0-9a-f]{32}\b"),
-    tied("rapidapi-key", &["rapidapi"], r"[A-Za-z0-9]{50}\b"),
+    tied("kaggle-key", &["kaggle"], r"[0-9a-f]{32}\b{end-half}"),
+    tied("rapidapi-key", &["rapidapi"], r"[A-Za-z0-9]{50}\b{end-half}"),
     // cloudinary.com/documentation: the address holds key and secret, caught above; the secret alone
-    tied("cloudinary-secret", &["cloudinary"], r"[A-Za-z0-9_-]{27}\b"),
+    tied("cloudinary-secret", &["cloudinary"], r"[A-Za-z0-9_-]{27}\b{end-half}"),
     // docs.duffel.com; docs.goshippo.com; docs.easypost.com
     prefix("duffel-token", &["duffel_"], r"duffel_(?:test|live)_[A-Za-z0-9_=-]{43}"),
     prefix("shippo-token", &["shippo_"], r"shippo_(?:live|test)_[0-9a-f]{40}"),

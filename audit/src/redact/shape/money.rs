@@ -11,7 +11,7 @@ pub(super) const ROWS: &[Shape] = &[
     // developer.squareup.com/docs/build-basics/access-tokens
     prefix("square-token", &["sq0atp-"], r"sq0atp-[A-Za-z0-9_-]{22,}"),
     prefix("square-secret", &["sq0csp-"], r"sq0csp-[A-Za-z0-9_-]{40,}"),
-    word("square-token", &["EAAA"], r"EAAA[A-Za-z0-9_-]{60}\b"),
+    word("square-token", &["EAAA"], r"EAAA[A-Za-z0-9_-]{60}\b{end-half}"),
     // developer.paypal.com/braintree/docs
     prefix("braintree-token", &["access_token$"], r"access_token\$(?:production|sandbox)\$[0-9a-z]{16}\$[0-9a-f]{32}"),
     // shopify.dev/docs/apps/build/authentication-authorization
@@ -34,11 +34,11 @@ pub(super) const ROWS: &[Shape] = &[
     // docs.lemonsqueezy.com and polar.sh/docs: organization tokens
     prefix("polar-token", &["polar_oat_", "polar_pat_"], r"polar_[op]at_[A-Za-z0-9]{30,}"),
     // docs.cdp.coinbase.com; binance-docs.github.io
-    tied("binance-secret", &["binance"], r"[A-Za-z0-9]{64}\b"),
+    tied("binance-secret", &["binance"], r"[A-Za-z0-9]{64}\b{end-half}"),
     tied("coinbase-secret", &["coinbase"], r"[A-Za-z0-9+/=_-]{64,88}"),
     // bips.dev/32: extended private keys; en.bitcoin.it/wiki/Wallet_import_format
     word("bip32-private-key", &["xprv"], r"xprv[1-9A-HJ-NP-Za-km-z]{107}"),
-    tied("ethereum-private-key", &["private_key", "privatekey", "private-key"], r"0x[0-9a-fA-F]{64}\b"),
+    tied("ethereum-private-key", &["private_key", "privatekey", "private-key"], r"0x[0-9a-fA-F]{64}\b{end-half}"),
     // developer.paddle.com/api-reference/about/api-keys
     prefix(
         "paddle-key",

@@ -10,7 +10,11 @@ pub(super) const ROWS: &[Shape] = &[
     // docs.newrelic.com/docs/apis/intro-apis/new-relic-api-keys
     prefix("newrelic-key", &["NRAK-", "NRIQ-", "NRII-", "NRSP-", "NRRA-"], r"NR(?:AK|IQ|II|SP|RA)-[A-Za-z0-9_-]{27,}"),
     // docs.datadoghq.com/account_management/api-app-keys
-    tied("datadog-key", &["datadog", "dd_api", "dd-api", "dd_app", "dd-app"], r"(?:[0-9a-f]{40}|[0-9a-f]{32})\b"),
+    tied(
+        "datadog-key",
+        &["datadog", "dd_api", "dd-api", "dd_app", "dd-app"],
+        r"(?:[0-9a-f]{40}|[0-9a-f]{32})\b{end-half}",
+    ),
     prefix("datadog-app-key", &["ddapp_"], r"ddapp_[A-Za-z0-9]{30,}"),
     // docs.sentry.io/account/auth-tokens
     prefix("sentry-token", &["sntrys_"], r"sntrys_eyJ[A-Za-z0-9+/=_-]{40,}"),
@@ -26,7 +30,7 @@ pub(super) const ROWS: &[Shape] = &[
     // posthog.com/docs/api: personal keys; project keys are public
     word("posthog-key", &["phx_"], r"phx_[A-Za-z0-9]{40,}"),
     // docs.rollbar.com; support.pagerduty.com; docs.opsgenie.com
-    tied("rollbar-token", &["rollbar"], r"[0-9a-f]{32}\b"),
+    tied("rollbar-token", &["rollbar"], r"[0-9a-f]{32}\b{end-half}"),
     tied("pagerduty-key", &["pagerduty", "pd_api", "pd-api"], r"u\+[A-Za-z0-9_+-]{18}"),
     tied("opsgenie-key", &["opsgenie"], r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
     // docs.splunk.com: HTTP Event Collector
@@ -42,9 +46,9 @@ pub(super) const ROWS: &[Shape] = &[
     // segment.com/docs/api/public-api; docs.axiom.co/reference/tokens; betterstack.com
     word("axiom-token", &["xaat-", "xapt-"], r"xa[ap]t-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
     // docs.sumologic.com; docs.mezmo.com
-    tied("sumologic-key", &["sumologic", "sumo_"], r"[A-Za-z0-9]{64}\b"),
+    tied("sumologic-key", &["sumologic", "sumo_"], r"[A-Za-z0-9]{64}\b{end-half}"),
     // docs.bugsnag.com; docs.appsignal.com; docs.logz.io
-    tied("logz-token", &["logzio", "logz_io"], r"[A-Za-z]{32}\b").checked(super::Check::None),
+    tied("logz-token", &["logzio", "logz_io"], r"[A-Za-z]{32}\b{end-half}").checked(super::Check::None),
     // docs.incident.io, docs.rootly.com
     prefix("rootly-key", &["rootly_"], r"rootly_[0-9a-f]{64}"),
     // docs.lightstep.com; docs.instana.io; docs.split.io

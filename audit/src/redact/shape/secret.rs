@@ -9,13 +9,13 @@ pub(super) const ROWS: &[Shape] = &[
     prefix(
         "private-key",
         &["-----BEGIN"],
-        r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:[^-]{0,30000}-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|[A-Za-z0-9+/=\s\\,:.-]{0,30000})",
+        r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:[\s\S]*?-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|[A-Za-z0-9+/=\s\\,:.-]*)",
     ),
     // the.earth.li/~sgtatham/putty: appendix C, PPK
     prefix(
         "putty-private-key",
         &["PuTTY-User-Key-File-"],
-        r"PuTTY-User-Key-File-[0-9]:[\s\S]{0,4000}?Private-MAC: [0-9a-f]{40,64}",
+        r"PuTTY-User-Key-File-[0-9]:[\s\S]*?Private-MAC: [0-9a-f]{40,64}",
     ),
     // RFC 7519, RFC 7515 §7.1: three parts of base64url, the first two JSON objects
     word("jwt", &["eyJ"], r"eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
@@ -32,10 +32,9 @@ pub(super) const ROWS: &[Shape] = &[
     // RFC 6265 §4: both headers, to the end of the line
     word(
         "cookie",
-        &["cookie:", "cookie\":", "cookie\\\":", "cookie :"],
-        r#"(?i:cookie)\\{0,3}"?[ \t]{0,2}:[ \t]{0,2}\\{0,3}"?([^\r\n"\\]{8,})"#,
-    )
-    .checked(Check::Pairs),
+        &["cookie"],
+        r#"(?i:cookie)\\{0,3}"?[ \t]{0,2}:[ \t]{0,2}\\{0,3}"?([A-Za-z0-9_.!#$%&'*+^|~-]{1,128}=[^\r\n"\\]{4,})"#,
+    ),
     // developer.hashicorp.com/vault/docs/concepts/tokens; openbao.org/docs/concepts/tokens
     prefix("vault-token", &["hvs.", "hvb.", "hvr."], r"hv[sbr]\.[A-Za-z0-9_-]{24,}"),
     tied("vault-token", &["vault_token", "vault-token", "bao_token"], r"[sbr]\.[A-Za-z0-9]{24,}"),
@@ -67,7 +66,7 @@ pub(super) const ROWS: &[Shape] = &[
     // workos.com/docs/reference; clerk.com/docs; stytch.com/docs: `sk_live_` is in `money`
     word("stytch-secret", &["secret-live-", "secret-test-"], r"secret-(?:live|test)-[A-Za-z0-9_-]{32,}={0,2}"),
     // developer.okta.com/docs/guides/create-an-api-token
-    tied("okta-token", &["okta", "ssws"], r"00[A-Za-z0-9_-]{40}\b"),
+    tied("okta-token", &["okta", "ssws"], r"00[A-Za-z0-9_-]{40}\b{end-half}"),
     word("okta-token", &["SSWS "], r"SSWS (00[A-Za-z0-9_-]{40})"),
     // docs.permit.io; docs.osohq.com; docs.privateai.com
     prefix("permit-key", &["permit_key_"], r"permit_key_[A-Za-z0-9]{40,}"),

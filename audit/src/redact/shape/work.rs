@@ -33,16 +33,16 @@ pub(super) const ROWS: &[Shape] = &[
         r"webhook\.office\.com/webhookb2/([0-9a-f-]{36}@[0-9a-f-]{36}/IncomingWebhook/[0-9a-f]{32}/[0-9a-f-]{36})",
     ),
     // www.twilio.com/docs/iam/api-keys
-    word("twilio-key", &["SK"], r"SK[0-9a-f]{32}\b"),
-    tied("twilio-token", &["twilio"], r"[0-9a-f]{32}\b"),
+    word("twilio-key", &["SK"], r"SK[0-9a-f]{32}\b{end-half}"),
+    tied("twilio-token", &["twilio"], r"[0-9a-f]{32}\b{end-half}"),
     // www.twilio.com/docs/sendgrid/ui/account-and-settings/api-keys
     word("sendgrid-key", &["SG."], r"SG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{16,64}"),
     // documentation.mailgun.com/docs/mailgun/api-reference
-    word("mailgun-key", &["key-"], r"key-[0-9a-f]{32}\b"),
+    word("mailgun-key", &["key-"], r"key-[0-9a-f]{32}\b{end-half}"),
     tied("mailgun-key", &["mailgun"], r"[0-9a-f]{32}-[0-9a-f]{8}-[0-9a-f]{8}"),
     // mailchimp.com/developer/marketing/docs/fundamentals
     tied("mailchimp-key", &["mailchimp"], r"[0-9a-f]{32}-us[0-9]{1,2}"),
-    super::marked("mailchimp-key", 32, &["-us"], r"[0-9a-f]{32}-us[0-9]{1,2}\b"),
+    super::marked("mailchimp-key", 32, &["-us"], r"[0-9a-f]{32}-us[0-9]{1,2}\b{end-half}"),
     // developers.brevo.com/docs/getting-started
     prefix("brevo-key", &["xkeysib-"], r"xkeysib-[0-9a-f]{64}-[A-Za-z0-9]{16}"),
     prefix("brevo-smtp-key", &["xsmtpsib-"], r"xsmtpsib-[0-9a-f]{64}-[A-Za-z0-9]{16}"),
@@ -55,9 +55,9 @@ pub(super) const ROWS: &[Shape] = &[
     prefix("linear-key", &["lin_api_", "lin_oauth_"], r"lin_(?:api|oauth)_[A-Za-z0-9]{32,}"),
     // developers.notion.com/reference/authentication
     word("notion-token", &["ntn_"], r"ntn_[A-Za-z0-9]{40,}"),
-    word("notion-token", &["secret_"], r"secret_[A-Za-z0-9]{43}\b"),
+    word("notion-token", &["secret_"], r"secret_[A-Za-z0-9]{43}\b{end-half}"),
     // developers.asana.com/docs/personal-access-token
-    word("asana-token", &["1/", "2/"], r"[12]/[0-9]{12,}(?:/[0-9]{12,})?:[0-9a-f]{32}\b"),
+    word("asana-token", &["1/", "2/"], r"[12]/[0-9]{12,}(?:/[0-9]{12,})?:[0-9a-f]{32}\b{end-half}"),
     // developer.clickup.com/docs/authentication
     word("clickup-token", &["pk_"], r"pk_[0-9]{5,}_[A-Z0-9]{32}"),
     // www.figma.com/developers/api#access-tokens
@@ -81,10 +81,10 @@ pub(super) const ROWS: &[Shape] = &[
     word("instagram-token", &["IGQV", "IGAA"], r"IG(?:QV|AA)[A-Za-z0-9_-]{80,}"),
     // docs.x.com/fundamentals/authentication
     word("twitter-bearer", &["AAAAAAAAAAAAAAAAAAAAA"], r"A{21,}[A-Za-z0-9%]{60,}").checked(super::Check::Mixed),
-    tied("twitch-secret", &["twitch"], r"[a-z0-9]{30}\b"),
-    tied("spotify-secret", &["spotify"], r"[0-9a-f]{32}\b"),
+    tied("twitch-secret", &["twitch"], r"[a-z0-9]{30}\b{end-half}"),
+    tied("spotify-secret", &["spotify"], r"[0-9a-f]{32}\b{end-half}"),
     // developers.zoom.us; developer.zendesk.com; developers.intercom.com
-    tied("zendesk-token", &["zendesk"], r"[A-Za-z0-9]{40}\b"),
+    tied("zendesk-token", &["zendesk"], r"[A-Za-z0-9]{40}\b{end-half}"),
     // novu.co, onesignal, knock: documentation of each
     prefix("onesignal-key", &["os_v2_app_", "os_v2_org_"], r"os_v2_(?:app|org)_[a-z2-7]{90,}"),
     // app.n8n.io; retool; tines; zapier webhooks
@@ -95,5 +95,5 @@ pub(super) const ROWS: &[Shape] = &[
     ),
     prefix("retool-token", &["retool_"], r"retool_[A-Za-z0-9]{2}_[A-Za-z0-9]{20,}"),
     // getbeamer.com; helpscout; livechat
-    word("beamer-key", &["b_"], r"b_[A-Za-z0-9=_-]{44}\b").checked(super::Check::Mixed),
+    word("beamer-key", &["b_"], r"b_[A-Za-z0-9=_-]{44}\b{end-half}").checked(super::Check::Mixed),
 ];

@@ -1,0 +1,109 @@
+//! What a reviewer can ask.
+
+use audit::{Decided, Event, Filter, Kind, ShowError};
+use policies::Risk;
+use policies::decision::Denial;
+
+use crate::world::{World, call, decide, later, noon, permit, refused};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_find_what_they_name_and_pages_go_on_where_they_ended() {
+    let world = World::new();
+    for number in 0..10 {
+        drop(world.call(&format!(r#"{{"number":{number}}}"#), r#"{"text":"fine_day"}"#).await);
+    }
+    let entry = world.audit.open(permit("bob", "list", r#"{"where":"Elsewhere 100%"}"#), later(1)).await.unwrap();
+    drop(world.answer(entry, "{}").await);
+    let policies::Verdict::Allow(basis) = decide(call("ann", "read", "{}"), noon()) else { panic!() };
+    let denial = Denial::new(call("ann", "read", "{}"), basis.assessment().clone(), refused("no-go"));
+    drop(world.audit.refuse(denial, later(2)).await.unwrap());
+    let hold = world.hold("{}").await;
+    world
+        .audit
+        .note(Event::AuthenticationFailed { peer: "::1".to_owned(), reason: "wrong token".to_owned() }, noon())
+        .await
+        .unwrap();
+
+    let reader = world.audit.reader().unwrap();
+    let count = |filter: Filter| reader.list(&Filter { limit: Some(1_000), ..filter }).unwrap().len();
+    let named = |name: &str| Some(name.to_owned());
+    assert_eq!(count(Filter { agent: named("bob"), ..Filter::default() }), 2);
+    assert_eq!(count(Filter { agent: named("nobody"), ..Filter::default() }), 0);
+    assert_eq!(count(Filter { tool: named("list"), kinds: vec![Kind::Intent], ..Filter::default() }), 1);
+    assert_eq!(count(Filter { server: named("files"), verdict: Some(Decided::Deny), ..Filter::default() }), 1);
+    assert_eq!(count(Filter { verdict: Some(Decided::Hold), ..Filter::default() }), 1);
+    assert_eq!(count(Filter { verdict: Some(Decided::Allow), ..Filter::default() }), 11);
+    assert_eq!(
+        count(Filter { risk: Some(Risk::High), kinds: vec![Kind::Hold], ..Filter::default() }),
+        usize::from(hold.risk() >= Risk::High)
+    );
+    assert_eq!(count(Filter { since: Some(later(1)), until: Some(later(2)), ..Filter::default() }), 1);
+    assert_eq!(count(Filter { text: named("elsewhere 100%"), ..Filter::default() }), 1);
+    assert_eq!(count(Filter { text: named("fine_day"), ..Filter::default() }), 10);
+    assert_eq!(count(Filter { text: named("fine%day"), ..Filter::default() }), 0, "signs stand for themselves");
+    assert_eq!(count(Filter { text: named("wrong token"), kinds: vec![Kind::Event], ..Filter::default() }), 1);
+
+    let all: Vec<u64> = reader
+        .list(&Filter { limit: Some(1_000), ..Filter::default() })
+        .unwrap()
+        .iter()
+        .map(|found| found.record.seq)
+        .collect();
+    let (mut paged, mut before) = (Vec::new(), None);
+    loop {
+        let page = reader.list(&Filter { before, limit: Some(7), ..Filter::default() }).unwrap();
+        let Some(last) = page.last() else { break };
+        before = Some(last.record.seq);
+        paged.extend(page.iter().map(|found| found.record.seq));
+    }
+    assert_eq!(paged, all);
+    let tail: Vec<u64> = reader.tail(5, 1_000).unwrap().iter().map(|found| found.record.seq).collect();
+    assert_eq!(tail, (6..=reader.last().unwrap()).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_life_is_found_by_id_beginning_hold_and_number() {
+    let world = World::new();
+    let receipt = world.call("{}", "{}").await;
+    let hold = world.hold("{}").await;
+    let reader = world.audit.reader().unwrap();
+    let id = receipt.call_id().as_str();
+    let whole = reader.show(id).unwrap();
+    assert_eq!(whole.records.len(), 2);
+    for name in [&id[..20], &id[..12], &id[5..], &receipt.seq().to_string()] {
+        assert_eq!(reader.show(name).unwrap(), whole, "{name}");
+    }
+    assert_eq!(reader.show(hold.id().as_str()).unwrap().records.len(), 1);
+    assert_eq!(reader.show("1").unwrap().call, None, "the first record is about no call");
+    for unknown in ["call-7777777777777777", "999999", "hold-7777777777777777", "", "' OR 1=1", "call-zz!!"] {
+        assert!(matches!(reader.show(unknown), Err(ShowError::Unknown(_))), "{unknown}");
+    }
+    assert!(matches!(reader.show("call-"), Err(ShowError::Ambiguous { calls, .. }) if calls.len() == 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_needs_no_gateway_and_changes_nothing() {
+    let world = World::new();
+    drop(world.call("{}", "{}").await);
+    assert!(world.audit.stop().await);
+    let before = std::fs::read(world.state.path().join("portcullis.db")).unwrap();
+    let reader = audit::Reader::open(world.state.path()).unwrap();
+    assert_eq!(reader.list(&Filter::default()).unwrap().len(), 3);
+    world.verify().unwrap();
+    drop(reader);
+    assert_eq!(std::fs::read(world.state.path().join("portcullis.db")).unwrap(), before);
+    // One file is the whole log: a copy of it alone verifies.
+    let copy = tempfile::tempdir().unwrap();
+    std::fs::write(copy.path().join("portcullis.db"), before).unwrap();
+    assert_eq!(audit::verify(copy.path()).unwrap().records, 3);
+    let empty = tempfile::tempdir().unwrap();
+    assert!(matches!(audit::Reader::open(empty.path()), Err(audit::QueryError::Missing)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_one_gateway_writes() {
+    let world = World::new();
+    assert!(matches!(crate::world::try_start(world.state.path()), Err(audit::StartError::Locked(_))));
+    assert!(world.audit.stop().await);
+    assert!(crate::world::try_start(world.state.path()).is_ok());
+}
