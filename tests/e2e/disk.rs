@@ -44,7 +44,7 @@ fn recovers(world: &World, record: &Path, note: &str) {
 fn a_full_disk_refuses_calls_and_its_end_is_noticed() {
     let (folder, state) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let record = folder.path().join("record");
-    let mount = format!("mount -t tmpfs -o size=3m,mode=0700 tmpfs {} && exec \"$@\"", state.path().display());
+    let mount = format!("mount -t tmpfs -o size=64m,mode=0700 tmpfs {} && exec \"$@\"", state.path().display());
     let flags = if rustix::process::geteuid().is_root() { "-m" } else { "-Urm" };
     let wrapper = ["unshare", flags, "sh", "-c", &mount, "sh"];
     let world = counting(Setup::new().state(&state.path().join("state")).wrapped(&wrapper), &record);

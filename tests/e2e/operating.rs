@@ -152,7 +152,7 @@ fn a_log_that_was_changed_does_not_verify() {
     world.kill();
     let database = rusqlite::Connection::open(world.state().join("portcullis.db")).unwrap();
     let changed =
-        database.execute("UPDATE entry SET record = replace(record, 'read_note', 'loud_note') WHERE kind = 1", []);
+        database.execute("UPDATE entry SET record = CAST(replace(CAST(record AS TEXT), 'read_note', 'loud_note') AS BLOB) WHERE kind = 1", []);
     assert_eq!(changed.unwrap(), 1);
     drop(database);
     let verified = world.cli(&["log", "verify"]);

@@ -97,5 +97,5 @@ fn instructions_in_a_result_arrive_as_data_and_mark_what_follows() {
     ));
     let hold = world.hold();
     let shown = world.cli(&["holds", "show", &hold]).success();
-    assert!(shown.contains("untrusted"), "{shown}");
+    assert!(shown.contains("tainted-argument"), "{shown}");
 }

@@ -158,9 +158,15 @@ impl Agent {
     /// A body posted with every header that belongs to it. A body that is no JSON gets the headers of `tools/list`.
     #[must_use]
     pub fn posted(&self, body: &str) -> Vec<u8> {
-        let message: Value = serde_json::from_str(body).unwrap_or_default();
+        self.posted_as(&serde_json::from_str(body).unwrap_or_default(), body)
+    }
+
+    /// A body posted with the headers that belong to `message`.
+    #[must_use]
+    pub fn posted_as(&self, message: &Value, body: &str) -> Vec<u8> {
         let method = message["method"].as_str().unwrap_or("tools/list").to_owned();
-        let name = message["params"]["name"].as_str().or(message["params"]["uri"].as_str()).map(ToOwned::to_owned);
+        let named = ["name", "uri", "taskId"].map(|key| message["params"][key].as_str());
+        let name = named.into_iter().flatten().next().map(ToOwned::to_owned);
         let bearer = format!("Bearer {}", self.token);
         let mut headers = vec![
             ("Content-Type", "application/json"),

@@ -1,4 +1,5 @@
-//! A forwarder that adds an agent's token to each request, for clients that cannot send one. It changes nothing else.
+//! A forwarder that adds an agent's token to each request, for clients that cannot send one. It changes nothing else but
+//! its own name.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -37,6 +38,7 @@ impl Badge {
 
 /// Carries one request and its response: both sides are told that the connection closes after it.
 fn forward(client: &TcpStream, to: &str, token: &str) -> io::Result<()> {
+    let own = format!("localhost:{}", client.local_addr()?.port());
     let mut from = BufReader::new(client);
     let mut head = String::new();
     let mut length = 0_u64;
@@ -53,7 +55,8 @@ fn forward(client: &TcpStream, to: &str, token: &str) -> io::Result<()> {
             break;
         }
         if !lower.starts_with("connection:") && !lower.starts_with("authorization:") {
-            head.push_str(&line);
+            // A client that names this forwarder means the gateway; another name stays what it is.
+            head.push_str(&line.replace(&own, to));
         }
     }
     let mut server = TcpStream::connect(to)?;

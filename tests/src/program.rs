@@ -56,6 +56,8 @@ pub fn run(command: &mut Command, limit: Duration) -> Output {
 
 /// A running program.
 pub struct Program {
+    /// The command, for messages.
+    name: String,
     child: Child,
     stdout: Stream,
     stderr: Stream,
@@ -69,7 +71,7 @@ impl Program {
         let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         let stdout = Stream::read(child.stdout.take().expect("stdout is piped"));
         let stderr = Stream::read(child.stderr.take().expect("stderr is piped"));
-        Self { child, stdout, stderr }
+        Self { name: format!("{command:?}"), child, stdout, stderr }
     }
 
     /// The process id, which is also that of its group.
@@ -133,7 +135,10 @@ impl Program {
                 self.stderr.finish();
                 return status;
             }
-            assert!(Instant::now() < end, "still running after {limit:?}; stderr: {}", self.stderr());
+            if Instant::now() > end {
+                let (name, stdout, stderr) = (&self.name, self.stdout(), self.stderr());
+                panic!("still running after {limit:?}: {name}\nstdout: {stdout}\nstderr: {stderr}");
+            }
             thread::sleep(Duration::from_millis(5));
         }
     }

@@ -161,8 +161,8 @@ impl World {
     /// When it does not come up.
     #[track_caller]
     pub fn start(&mut self) {
-        let mut command = self.portcullis(&["serve", "--json", "--listen", "127.0.0.1:0", "--config"]);
-        command.arg(self.folder.path().join("portcullis.toml"));
+        let mut command =
+            self.portcullis(&["serve", "--json", "--listen", "127.0.0.1:0", "--config", "portcullis.toml"]);
         let mut gateway = Program::start(&mut command);
         let line = gateway.line(READY);
         let told: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("not JSON: {line:?}: {error}"));
