@@ -53,8 +53,15 @@ const TOKEN: usize = 24;
 
 impl Skim {
     /// Reads on.
-    pub(crate) fn feed(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
+    pub(crate) fn feed(&mut self, mut bytes: &[u8]) {
+        loop {
+            if self.text == Text::Inside && (self.depth != 1 || self.token.len() == TOKEN) {
+                // What a string says matters no more, only where it ends: megabytes of it are the usual case.
+                let end = memchr::memchr2(b'"', b'\\', bytes).unwrap_or(bytes.len());
+                bytes = bytes.get(end..).unwrap_or_default();
+            }
+            let Some((&byte, rest)) = bytes.split_first() else { return };
+            bytes = rest;
             match self.text {
                 Text::Inside => self.inside(byte),
                 Text::Escaped => {

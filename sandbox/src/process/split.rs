@@ -38,7 +38,7 @@ impl Splitter {
 
     /// Reads on.
     pub(crate) fn feed(&mut self, mut chunk: &[u8], take: &mut impl FnMut(Piece<'_>)) {
-        while let Some(end) = chunk.iter().position(|byte| *byte == b'\n') {
+        while let Some(end) = memchr::memchr(b'\n', chunk) {
             let (line, rest) = chunk.split_at(end);
             self.line(line, take);
             chunk = rest.get(1..).unwrap_or_default();

@@ -154,20 +154,20 @@ impl Remote {
         let (mut known, mut told) = (BTreeSet::new(), None);
         loop {
             let wanted: BTreeSet<String> = watched.borrow_and_update().keys().cloned().collect();
-            if let Ok(session) = self.session(Abilities::NONE).await {
-                if told.as_ref().is_none_or(|told| !Arc::ptr_eq(told, &session)) {
-                    known.clear(); // a new session knows of nothing
-                }
-                self.subscribe(&session, &known, &wanted).await;
-                let closed = session.closed().clone();
-                (known, told) = (wanted, Some(session));
-                tokio::select! {
-                    changed = watched.changed() => if changed.is_err() { return "the gateway stops".to_owned() },
-                    () = closed.cancelled() => {}
-                }
-            } else {
+            let Ok(session) = self.session(Abilities::NONE).await else {
                 return "it does not open a session any more".to_owned();
+            };
+            if told.as_ref().is_none_or(|told| !Arc::ptr_eq(told, &session)) {
+                known.clear(); // a new session knows of nothing
             }
+            self.subscribe(&session, &known, &wanted).await;
+            tokio::select! {
+                changed = watched.changed() => if changed.is_err() {
+                    return "the gateway stops".to_owned();
+                },
+                () = session.closed().cancelled() => {}
+            }
+            (known, told) = (wanted, Some(session));
         }
     }
 
@@ -198,6 +198,7 @@ impl Remote {
         tokio::select! {
             () = hear => {}
             () = session.closed().cancelled() => {}
+            () = self.around.stop.cancelled() => {}
         }
     }
 

@@ -135,12 +135,14 @@ pub(super) struct Sessions(Mutex<HashMap<Abilities, Arc<OnceCell<Arc<Session>>>>
 impl Sessions {
     /// The server has forgotten this one.
     pub(super) fn forget(&self, session: &Arc<Session>) {
-        session.closed.cancel();
         let mut open = self.open();
         let is_this = open.get(&session.abilities).and_then(|cell| cell.get()).is_some_and(|s| Arc::ptr_eq(s, session));
         if is_this {
             open.remove(&session.abilities);
         }
+        drop(open);
+        // INVARIANT: a session that is closed is not offered any more. Whoever waits for its end asks for the next one.
+        session.closed.cancel();
     }
 
     /// Forgets all, and yields them.
@@ -185,7 +187,7 @@ impl Remote {
         let id = response.headers().get(SESSION).cloned();
         let reply = self.receive(response, &peer, &mut flight, None).await;
         let greeting = greeting(reply)?;
-        let (remote, closed) = (Arc::downgrade(self), self.around.stop.child_token());
+        let (remote, closed) = (Arc::downgrade(self), CancellationToken::new());
         let logs = AtomicU8::new(u8::MAX);
         let session = Arc::new(Session { remote, abilities, id, greeting, peer, logs, closed });
         self.deliver(&session, notification("notifications/initialized", "{}")).await;

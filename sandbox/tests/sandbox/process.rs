@@ -13,6 +13,20 @@ fn legacy() -> World {
     World::start(python(&["legacy.py"], ""))
 }
 
+/// Does something while a call hangs; the call is cancelled afterwards.
+async fn beside_a_hanging_call<T>(world: &World, other: impl Future<Output = T>) -> (Answer, T) {
+    let (mut hanging, mut events) = line();
+    hanging.progress = true;
+    let cancel = hanging.cancel.clone();
+    let other = async {
+        events.recv().await.unwrap(); // now it is with the server
+        let done = other.await;
+        cancel.cancel();
+        done
+    };
+    tokio::join!(world.call_on("hang", "{}", hanging), other)
+}
+
 #[tokio::test]
 async fn what_no_library_knows_arrives_as_it_was_sent() {
     let world = legacy();
@@ -75,14 +89,7 @@ async fn the_servers_own_call_timeout_ends_a_call_too() {
 async fn a_cancelled_call_ends_at_once_and_the_server_is_told() {
     let world = legacy();
     world.ready().await;
-    let (cancelled, _events) = line();
-    let cancel = cancelled.cancel.clone();
-    let calling = world.call_on("hang", "{}", cancelled);
-    let cancelling = async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        cancel.cancel();
-    };
-    let (answer, ()) = tokio::join!(calling, cancelling);
+    let (answer, ()) = beside_a_hanging_call(&world, async {}).await;
     assert_eq!(answer, Answer::Cancelled);
     assert_eq!(world.text("was_cancelled", "{}").await, "1");
 }
@@ -91,16 +98,8 @@ async fn a_cancelled_call_ends_at_once_and_the_server_is_told() {
 async fn one_call_too_many_is_refused_at_once() {
     let world = World::start(python(&["legacy.py"], "max_in_flight = 2"));
     world.ready().await;
-    let hang = async || {
-        let (mut impatient, _events) = line();
-        impatient.deadline = Instant::now() + Duration::from_secs(1);
-        world.call_on("hang", "{}", impatient).await
-    };
-    let third = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        world.call("echo", "{}").await
-    };
-    let (_, _, third) = tokio::join!(hang(), hang(), third);
+    let third = beside_a_hanging_call(&world, world.call("echo", "{}"));
+    let (_, (_, third)) = beside_a_hanging_call(&world, third).await;
     assert_eq!(failure(&third), FailureKind::Busy);
 }
 
@@ -109,7 +108,7 @@ async fn a_server_that_exits_fails_its_calls_and_comes_back() {
     let world = legacy();
     world.ready().await;
     let first = world.text("pid", "{}").await;
-    let (exit, beside) = tokio::join!(world.call("exit", "{}"), world.call("hang", "{}"));
+    let (beside, exit) = beside_a_hanging_call(&world, world.call("exit", "{}")).await;
     assert_eq!((failure(&exit), failure(&beside)), (FailureKind::Exited, FailureKind::Exited));
     assert_ne!(world.text("pid", "{}").await, first);
 }
@@ -173,7 +172,7 @@ fn resident_megabytes() -> usize {
 async fn an_oversized_message_that_could_be_anyones_ends_the_connection() {
     let world = legacy();
     let pid = world.text("pid", "{}").await;
-    let (huge, beside) = tokio::join!(world.call("huge_unknown", "{}"), world.call("hang", "{}"));
+    let (beside, huge) = beside_a_hanging_call(&world, world.call("huge_unknown", "{}")).await;
     assert_eq!((failure(&huge), failure(&beside)), (FailureKind::TooLarge, FailureKind::TooLarge));
     assert_ne!(world.text("pid", "{}").await, pid);
 }
@@ -249,12 +248,7 @@ async fn a_question_reaches_the_only_call_and_is_refused_among_several() {
     drop(events);
     assert!(text(&world.call_on("asks", "{}", asked).await).contains("'code': -1"));
 
-    let slow = world.call("slow", r#"{"seconds":1}"#);
-    let asks = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        world.text("asks", "{}").await
-    };
-    let (_, refused) = tokio::join!(slow, asks);
+    let (_, refused) = beside_a_hanging_call(&world, world.text("asks", "{}")).await;
     assert!(refused.contains("several calls are running"), "{refused}");
 }
 
@@ -330,10 +324,10 @@ async fn an_end_interrupts_what_runs() {
     world.ready().await;
     let stop = world.stop.clone();
     let stopping = async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
         stop.cancel();
+        tokio::time::sleep(Duration::from_millis(100)).await;
     };
-    let (answer, ()) = tokio::join!(world.call("hang", "{}"), stopping);
+    let (answer, ()) = beside_a_hanging_call(&world, stopping).await;
     assert_eq!(answer, Answer::Interrupted);
     assert!(world.end().await < Duration::from_secs(5));
 }

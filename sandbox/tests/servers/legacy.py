@@ -53,6 +53,9 @@ def slow(id, params):
 
 
 def hang(id, params):
+    token = params.get("_meta", {}).get("progressToken")
+    if token is not None:
+        wire.notify("notifications/progress", {"progressToken": token, "progress": 0})
     time.sleep(3600)
 
 
