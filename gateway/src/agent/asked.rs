@@ -1,5 +1,6 @@
 //! `Asked`: one request of an agent with everything that its handler needs to know.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use http::HeaderMap;
@@ -31,6 +32,7 @@ pub struct Asked {
     pub log_level: Option<String>,
     params: Mutex<Object>,
     greeted: Mutex<Option<String>>,
+    noted: AtomicBool,
 }
 
 /// Where a request came from.
@@ -109,8 +111,8 @@ impl Asked {
     pub fn new(origin: Origin, request: Request, meta: Meta) -> Self {
         let Meta { era, capabilities, progress_token, trace, log_level } = meta;
         let Request { id, method, params } = request;
-        let (params, greeted) = (Mutex::new(params), Mutex::default());
-        Self { origin, id, method, era, capabilities, progress_token, trace, log_level, params, greeted }
+        let (params, greeted, noted) = (Mutex::new(params), Mutex::default(), AtomicBool::default());
+        Self { origin, id, method, era, capabilities, progress_token, trace, log_level, params, greeted, noted }
     }
 
     /// Keeps the session id that `initialize` made for the response's header.
@@ -121,6 +123,17 @@ impl Asked {
     /// The session id that `initialize` made.
     pub fn greeted(&self) -> Option<String> {
         self.greeted.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// A refusal of it is in the log.
+    pub fn note(&self) {
+        self.noted.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a refusal of it is in the log.
+    #[must_use]
+    pub fn is_noted(&self) -> bool {
+        self.noted.load(Ordering::Relaxed)
     }
 
     /// Says something before the answer; `false` if nobody listens or too much waits already.

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use policies::{AgentId, Hash};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeroize::Zeroizing;
@@ -80,10 +80,12 @@ struct Bucket {
     filled: Timestamp,
 }
 
-/// What anyone can cause is recorded, but a flood of it must not become a flood of disk writes: the first is written at
-/// once, later ones of the same second are counted and written with the next.
-#[derive(Default)]
-struct Flood(Mutex<(Option<Timestamp>, u64)>);
+/// What anyone can cause is recorded, but a flood of it must not become a flood of disk writes: a few a second are
+/// written, the others are counted and told with the next.
+struct Flood(Mutex<(Bucket, u64)>);
+
+/// How many refusals of strangers are written a second.
+const WRITTEN: f64 = 20.0;
 
 impl Gate {
     /// A gate for the agents that the log knows.
@@ -107,14 +109,14 @@ impl Gate {
         Ok(Admitted { agent, _place: place })
     }
 
-    /// Records a failed authentication, joined with those of the same second.
+    /// Records a failed authentication; of a flood, a few a second.
     pub async fn record_failure(&self, peer: &str, rejected: Rejected, now: Timestamp) {
         let why = if rejected == Rejected::NoToken { "no token" } else { "unknown or expired token" };
         let Some(reason) = self.failures.counted(why, now) else { return };
         self.record(Event::AuthenticationFailed { peer: peer.to_owned(), reason }, now).await;
     }
 
-    /// Records a request that names a host or an origin that is not ours, joined with those of the same second.
+    /// Records a request that anyone could have sent; of a flood, a few a second.
     pub async fn record_stranger(&self, peer: &str, rule: &str, now: Timestamp) {
         let Some(reason) = self.strangers.counted(&format!("from {peer}"), now) else { return };
         self.record(Event::RequestRefused { agent: None, method: None, rule: rule.to_owned(), reason }, now).await;
@@ -140,16 +142,21 @@ impl Gate {
     }
 }
 
+impl Default for Flood {
+    fn default() -> Self {
+        Self(Mutex::new((Bucket { tokens: WRITTEN, filled: Timestamp::MIN }, 0)))
+    }
+}
+
 impl Flood {
     /// What to write now, if anything.
     fn counted(&self, what: &str, now: Timestamp) -> Option<String> {
         let mut flood = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (last, counted) = &mut *flood;
+        let (bucket, counted) = &mut *flood;
         *counted += 1;
-        if last.is_some_and(|last| now.duration_since(last) < SignedDuration::from_secs(1)) {
+        if !bucket.take(now, WRITTEN) {
             return None;
         }
-        *last = Some(now);
         let counted = std::mem::take(counted);
         Some(if counted > 1 { format!("{what}; {counted} since the last record") } else { what.to_owned() })
     }
@@ -158,13 +165,18 @@ impl Flood {
 impl Quota {
     /// A bucket that holds one second's worth: bursts up to the rate, no more.
     fn take(&self, now: Timestamp, rate: f64) -> bool {
-        let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
-        let passed = now.duration_since(bucket.filled).as_secs_f64().max(0.0);
-        bucket.tokens = (bucket.tokens + passed * rate).min(rate);
+        self.bucket.lock().unwrap_or_else(PoisonError::into_inner).take(now, rate)
+    }
+}
+
+impl Bucket {
+    fn take(&mut self, now: Timestamp, rate: f64) -> bool {
+        let passed = now.duration_since(self.filled).as_secs_f64().max(0.0);
+        self.tokens = (self.tokens + passed * rate).min(rate);
         // A clock that goes back and comes again must not fill it twice.
-        bucket.filled = bucket.filled.max(now);
-        let enough = bucket.tokens >= 1.0;
-        bucket.tokens -= f64::from(u8::from(enough));
+        self.filled = self.filled.max(now);
+        let enough = self.tokens >= 1.0;
+        self.tokens -= f64::from(u8::from(enough));
         enough
     }
 }
@@ -197,11 +209,12 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_is_written_once_a_second_with_its_number() {
+    fn of_a_flood_a_few_a_second_are_written_and_the_others_counted() {
         let flood = Flood::default();
-        assert_eq!(flood.counted("x", at(0)).as_deref(), Some("x"));
-        assert_eq!((1..1_000).find_map(|ms| flood.counted("x", at(ms))), None);
-        assert_eq!(flood.counted("x", at(1_000)).as_deref(), Some("x; 1000 since the last record"));
+        let written = (0..1_000).filter_map(|_| flood.counted("x", at(0))).count();
+        assert_eq!(written, 20);
+        assert_eq!(flood.counted("x", at(1_000)).as_deref(), Some("x; 981 since the last record"));
+        assert_eq!(flood.counted("x", at(1_000)).as_deref(), Some("x"));
     }
 
     #[test]

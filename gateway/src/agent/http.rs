@@ -13,7 +13,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use policies::Object;
+use policies::{AgentId, Object};
 use sandbox::Era;
 use tokio::sync::mpsc;
 
@@ -25,7 +25,7 @@ use super::headers;
 use super::legacy::Session;
 use super::methods::{Reply, dispatch};
 use super::stream::{Answered, Events};
-use crate::answer::{self, INVALID_REQUEST, RpcError};
+use crate::answer::{self, HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, MISSING_CAPABILITY, NO_METHOD, RpcError};
 use crate::clock;
 use crate::config::Listen;
 
@@ -99,6 +99,7 @@ impl Agents {
     /// Everything that can be refused before the body is read.
     async fn knock(&self, door: &Door, head: &Parts) -> Result<Admitted, Box<Answer>> {
         if head.uri.path() != "/mcp" {
+            self.gate.record_stranger(&door.peer, "unknown-path", clock::now()).await;
             return Err(refuse(StatusCode::NOT_FOUND, &RpcError::new(INVALID_REQUEST, "the endpoint is /mcp")));
         }
         if let Some(hosts) = &door.hosts
@@ -134,6 +135,7 @@ impl Agents {
                 Some(session) => Some(session),
                 // 404 tells a legacy client to greet again.
                 None => {
+                    self.note_bad(&admitted.agent, None, "unknown-session", "no such session").await;
                     return *refuse(StatusCode::NOT_FOUND, &RpcError::new(INVALID_REQUEST, "there is no such session"));
                 }
             },
@@ -149,6 +151,7 @@ impl Agents {
                 empty(StatusCode::OK)
             }
             _ => {
+                self.note_bad(&admitted.agent, None, "http-method", "only POST is served here").await;
                 let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);
                 response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
                 response
@@ -164,12 +167,16 @@ impl Agents {
         body: Incoming,
         mirrored: bool,
     ) -> Answer {
-        if let Err(refused) = media(&head.headers) {
-            return *refused;
-        }
-        let bytes = match self.read(body).await {
+        let read = match media(&head.headers) {
+            Ok(()) => self.read(body).await,
+            Err(refused) => Err(refused),
+        };
+        let bytes = match read {
             Ok(bytes) => bytes,
-            Err(refused) => return *refused,
+            Err((status, error)) => {
+                self.note_bad(&admitted.agent, None, "bad-body", &error.message).await;
+                return *refuse(status, &error);
+            }
         };
         match Message::parse(&bytes) {
             Ok(Message::Request(request)) => self.request(admitted, session, head, request, mirrored).await,
@@ -183,7 +190,7 @@ impl Agents {
             }
             Err(refused) => {
                 let error = RpcError::from(&refused.error);
-                self.note_bad(&admitted, None, "bad-message", &error.message).await;
+                self.note_bad(&admitted.agent, None, "bad-message", &error.message).await;
                 json(StatusCode::BAD_REQUEST, error.to_message(refused.id.as_ref()).to_string())
             }
         }
@@ -232,7 +239,8 @@ impl Agents {
         let (era, may_stream) = (asked.era, asked.origin.may_stream);
         let held = Arc::clone(&asked);
         let mut reply: Pin<Box<dyn Future<Output = Reply> + Send>> = Box::pin(async move {
-            let reply = dispatch(self, held).await;
+            let reply = dispatch(Arc::clone(&self), Arc::clone(&held)).await;
+            self.note_unfit(&held, &reply).await;
             drop(admitted); // the place is taken for as long as the request lives
             reply
         });
@@ -276,29 +284,38 @@ impl Agents {
         }
     }
 
-    async fn read(&self, body: Incoming) -> Result<Bytes, Box<Answer>> {
+    async fn read(&self, body: Incoming) -> Result<Bytes, (StatusCode, RpcError)> {
         let limit = self.config.agents.body;
         match tokio::time::timeout(BODY_WITHIN, Limited::new(body, limit).collect()).await {
             Ok(Ok(body)) => Ok(body.to_bytes()),
             Ok(Err(error)) if error.is::<LengthLimitError>() => {
                 let error = RpcError::new(INVALID_REQUEST, format!("the body is longer than {limit} bytes"));
-                Err(refuse(StatusCode::PAYLOAD_TOO_LARGE, &error))
+                Err((StatusCode::PAYLOAD_TOO_LARGE, error))
             }
-            Ok(Err(_)) => Err(refuse(StatusCode::BAD_REQUEST, &RpcError::new(INVALID_REQUEST, "the body broke off"))),
-            Err(_) => {
-                Err(refuse(StatusCode::REQUEST_TIMEOUT, &RpcError::new(INVALID_REQUEST, "the body came too slowly")))
-            }
+            Ok(Err(_)) => Err((StatusCode::BAD_REQUEST, RpcError::new(INVALID_REQUEST, "the body broke off"))),
+            Err(_) => Err((StatusCode::REQUEST_TIMEOUT, RpcError::new(INVALID_REQUEST, "the body came too slowly"))),
+        }
+    }
+
+    /// What was refused before it was a call, and by nobody who recorded it.
+    async fn note_unfit(&self, asked: &Asked, reply: &Reply) {
+        let Some(code @ (NO_METHOD | INVALID_PARAMS | HEADER_MISMATCH | MISSING_CAPABILITY)) = reply.code else {
+            return;
+        };
+        if !asked.is_noted() {
+            let reason = format!("answered with error {code}");
+            self.note_bad(&asked.origin.agent, Some(&asked.method), "unfit-request", &reason).await;
         }
     }
 
     async fn bad_request(&self, admitted: &Admitted, request: &envelope::Request, error: &RpcError) -> Answer {
-        self.note_bad(admitted, Some(&request.method), "bad-request", &error.message).await;
+        self.note_bad(&admitted.agent, Some(&request.method), "bad-request", &error.message).await;
         json(StatusCode::BAD_REQUEST, error.to_message(Some(&request.id)).to_string())
     }
 
-    async fn note_bad(&self, admitted: &Admitted, method: Option<&str>, rule: &str, reason: &str) {
+    async fn note_bad(&self, agent: &AgentId, method: Option<&str>, rule: &str, reason: &str) {
         let event = Event::RequestRefused {
-            agent: Some(admitted.agent.clone()),
+            agent: Some(agent.clone()),
             method: method.map(|method| method.chars().take(128).collect()),
             rule: rule.to_owned(),
             reason: reason.to_owned(),
@@ -323,17 +340,17 @@ fn of_ours(hosts: &Hosts, headers: &HeaderMap) -> Result<(), (&'static str, &'st
     }
 }
 
-fn media(headers: &HeaderMap) -> Result<(), Box<Answer>> {
+fn media(headers: &HeaderMap) -> Result<(), (StatusCode, RpcError)> {
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
         let error = RpcError::new(INVALID_REQUEST, "`Content-Type` must be application/json");
-        return Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, &error));
+        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, error));
     }
     if accepts(headers, "application/json") || accepts(headers, "text/event-stream") {
         return Ok(());
     }
     let error = RpcError::new(INVALID_REQUEST, "`Accept` must allow application/json or text/event-stream");
-    Err(refuse(StatusCode::NOT_ACCEPTABLE, &error))
+    Err((StatusCode::NOT_ACCEPTABLE, error))
 }
 
 fn accepts(headers: &HeaderMap, wanted: &str) -> bool {

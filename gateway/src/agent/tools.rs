@@ -144,6 +144,7 @@ impl Agents {
     async fn go(&self, asked: &Asked, tool: Arc<Tool>, arguments: Value) -> Result<Value, RpcError> {
         let call = Call::new(clock::call_id(), asked.origin.agent.clone(), session_key()?, tool, arguments);
         let asks = digest(&call);
+        asked.note(); // whatever comes of it now is recorded as the call's own
         let responses = asked.take("inputResponses");
         let (live, round) = match self.reopen(asked, asks)? {
             None => (self.start(call, terms(asked, None), asked.era == Era::Modern), 0),
@@ -294,6 +295,7 @@ impl Agents {
     }
 
     async fn note_refused(&self, asked: &Asked, rule: &str, reason: &str) -> Result<(), RpcError> {
+        asked.note();
         let event = Event::RequestRefused {
             agent: Some(asked.origin.agent.clone()),
             method: Some(asked.method.clone()),
