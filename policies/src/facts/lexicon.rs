@@ -131,7 +131,7 @@ const VERBS: &[(Does, bool, &str)] = &[
          glob scan monitor watch wait poll explore discover lint parse translate calculate calc compute convert \
          echo think reason sum subtract multiply divide roll hash encode decode render sample suggest recommend detect \
          classify measure recall locate identify extract scrape crawl screenshot scroll observe geocode \
-         dump enumerate whoami pwd tree dig whois traceroute nslookup obtain ask tell autocomplete rank hget hgetall hmget hkeys hvals hlen hexists smembers sismember scard zrange zscore zcard llen lrange lindex mget ttl strlen getrange xrange xlen dbsize \
+         dump enumerate whoami pwd tree dig whois traceroute nslookup obtain ask tell autocomplete rank receive demonstrate upscale downscale factorize flip hget hgetall hmget hkeys hvals hlen hexists smembers sismember scard zrange zscore zcard llen lrange lindex mget ttl strlen getrange xrange xlen dbsize \
          normalize normalise tokenize sort aggregate simulate predict interpret debug introspect recommend \
          paginate iterate visualize visualise plot transcribe ocr caption embed rerank similarity \
          research crawl spider reflect brainstorm solve divide modulo sqrt factorial round floor ceil \
@@ -151,10 +151,11 @@ const VERBS: &[(Does, bool, &str)] = &[
          graph tags describe thinking sequentialthinking sitemap sunrise sunset exchange currency units unit conversion \
          recipe recipes nutrition horoscope lyrics wiki wikipedia hello greet greeting hover snapshot nearby places place_details geocoding \
          reverse listing availability quota outline symbols hover definition references diagnostics context docs \
-         ls_files rev shortlog log ps df du top env printenv now today"
+         activity recent latest size sizes length total count indexes inverse transpose determinant between completion completions researcher ls_files rev shortlog log ps df du top env printenv now today"
     ),
     (Does::Ask, true, "is has can should could does exists contains would estimate dryrun plan verify validate simulate"),
     (Does::Visit, true, "navigate goto visit"),
+    (Does::Visit, false, "go"),
     (Does::Export, true, "download export save_as pdf"),
     (Does::Generate, true, "generate compose imagine synthesize synthesise paint sketch"),
     (Does::Generate, false, "draw design"),
@@ -162,7 +163,7 @@ const VERBS: &[(Does, bool, &str)] = &[
         Does::Interact,
         true,
         "click type fill press hover tap drag swipe doubleclick keydown keyup mousemove mousedown mouseup \
-         resize focus blur dblclick"
+         resize focus blur dblclick emulate"
     ),
     (Does::Interact, false, "key mouse keyboard"),
     (Does::Log, true, "remember memorize memorise note jot capture_insight memo"),
@@ -181,13 +182,13 @@ const VERBS: &[(Does, bool, &str)] = &[
          hide unhide pin unpin follow unfollow subscribe unsubscribe enroll unenroll snooze translate_file rewrite \
          crear actualizar escribir modificar guardar ajouter modifier ecrire schreiben erstellen aktualisieren aendern criar \
          scaffold refactor autofix populate seed provide synchronize synchronise ingest index_repository stash pop \
-         reschedule setup materialize unarchive reopen adopt convert_to rate_limit hincrby hmset mset setex lset"
+         reschedule setup materialize unarchive reopen adopt convert_to rate_limit hincrby hmset mset setex lset xadd"
     ),
     (
         Does::Write,
         false,
         "branch commit label tag fork clone checkout pull worktree link sync backup file index stage unstage bump form \
-         indent patch_file version_bump transform compress zip unzip crop watermark annotate"
+         indent patch_file version_bump transform compress zip unzip crop watermark annotate new"
     ),
     (Does::Add, true, "add"),
     (Does::Archive, true, "unstar unlabel"),
@@ -210,9 +211,9 @@ const VERBS: &[(Does, bool, &str)] = &[
         "start stop restart reboot shutdown suspend trigger dispatch rerun retry deploy redeploy rollback \
          provision launch lock unlock arm disarm enable disable activate deactivate drain cordon uncordon kill abort wake poweroff \
          poweron connect disconnect mount unmount reload invoke hibernate rollout promote demote undeploy \
-         failover throttle unpause halt begin stopall interrupt signal freeze unfreeze"
+         failover throttle unpause halt begin stopall interrupt signal freeze unfreeze renew acknowledge ack silence hire"
     ),
-    (Does::Operate, false, "scale print power port_forward portforward release print restart_service"),
+    (Does::Operate, false, "block scale print power port_forward portforward release print restart_service"),
     (
         Does::Any,
         true,
@@ -232,11 +233,11 @@ const VERBS: &[(Does, bool, &str)] = &[
         true,
         "send reply forward publish tweet retweet notify broadcast announce submit upload respond dial \
          react upvote downvote vote repost crosspost enviar envoyer senden inviare mandar publicar publier transmit \
-         unfurl escalate ping_user nudge remind_user deliver emit escribir_mensaje dm page_oncall"
+         unfurl escalate ping_user nudge remind_user deliver emit finalize rsvp join leave escribir_mensaje dm page_oncall"
     ),
     (Does::Send, false, "post email mail message text sms comment push chat speak say like share_link answer fax webhook poke whisper"),
     (Does::Invite, true, "invite onboard inviter einladen invitar convidar"),
-    (Does::Grant, true, "share grant permit allow expose unshare unblock whitelist allowlist delegate compartir partager teilen condividere"),
+    (Does::Grant, true, "share grant permit allow expose unshare unblock whitelist allowlist delegate chmod chown compartir partager teilen condividere"),
     (
         Does::Remove,
         true,
@@ -253,7 +254,7 @@ const VERBS: &[(Does, bool, &str)] = &[
         "pay refund charge withdraw buy sell purchase stake unstake donate payout remit reimburse repay lend \
          invest redeem unwrap bid liquidate airdrop pagar transferir payer überweisen ueberweisen bezahlen acheter comprar kaufen"
     ),
-    (Does::Pay, false, "transfer deposit trade swap tip wire order mint burn bridge borrow fund topup spend settle short long"),
+    (Does::Pay, false, "transfer deposit trade swap tip wire order mint burn bridge borrow fund topup spend settle"),
     (
         Does::Identify,
         true,
@@ -306,7 +307,7 @@ const THINGS: &[(u64, &str)] = &[
          twitter instagram facebook linkedin tiktok post posts subreddit transcript transcripts page navigate pubmed searxng \
          library context7 deepwiki review reviews rating ratings craigslist ebay headlines trends videos video selector dom"
     ),
-    (t::MEDIA, "music song songs track tracks playback media video volume speaker spotify tv playlist queue album podcast sonos player"),
+    (t::MEDIA, "music song songs track tracks playback media video volume speaker spotify tv playlist album podcast sonos player"),
     (t::HOME, "light lights lamp lamps fan thermostat climate scene scenes blinds curtain curtains vacuum homeassistant hass hue plug switch entity \
         switches humidifier sprinkler tv brightness color bulb bulbs shade shades temperature device devices"),
     (t::GUARD, "door doors lock locks garage gate gates siren alarm alarms oven stove heater boiler camera cameras valve security breaker car vehicle"),
@@ -320,7 +321,7 @@ const THINGS: &[(u64, &str)] = &[
         "contact contacts user users profile profiles customer customers employee employees patient patients person people \
          passport ssn health medical candidate candidates lead leads staff student students client clients \
          subscriber subscribers clipboard cookie cookies keychain payslip resume resumes cv personal pii dob birthday birthdays identity \
-         biometric diagnosis prescription prescriptions hr whereabouts geolocation member members attendees crm salesforce hubspot voicemails"
+         biometric diagnosis prescription prescriptions hr whereabouts camera cameras webcam geolocation member members attendees crm salesforce hubspot voicemails"
     ),
     (
         t::PRIVATE | t::FINANCE,
@@ -334,7 +335,7 @@ const THINGS: &[(u64, &str)] = &[
     (
         t::PAYMENT,
         "payment payments transfer transfers transaction transactions payout payouts refund refunds charge charges order \
-         withdrawal withdrawals deposit trade trades money funds cash donation purchase swap position positions bet wager limit_order \
+         withdrawal withdrawals deposit trade trades money funds cash donation purchase swap bet wager limit_order \
          subscription subscriptions checkout intent standing_order direct_debit debit gift giftcard autopay token_transfer"
     ),
     (t::BILL, "link links invoice invoices item items quote coupon coupons price prices product products customer customers method methods session budget expense category report template plan"),

@@ -99,7 +99,7 @@ fn role(words: &[String], tool: &ToolFacts) -> Role {
     if last == "name" && tool.deferring && tool.things & t::TOOLING != 0 {
         return Role::Action;
     }
-    if matches!(last, "query" | "queries" | "q" | "statement" | "statements" | "querystring" | "migration") {
+    if matches!(last, "query" | "queries" | "q" | "querystring" | "statement" | "statements" | "migration") {
         return if tool.about & t::SQL != 0 { Role::Sql } else { Role::Query };
     }
     if matches!(last, "host" | "hostname" | "ip" | "domain" | "hosts" | "domains") {

@@ -73,6 +73,7 @@ impl ToolFacts {
                 (facts.verb, facts.deferring) = (Verb::Read, false);
             }
         }
+        facts.judge_keys();
         facts.judge_annotations();
         facts.judge_content(server, tool.standing());
         facts
@@ -183,6 +184,14 @@ impl ToolFacts {
     /// Whether it works on repositories at a host, not in a folder.
     pub(super) fn remote_repository(&self) -> bool {
         self.server_words.iter().chain(&self.words).any(|token| matches!(token.as_str(), "github" | "gitlab" | "bitbucket" | "gitea"))
+    }
+
+    /// A private key or a seed phrase that a tool shows is a credential file by another name.
+    fn judge_keys(&mut self) {
+        let says = |wanted: &[&str]| self.words.iter().any(|token| wanted.contains(&token.as_str()));
+        if self.verb == Verb::Read && ((says(&["private"]) && self.things & t::KEY != 0) || says(&["mnemonic", "seed_phrase", "keystore"]) || (says(&["seed"]) && says(&["phrase"]))) {
+            self.find(Effect::CredentialFile, "it shows a private key");
+        }
     }
 
     fn private(&self, server: u64) -> bool {

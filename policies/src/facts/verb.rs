@@ -17,8 +17,10 @@ pub(super) fn read(tokens: &[&str], server: u64) -> Option<Reading> {
     let found: Vec<Option<&'static Word>> = tokens.iter().map(|token| word(token)).collect();
     let does = |at: usize| found.get(at).copied().flatten().and_then(|word| word.does.map(|does| (does, word.sure)));
     let sure = (0..tokens.len()).find(|at| does(*at).is_some_and(|(_, sure)| sure));
-    let unsure = (0..tokens.len()).find(|at| does(*at).is_some());
-    let head = head(tokens, sure, unsure, &does)?;
+    // `commit_message` and `welcome_email` are things; `message_user` sends.
+    let noun = |at: usize| at > 0 && matches!(tokens.get(at).copied(), Some("message" | "mail" | "email" | "comment" | "text" | "file" | "form" | "label" | "tag" | "index"));
+    let unsure = (0..tokens.len()).find(|at| does(*at).is_some() && !noun(*at));
+    let Some(head) = head(tokens, sure, unsure, &does) else { return named(tokens, &found) };
     let (first, first_sure) = does(head)?;
     let object = Object { tokens, head, things: things(&found, head), server, sure: first_sure };
     let mut reading = object.reading(first);
@@ -37,6 +39,16 @@ pub(super) fn read(tokens: &[&str], server: u64) -> Option<Reading> {
     Some(reading)
 }
 
+/// A name without a verb: `network_requests` and `replies` list what they name, unless what they name is dangerous.
+fn named(tokens: &[&str], found: &[Option<&'static Word>]) -> Option<Reading> {
+    const WEIGHTY: u64 = t::PAYMENT | t::CODE | t::SHELL | t::POLICY | t::IDENTITY | t::GRANT | t::KEY | t::WORKFLOW | t::GENERIC | t::POLICY;
+    let last = tokens.last()?;
+    let plural = last.len() > 3 && last.ends_with('s') && !last.ends_with("ss");
+    let request = *last == "requests" && tokens.len() > 1;
+    let things = found.last().copied().flatten().map_or(0, |word| word.things);
+    (plural && (request || (things != 0 && things & WEIGHTY == 0))).then_some(Reading { verb: Verb::Read, deferring: true })
+}
+
 /// The verb that a name hangs on: the first that can be nothing else, or else the first that can be one. `issue_write`
 /// writes, `post_message` posts, and `post_search` searches.
 fn head(
@@ -46,6 +58,10 @@ fn head(
     does: &impl Fn(usize) -> Option<(Does, bool)>,
 ) -> Option<usize> {
     let (Some(sure), Some(unsure)) = (sure, unsure) else { return sure.or(unsure) };
+    // `list_add_item` adds to a list.
+    if tokens.get(sure) == Some(&"list") && does(sure + 1).is_some_and(|(next, certain)| certain && next > Does::Interact) {
+        return Some(sure + 1);
+    }
     if unsure >= sure {
         return Some(sure);
     }
@@ -62,7 +78,7 @@ fn head(
 
 /// Verbs that count at the end of a name that starts with a look: `list_delete`, `read_write` do not only look.
 fn tails(does: Does) -> bool {
-    matches!(does, Does::Remove | Does::Overwrite | Does::Send | Does::Pay | Does::Execute | Does::Write | Does::Run)
+    matches!(does, Does::Remove | Does::Overwrite | Does::Send | Does::Pay | Does::Execute | Does::Write)
 }
 
 fn things(found: &[Option<&'static Word>], head: usize) -> u64 {
@@ -99,19 +115,24 @@ impl Object<'_> {
     fn reading(&self, does: Does) -> Reading {
         let plain = |verb| Reading { verb, deferring: false };
         match does {
+            Does::Any if self.head() == "handle" && self.says(&["dialog", "alert", "popup"]) => plain(Verb::Interact),
+            Does::Any if self.head() == "request" && self.head == 0 && self.tokens.len() > 1 && !self.is(t::GENERIC | t::WEB) => plain(Verb::Send),
             Does::Any => Reading { verb: Verb::Unknown, deferring: true },
             Does::Run => self.run(),
             Does::Execute => self.execute(),
             Does::Read => Reading { verb: self.look(), deferring: self.is(t::SQL) || self.head() == "query" },
+            Does::Generate if self.is(t::MAIL | t::CHAT | t::DRAFT) => plain(Verb::Keep),
+            Does::Generate if self.head() == "compose" && self.says(&["up", "down"]) => plain(Verb::Operate),
             Does::Ask | Does::Export => plain(Verb::Read),
             Does::Visit => plain(Verb::Read),
             Does::Generate => plain(if self.key() { Verb::Identity } else { Verb::Read }),
-            Does::Interact => plain(if self.says(&["press", "release"]) { Verb::Operate } else { Verb::Interact }),
+            Does::Interact => plain(self.interact()),
             Does::Log => plain(self.log()),
-            Does::Turn => plain(if self.is(t::GUARD) || self.is(t::MACHINE) { Verb::Operate } else { Verb::Keep }),
+            Does::Turn => plain(self.turn()),
             Does::Switch => plain(self.switch()),
             Does::Write => plain(self.write()),
             Does::Add => plain(self.add()),
+            Does::Archive if self.sure => plain(Verb::Keep),
             Does::Archive => plain(if self.around(t::MAIL | t::OWN | t::TASK | t::DRAFT) { Verb::Keep } else { Verb::Write }),
             Does::Close => plain(self.close()),
             Does::Open => plain(self.open()),
@@ -140,12 +161,35 @@ impl Object<'_> {
         match self.head() {
             "select" if self.is(t::VIEW) || self.says(&["option"]) => Verb::Interact,
             "test" if self.around(t::CODE) && self.says(&["run"]) => Verb::Execute,
+            "format" if self.says(&["disk", "drive", "volume", "partition", "usb", "sd", "filesystem"]) => Verb::Overwrite,
+            "rate" if self.head == 0 && self.is(t::PERSON | t::TRIP | t::MEDIA) => Verb::Send,
+            "rate" if self.head == 0 && self.says(&["driver", "seller", "order", "service", "app"]) => Verb::Send,
+            "report" if self.head == 0 && (self.is(t::PERSON) || self.says(&["post", "content", "spam", "abuse", "bug", "issue"])) => Verb::Send,
+            "check" if self.says(&["in"]) && self.is(t::TRIP | t::PERSON) => Verb::Operate,
             _ => Verb::Read,
         }
     }
 
+    fn interact(&self) -> Verb {
+        match self.head() {
+            "type" if self.server & t::NOSQL != 0 => Verb::Read,
+            "resize" if self.is(t::MACHINE) => Verb::Operate,
+            "resize" if self.is(t::FILE) && !self.around(t::BROWSER) => Verb::Read,
+            _ => Verb::Interact,
+        }
+    }
+
+    /// Lights and players are switched back as easily; deployments and feature flags are not.
+    fn turn(&self) -> Verb {
+        let easy = self.around(t::HOME | t::MEDIA | t::OWN | t::MATH) || self.is(t::VIEW | t::TASK) || self.tokens.len() == 1 || self.says(&["on", "off", "timer"]);
+        if easy && !self.is(t::GUARD | t::POLICY) { Verb::Keep } else { Verb::Operate }
+    }
+
     fn run(&self) -> Reading {
         let plain = |verb| Reading { verb, deferring: false };
+        if self.says(&["payroll"]) {
+            return plain(Verb::Pay);
+        }
         if self.is(t::PAYMENT | t::CRYPTO) && !self.is(t::REPORT | t::QUERY) {
             return plain(Verb::Pay);
         }
@@ -191,7 +235,7 @@ impl Object<'_> {
 
     /// `git_log` and `track_package` look; `log_workout` writes down.
     fn log(&self) -> Verb {
-        let looks = (self.head() == "log" && self.around(t::REPO))
+        let looks = (self.head() == "log" && (self.around(t::REPO) || self.head > 0))
             || (self.head() == "track" && self.says(&["package", "shipment", "flight", "order", "parcel", "delivery", "status"]));
         if looks { Verb::Read } else { Verb::Keep }
     }
@@ -215,8 +259,18 @@ impl Object<'_> {
     }
 
     fn write(&self) -> Verb {
-        if self.is(t::DRAFT) {
+        let context = matches!(self.head(), "set" | "select" | "change") && self.says(&["active", "current"]) && !self.says(&["password", "user", "role"]);
+        if self.is(t::DRAFT) || context {
             return Verb::Keep;
+        }
+        match self.head() {
+            "follow" | "unfollow" | "hide" | "unhide" | "subscribe" | "unsubscribe" | "pin" | "unpin" => return Verb::Write,
+            "mark" if self.says(&["read", "unread", "seen", "notification", "notifications"]) => return Verb::Keep,
+            "checkout" if !self.around(t::REPO) => return Verb::Pay,
+            "new" if self.around(t::BROWSER) => return Verb::Interact,
+            "restore" if self.says(&["database", "db", "backup", "snapshot"]) => return Verb::Overwrite,
+            _ if self.says(&["crontab", "cron", "cronjob"]) => return Verb::Execute,
+            _ => {}
         }
         if self.is(t::POLICY) && !self.is(t::OWN | t::QUERY) {
             return Verb::Govern;
@@ -243,6 +297,10 @@ impl Object<'_> {
             return Verb::Operate;
         }
         let makes = matches!(self.head(), "create" | "make" | "insert" | "put" | "register");
+        let picture = self.says(&["chart", "diagram", "plot", "qr", "qrcode", "thumbnail", "mermaid", "visualization", "uuid", "embedding", "embeddings"]);
+        if makes && picture && !self.around(t::DOC | t::TRACKER | t::FILE) {
+            return Verb::Read;
+        }
         if makes && (self.is(t::TRACKER | t::CHAT) || self.says(&["post", "posts", "tweet", "email", "mail"])) {
             return Verb::Send;
         }
@@ -265,10 +323,11 @@ impl Object<'_> {
         let state = self.is(t::STATE)
             && matches!(self.head(), "set" | "change" | "select" | "update")
             && self.says(&["active", "current", "context", "default", "viewport", "mode", "verbosity", "cwd", "model", "device", "geolocation"])
-            && !self.is(t::GRANT | t::IDENTITY);
+            && !self.is(t::GRANT | t::IDENTITY | t::FINANCE);
+        let cart = self.says(&["cart", "basket"]);
         let home = self.around(t::HOME) && !self.is(t::GUARD) && (self.server & t::HOME != 0 || self.says(&["light", "lights", "lamp", "thermostat", "brightness"]));
         let thing = self.is(t::OWN) && !(shared && !self.is(t::TASK) && self.is(t::CHAT | t::TRACKER));
-        thing || keeper || mailbox || state || home || self.is(t::MEDIA) && !self.is(t::FILE)
+        thing || cart || keeper || mailbox || state || home || self.is(t::MEDIA) && !self.is(t::FILE)
             || (self.is(t::TASK) && !shared)
             || (self.is(t::EVENT) || self.is(t::CALENDAR)) && !matches!(self.head(), "reschedule")
     }
@@ -290,7 +349,7 @@ impl Object<'_> {
     fn close(&self) -> Verb {
         if self.says(&["account", "accounts"]) {
             Verb::Delete
-        } else if self.is(t::PAYMENT) {
+        } else if self.is(t::PAYMENT) || self.says(&["position", "positions"]) {
             Verb::Pay
         } else if self.is(t::CACHE | t::OWN | t::TASK) {
             Verb::Keep
@@ -312,7 +371,9 @@ impl Object<'_> {
             Verb::Pay
         } else if self.is(t::TRACKER) {
             Verb::Send
-        } else if self.around(t::BROWSER | t::WEB | t::FILE | t::DOC | t::VIEW) {
+        } else if self.says(&["position", "positions"]) {
+            Verb::Pay
+        } else if self.around(t::BROWSER | t::WEB | t::FILE | t::DOC | t::VIEW | t::OWN) {
             Verb::Read
         } else {
             Verb::Operate
@@ -322,7 +383,7 @@ impl Object<'_> {
     fn cancel(&self) -> Verb {
         let ends = t::FINANCE | t::PAYMENT | t::TRIP | t::POLICY | t::IDENTITY;
         let booking = self.says(&["booking", "reservation", "bookings", "reservations", "membership"]);
-        if self.is(ends) || booking { Verb::Delete } else { Verb::Operate }
+        if (self.is(ends) || booking) && self.head() == "cancel" { Verb::Delete } else { Verb::Operate }
     }
 
     fn approve(&self) -> Verb {
@@ -374,6 +435,8 @@ impl Object<'_> {
             "printenv" => Verb::Read,
             "print" if self.says(&["env", "environment", "environ"]) => Verb::Read,
             "start" | "launch" if self.says(&["process", "command", "terminal", "shell", "program"]) => Verb::Execute,
+            "start" | "stop" | "begin" if self.is(t::QUERY | t::REPORT) || self.says(&["research", "researcher", "crawl"]) => Verb::Read,
+            "start" | "stop" | "activate" | "enable" | "disable" if self.server & t::HOME != 0 && !self.is(t::GUARD | t::POLICY) => Verb::Keep,
             "start" | "stop" if self.is(t::OWN) || self.says(&["timer", "recording", "tracing", "trace"]) => Verb::Keep,
             "launch" | "start" if self.is(t::BROWSER) => Verb::Read,
             "drain" => Verb::Delete,
@@ -389,6 +452,10 @@ impl Object<'_> {
             "submit" | "send" if self.says(&["input", "keys", "keystrokes", "command", "stdin", "signal"]) => Verb::Execute,
             "react" | "like" | "comment" | "message" | "text" | "chat" | "mail" | "email" if !self.sure && self.is(t::MATH) => Verb::Read,
             "push" if self.server & t::NOSQL != 0 => Verb::Write,
+            "post" if !self.sure && self.says(&["query", "search"]) => Verb::Read,
+            "chat" | "message" if self.says(&["completion", "completions"]) => Verb::Read,
+            "text" if self.says(&["to", "speech", "image", "search", "analysis", "generation", "embedding", "classification", "stats"]) => Verb::Read,
+            "text" => Verb::Unknown,
             "chat" | "speak" | "say" | "answer" if self.server == 0 && self.tokens.len() == 1 => Verb::Send,
             _ => Verb::Send,
         }
@@ -396,8 +463,14 @@ impl Object<'_> {
 
     fn remove(&self) -> Verb {
         // Taken off, and put back as easily.
-        let light = self.says(&["label", "labels", "reaction", "reactions", "star", "favorite", "favourite", "bookmark", "highlight"])
+        let light = self.says(&["label", "labels", "reaction", "reactions", "star", "favorite", "favourite", "bookmark", "highlight", "cart", "basket"])
             && self.head() == "remove";
+        if self.head() == "remove" && self.says(&["background", "watermark", "noise", "silence", "whitespace", "duplicates", "accents", "stopwords"]) {
+            return Verb::Read;
+        }
+        if self.says(&["cache"]) {
+            return Verb::Operate;
+        }
         if light || self.head() == "clean" && self.is(t::MATH) { Verb::Keep } else { Verb::Delete }
     }
 

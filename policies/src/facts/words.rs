@@ -30,6 +30,8 @@ fn push(words: &mut Vec<String>, current: &mut String) {
         // `s3` and `2fa` are words; the `2` of `response2` is not.
         let bare = whole.trim_matches(|letter: char| letter.is_ascii_digit());
         let whole = if bare.is_empty() || word(&whole).is_some() { whole } else { bare.to_owned() };
+        // `crawling` crawls.
+        let whole = if word(&whole).is_none() && whole.ends_with("ing") { base(&whole) } else { whole };
         match split(&whole) {
             Some((one, two)) => words.extend([one.to_owned(), two.to_owned()]),
             None => words.push(whole),
