@@ -14,7 +14,7 @@ use anyhow::Context as _;
 use audit::{Audit, Event, Filter, Recovered, Redactor};
 use jiff::{SignedDuration, Timestamp};
 use policies::decision::Policies;
-use policies::{AgentId, ServerName};
+use policies::{AgentId, Hash, ServerName};
 use sandbox::{Kind, Sandbox};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -50,7 +50,7 @@ pub struct Announcement {
 /// The policies in force, swapped whole.
 pub struct Reloadable {
     files: PolicyFiles,
-    current: RwLock<Arc<Policies>>,
+    current: RwLock<(Arc<Policies>, Hash)>,
 }
 
 impl Reloadable {
@@ -59,14 +59,26 @@ impl Reloadable {
     /// # Errors
     /// Every problem there is.
     pub fn load(files: PolicyFiles) -> Result<Self, Vec<Problem>> {
-        let current = RwLock::new(Arc::new(files.load()?));
+        let loaded = files.load()?;
+        let current = RwLock::new((Arc::new(loaded.policies), loaded.hash));
         Ok(Self { files, current })
     }
 
     /// The policies in force.
     #[must_use]
     pub fn current(&self) -> Arc<Policies> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner).0)
+    }
+
+    /// What is in force, or why it is not, for the log.
+    fn event(&self, reloaded: Result<(), &[Problem]>) -> Event {
+        match reloaded {
+            Ok(()) => Event::PoliciesLoaded {
+                hash: self.current.read().unwrap_or_else(PoisonError::into_inner).1,
+                sources: self.files.sources(),
+            },
+            Err(problems) => Event::ReloadRefused { problems: problems.iter().map(ToString::to_string).collect() },
+        }
     }
 
     /// Reads the files again and swaps the policies; a bad file changes nothing.
@@ -74,13 +86,9 @@ impl Reloadable {
     /// # Errors
     /// Every problem there is.
     pub fn reload(&self) -> Result<String, Vec<Problem>> {
-        let policies = Arc::new(self.files.load()?);
-        let what = format!(
-            "{} files and the {} policies are in force",
-            self.files.files.len(),
-            if self.files.defaults { "default" } else { "guarding" }
-        );
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = policies;
+        let loaded = self.files.load()?;
+        let what = format!("in force: {}", self.files.sources().join(", "));
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = (Arc::new(loaded.policies), loaded.hash);
         Ok(what)
     }
 }
@@ -126,6 +134,7 @@ pub async fn serve(config: Config, announce: impl FnOnce(&Announcement)) -> anyh
     let agent = app.first_agent().await?;
     let servers = app.servers();
     app.agents.audit.note(started(&endpoint, &servers), clock::now()).await.context("the log cannot be written")?;
+    app.agents.audit.note(app.policies.event(Ok(())), clock::now()).await.context("the log cannot be written")?;
     announce(&Announcement { endpoint, state: app.state.clone(), agent, servers });
     app.until_told().await?;
     app.stop().await;
@@ -194,7 +203,7 @@ impl App {
             tokio::select! {
                 _ = term.recv() => return Ok(()),
                 _ = int.recv() => return Ok(()),
-                _ = hup.recv() => match self.policies.reload() {
+                _ = hup.recv() => match reload(&self.policies, &self.agents.audit, &self.background) {
                     Ok(what) => tracing::info!(what, "policies reloaded"),
                     Err(problems) => tracing::error!(problems = %all(&problems), "policies not reloaded; what was in force stays"),
                 },
@@ -243,13 +252,13 @@ impl App {
     }
 
     fn serve_operators(&self) -> anyhow::Result<()> {
-        let policies = Arc::clone(&self.policies);
+        let (policies, audit, tasks) = (Arc::clone(&self.policies), self.agents.audit.clone(), self.background.clone());
         let operators = Operators {
             audit: self.agents.audit.clone(),
             holds: Arc::clone(&self.agents.calls.holds),
             catalog: Arc::clone(&self.agents.catalog),
             uids: self.agents.config.operators.clone(),
-            reload: Arc::new(move || policies.reload()),
+            reload: Arc::new(move || reload(&policies, &audit, &tasks)),
         };
         let server = operator::Server::bind(&self.state, operators)?;
         let (tasks, stop) = (self.background.clone(), self.halt.clone());
@@ -274,6 +283,19 @@ impl App {
             .await
         });
     }
+}
+
+/// Reloads, and records what came of it.
+fn reload(policies: &Reloadable, audit: &Audit, tasks: &TaskTracker) -> Result<String, Vec<Problem>> {
+    let reloaded = policies.reload();
+    let event = policies.event(reloaded.as_ref().map(drop).map_err(Vec::as_slice));
+    let audit = audit.clone();
+    tasks.spawn(async move {
+        if let Err(error) = audit.note(event, clock::now()).await {
+            tracing::error!(%error, "a reload could not be recorded");
+        }
+    });
+    reloaded
 }
 
 /// The socket through which `portcullis stdio` joins.

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use policies::ServerName;
-use policies::decision::{HoldTimes, Policies, Source};
+use policies::decision::{HoldTimes, Policies, Source, shipped_policies};
 use policies::profile::Profile;
+use policies::{Hash, ServerName};
 use sandbox::ServerConfig;
 
 /// Everything that an operator can set.
@@ -96,6 +96,14 @@ pub struct PolicyFiles {
     pub defaults: bool,
 }
 
+/// Compiled policies.
+pub struct Loaded {
+    /// The policies.
+    pub policies: Policies,
+    /// The digest of their texts.
+    pub hash: Hash,
+}
+
 /// What the command line sets over the file.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
@@ -155,11 +163,19 @@ impl Config {
 }
 
 impl PolicyFiles {
+    /// Where the policies come from.
+    #[must_use]
+    pub fn sources(&self) -> Vec<String> {
+        let shipped = if self.defaults { ["guard.cedar", "default.cedar"].as_slice() } else { &["guard.cedar"] };
+        let files = self.files.iter().map(|file| file.display().to_string());
+        shipped.iter().map(|name| (*name).to_owned()).chain(files).collect()
+    }
+
     /// Reads and compiles the policies.
     ///
     /// # Errors
     /// Every problem there is, not only the first.
-    pub fn load(&self) -> Result<Policies, Vec<Problem>> {
+    pub fn load(&self) -> Result<Loaded, Vec<Problem>> {
         let mut problems = Vec::new();
         let mut sources = Vec::new();
         for file in &self.files {
@@ -176,7 +192,7 @@ impl PolicyFiles {
         }
         let loaded = if self.defaults { Policies::load(&sources) } else { Policies::load_without_defaults(&sources) };
         match loaded {
-            Ok(policies) if problems.is_empty() => Ok(policies),
+            Ok(policies) if problems.is_empty() => Ok(Loaded { policies, hash: self.hash(&sources) }),
             Ok(_) => Err(problems),
             Err(wrong) => {
                 problems.extend(wrong.into_iter().map(|problem| Problem {
@@ -189,6 +205,13 @@ impl PolicyFiles {
                 Err(problems)
             }
         }
+    }
+
+    fn hash(&self, sources: &[Source]) -> Hash {
+        let shipped = shipped_policies().into_iter().filter(|(name, _)| self.defaults || *name == "guard.cedar");
+        let texts = shipped.map(|(_, text)| text).chain(sources.iter().map(|source| source.text.as_str()));
+        // Hashes of hashes: where one text ends and the next begins must not be movable.
+        Hash::of(&texts.flat_map(|text| *Hash::of(text.as_bytes()).as_bytes()).collect::<Vec<u8>>())
     }
 }
 

@@ -54,7 +54,7 @@ impl ExplainCommand {
         if !self.policies.is_empty() {
             config.policy.files = self.policies;
         }
-        let policies = config.policy.load().map_err(|problems| refused(&problems))?;
+        let policies = config.policy.load().map_err(|problems| refused(&problems))?.policies;
         let profile = |server: &policies::ServerName, tool: &str| {
             let vouched = config.servers.get(server).is_some_and(|server| server.vouched);
             (config.profile(server, tool), vouched)

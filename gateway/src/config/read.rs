@@ -32,7 +32,12 @@ pub(super) fn config(path: Option<&Path>, overrides: Overrides) -> Result<Config
     root.finish(&["listen", "agents", "server", "tool", "policy", "hold", "session", "operator", "state"]);
     let mut problems = sheet.into_problems();
     let config = override_with(config, overrides, &mut problems);
-    if problems.is_empty() { Ok(config) } else { Err(problems) }
+    if problems.is_empty() {
+        return Ok(config);
+    }
+    // Whoever mends the file wants to hear of the policies too.
+    problems.extend(config.policy.load().err().unwrap_or_default());
+    Err(problems)
 }
 
 fn read(sheet: &Sheet<'_>, root: &Section<'_>) -> Config {
