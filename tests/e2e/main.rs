@@ -25,6 +25,8 @@ mod pins;
 #[cfg(test)]
 mod pipeline;
 #[cfg(test)]
+mod promises;
+#[cfg(test)]
 mod redaction;
 #[cfg(test)]
 mod waiting;
