@@ -43,7 +43,8 @@ pub(crate) fn json(text: &str) -> Value {
 pub(crate) fn python(words: &[&str], more: &str) -> ServerConfig {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers");
     let (program, rest) = words.split_first().unwrap();
-    let mut command = vec!["python3".to_owned(), folder.join(program).display().to_string()];
+    // `-B`: no compiled copies in the source tree.
+    let mut command = vec!["python3".to_owned(), "-B".to_owned(), folder.join(program).display().to_string()];
     command.extend(rest.iter().map(|word| (*word).to_owned()));
     config(&format!("command = {command:?}\n{more}"))
 }
