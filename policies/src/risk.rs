@@ -132,13 +132,14 @@ pub fn assess(
         // Facts that show nothing were not made by `Facts::of`.
         rows.push((Risk::High, reason("unknown-effect", "nothing tells what this call does")));
     }
-    rows.sort_by_key(|(risk, _)| std::cmp::Reverse(*risk));
-    let base = rows.first().map_or(Risk::High, |(risk, _)| *risk);
+    // What is denied comes first, so that no padding with other findings can push it off the list.
+    rows.sort_by_key(|(risk, reason)| std::cmp::Reverse((DENIED.contains(&reason.id), *risk)));
+    let base = rows.iter().map(|(risk, _)| *risk).max().unwrap_or(Risk::High);
     let mut reasons: Vec<Reason> = rows.into_iter().map(|(_, reason)| reason).collect();
     let modifiers = modifiers(base, facts, standing, session, provenance, first_use, anomaly);
     let risk = if modifiers.is_empty() { base } else { base.raised() };
+    reasons.truncate(MAX_REASONS.saturating_sub(modifiers.len()));
     reasons.extend(modifiers);
-    reasons.truncate(MAX_REASONS);
     Assessed { risk, reasons }
 }
 
