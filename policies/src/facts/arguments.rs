@@ -88,6 +88,7 @@ impl<'a> Arguments<'a> {
             return;
         }
         let length = self.pointer.len();
+        self.has_body |= !value.is_null() && key.says(&["body", "json", "payload", "form", "data"]);
         match value {
             Value::Null => {}
             Value::Bool(truth) => self.flag(key, *truth),
@@ -125,14 +126,17 @@ impl<'a> Arguments<'a> {
 
     fn key(&mut self, name: &str, outer: &Key) -> Key {
         match name {
-            "$where" | "$function" | "$accumulator" => self.find(Effect::RunsCode, format!("runs code in the database by `{name}`")),
+            "$where" | "$function" | "$accumulator" => {
+                self.find(Effect::RunsCode, format!("runs code in the database by `{name}`"))
+            }
             "$out" | "$merge" => self.find(Effect::Overwrites, format!("replaces a collection by `{name}`")),
             "$expr" => {}
             _ => {}
         }
         let key = Key::of(name, self.tool);
         self.pays |= key.says(&["payment", "payments", "cvv", "pan"]);
-        self.remote |= key.says(&["owner", "repo", "repository", "bucket", "project", "sheet", "spreadsheet"]) && !key.says(&["path"]);
+        self.remote |= key.says(&["owner", "repo", "repository", "bucket", "project", "sheet", "spreadsheet"])
+            && !key.says(&["path"]);
         if outer.role == Role::Header || (outer.role == Role::Attachment && key.role == Role::Content) {
             return Key { role: outer.role, ..key };
         }
@@ -144,9 +148,13 @@ impl<'a> Arguments<'a> {
         let flag = if truth {
             if key.says(&["dangerous", "dangerously", "bypass", "unsafe", "privileged"]) {
                 Some((Effect::ChangesPolicy, "turns a safeguard off"))
-            } else if key.says(&["permanent", "permanently", "purge", "trashed", "deleted", "trash"]) && !key.says(&["include", "show", "with", "skip", "exclude", "only"]) {
+            } else if key.says(&["permanent", "permanently", "purge", "trashed", "deleted", "trash"])
+                && !key.says(&["include", "show", "with", "skip", "exclude", "only"])
+            {
                 Some((Effect::Deletes, "removes for good"))
-            } else if key.says(&["force", "forced", "overwrite", "clobber", "hard", "cascade", "mirror", "wipe"]) && !key.says(&["refresh", "reload", "fetch"]) {
+            } else if key.says(&["force", "forced", "overwrite", "clobber", "hard", "cascade", "mirror", "wipe"])
+                && !key.says(&["refresh", "reload", "fetch"])
+            {
                 Some((Effect::Overwrites, "does so over what is there"))
             } else if key.says(&["auto"]) && key.says(&["approve", "approved", "confirm", "merge"]) {
                 Some((Effect::Overwrites, "does so without asking anyone"))
@@ -198,7 +206,17 @@ impl<'a> Arguments<'a> {
 
     fn string(&mut self, key: &Key, text: &str) {
         if let Some(kind) = secret::find(text) {
-            let used = key.role == Role::Header || key.says(&["token", "key", "password", "secret", "authorization", "apikey", "credential", "credentials"]);
+            let used = key.role == Role::Header
+                || key.says(&[
+                    "token",
+                    "key",
+                    "password",
+                    "secret",
+                    "authorization",
+                    "apikey",
+                    "credential",
+                    "credentials",
+                ]);
             if self.secret.as_ref().is_none_or(|(_, _, before)| *before && !used) {
                 self.secret = Some((kind, self.pointer.clone(), used));
             }
@@ -250,11 +268,25 @@ impl<'a> Arguments<'a> {
         self.hidden(text);
         self.injection(text, true);
         self.target();
+        self.bounded(text, MAX_PATH);
         let place = Place::of(text);
-        let output = self.pointer.rsplit('/').next().is_some_and(|name| words(name).iter().any(|word| matches!(word.as_str(), "output" | "dest" | "destination" | "save" | "out" | "to" | "download")));
-        let exports = self.tool.words.iter().any(|word| matches!(word.as_str(), "download" | "export" | "save" | "screenshot" | "pdf" | "dump" | "backup" | "capture"));
+        let output = self.pointer.rsplit('/').next().is_some_and(|name| {
+            words(name).iter().any(|word| {
+                matches!(word.as_str(), "output" | "dest" | "destination" | "save" | "out" | "to" | "download")
+            })
+        });
+        let exports = self.tool.words.iter().any(|word| {
+            matches!(
+                word.as_str(),
+                "download" | "export" | "save" | "screenshot" | "pdf" | "dump" | "backup" | "capture"
+            )
+        });
         self.saves |= self.tool.verb == Verb::Read && (output || exports) && text.contains(['/', '\\']);
-        let root = self.pointer.rsplit('/').next().is_some_and(|name| words(name).iter().any(|word| matches!(word.as_str(), "repo" | "cwd" | "root" | "workdir" | "workspace" | "base")));
+        let root = self.pointer.rsplit('/').next().is_some_and(|name| {
+            words(name)
+                .iter()
+                .any(|word| matches!(word.as_str(), "repo" | "cwd" | "root" | "workdir" | "workspace" | "base"))
+        });
         if root && place.absolute && self.base.is_none() {
             self.base = Some(place.path.clone());
         }
@@ -276,6 +308,10 @@ impl<'a> Arguments<'a> {
         if whole {
             self.target();
             self.hidden(text);
+            self.bounded(text, MAX_URL);
+            if text.starts_with('-') {
+                self.injection(text, true);
+            }
         }
         let trimmed = text.trim();
         if trimmed.to_ascii_lowercase().starts_with("file:") {
@@ -285,7 +321,13 @@ impl<'a> Arguments<'a> {
         if lower.starts_with("javascript:") || lower.starts_with("vbscript:") || lower.starts_with("data:text/h") {
             return self.find(Effect::RunsCode, "runs a script that stands in an address".to_owned());
         }
-        let parsed = Address::parse(trimmed).or_else(|| if whole && !trimmed.contains(' ') && trimmed.contains(['.', ':', '[']) { Address::of_host(trimmed.split('/').next().unwrap_or_default()) } else { None });
+        let parsed = Address::parse(trimmed).or_else(|| {
+            if whole && !trimmed.contains(' ') && trimmed.contains(['.', ':', '[']) {
+                Address::of_host(trimmed.split('/').next().unwrap_or_default())
+            } else {
+                None
+            }
+        });
         let Some(address) = parsed else {
             if whole && trimmed.starts_with(['/', '~', '.']) {
                 self.path(trimmed, false);
@@ -312,7 +354,14 @@ impl<'a> Arguments<'a> {
         self.hidden(text);
         self.injection(text, true);
         self.target();
-        let parsed = if text.contains("://") { Address::parse(text) } else { Address::of_host(text.split('/').next().unwrap_or_default()) };
+        if self.bounded(text, MAX_HOST) {
+            return;
+        }
+        let parsed = if text.contains("://") {
+            Address::parse(text)
+        } else {
+            Address::of_host(text.split('/').next().unwrap_or_default())
+        };
         if let Some(address) = parsed.filter(|_| self.addresses.len() < MAX_FACTS) {
             self.addresses.push((address, self.pointer.clone()));
         }
@@ -352,11 +401,15 @@ impl<'a> Arguments<'a> {
     /// `mutation { deleteIssue(…) }` changes what its fields' names say; a `query` reads.
     fn graphql(&mut self, text: &str) {
         let bare = text.get(..text.floor_char_boundary(MAX_GRAPHQL)).unwrap_or_default();
-        let mutates = bare.split(|letter: char| !letter.is_alphanumeric() && letter != '_').any(|word| word == "mutation");
+        let mutates =
+            bare.split(|letter: char| !letter.is_alphanumeric() && letter != '_').any(|word| word == "mutation");
         if !mutates {
             return self.settle(Verb::Read);
         }
-        let names = bare.split(|letter: char| !letter.is_alphanumeric() && letter != '_').filter(|word| word.len() > 2).take(64);
+        let names = bare
+            .split(|letter: char| !letter.is_alphanumeric() && letter != '_')
+            .filter(|word| word.len() > 2)
+            .take(64);
         let verb = names.filter_map(|name| {
             let tokens = words(name);
             let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
@@ -373,14 +426,19 @@ impl<'a> Arguments<'a> {
             match Shell::of_redis(text) {
                 Some(Verb::Read) => return self.settle(Verb::Read),
                 Some(verb) => {
-                    self.find(effect_of(verb), format!("the command is `{}`", shown(text.split_whitespace().next().unwrap_or_default())));
+                    self.find(
+                        effect_of(verb),
+                        format!("the command is `{}`", shown(text.split_whitespace().next().unwrap_or_default())),
+                    );
                     return self.settle(verb);
                 }
                 None => return,
             }
         }
         let program = self.program();
-        let starts = |name: &str| text.trim_start().strip_prefix(name).is_some_and(|rest| rest.starts_with(' ') || rest.is_empty());
+        let starts = |name: &str| {
+            text.trim_start().strip_prefix(name).is_some_and(|rest| rest.starts_with(' ') || rest.is_empty())
+        };
         let line = match program {
             Some(program) if !starts(program) && !starts("sudo") => format!("{program} {text}"),
             _ if arguments => return,
@@ -393,7 +451,12 @@ impl<'a> Arguments<'a> {
     /// `aws` where the tool only runs.
     fn program(&self) -> Option<&'a str> {
         let cli = |token: &&'a String| word(token).is_some_and(|found| found.things & t::CLI != 0);
-        let runs = |token: &String| matches!(token.as_str(), "run" | "execute" | "exec" | "command" | "cmd" | "cli" | "call" | "raw" | "generic");
+        let runs = |token: &String| {
+            matches!(
+                token.as_str(),
+                "run" | "execute" | "exec" | "command" | "cmd" | "cli" | "call" | "raw" | "generic"
+            )
+        };
         let tool = self.tool;
         let server = tool.words.iter().all(runs).then(|| tool.server_words.iter().find(cli)).flatten();
         tool.words.iter().find(cli).or(server).map(String::as_str)
@@ -429,16 +492,33 @@ impl<'a> Arguments<'a> {
     fn code(&mut self, text: &str) {
         self.target();
         let formula = matches!(self.pointer.rsplit('/').next(), Some("expression" | "formula" | "expr" | "equation"));
-        let sum = formula && text.len() < 256 && text.chars().all(|letter| letter.is_ascii_digit() || " +-*/().,^%e".contains(letter));
+        let sum = formula
+            && text.len() < 256
+            && text.chars().all(|letter| letter.is_ascii_digit() || " +-*/().,^%e".contains(letter));
         let math = self.tool.about & t::MATH != 0 || self.tool.verb == Verb::Read;
-        if sum && self.tool.verb != Verb::Unknown || (math && self.tool.verb == Verb::Read && text.len() < 256 && is_formula(text)) {
+        if sum && self.tool.verb != Verb::Unknown
+            || (math && self.tool.verb == Verb::Read && text.len() < 256 && is_formula(text))
+        {
             return self.settle(Verb::Read);
         }
         let lower: String = text.chars().take(MAX_CODE).collect::<String>().to_ascii_lowercase();
-        if ["169.254.169.254", "metadata.google.internal", "100.100.100.200", "2852039166", "0xa9fea9fe", "fd00:ec2::254"].iter().any(|name| lower.contains(name)) {
+        if [
+            "169.254.169.254",
+            "metadata.google.internal",
+            "100.100.100.200",
+            "2852039166",
+            "0xa9fea9fe",
+            "fd00:ec2::254",
+        ]
+        .iter()
+        .any(|name| lower.contains(name))
+        {
             self.find(Effect::CloudMetadata, "the code reaches a cloud's metadata service".to_owned());
         }
-        if [".ssh/id_", ".aws/credentials", "/etc/shadow", "/proc/self/environ", ".kube/config", ".gnupg"].iter().any(|name| lower.contains(name)) {
+        if [".ssh/id_", ".aws/credentials", "/etc/shadow", "/proc/self/environ", ".kube/config", ".gnupg"]
+            .iter()
+            .any(|name| lower.contains(name))
+        {
             self.find(Effect::CredentialFile, "the code names a file of credentials".to_owned());
         }
         if self.tool.things & (t::QUERY | t::MATH) == 0 && self.tool.verb > Verb::Read {
@@ -454,14 +534,21 @@ impl<'a> Arguments<'a> {
             return;
         }
         let http = match text.to_ascii_uppercase().as_str() {
-            "GET" | "HEAD" | "OPTIONS" if text.chars().all(|letter| letter.is_uppercase()) || key.says(&["method"]) => Some(Verb::Read),
+            "GET" | "HEAD" | "OPTIONS" if text.chars().all(|letter| letter.is_uppercase()) || key.says(&["method"]) => {
+                Some(Verb::Read)
+            }
             "POST" | "PUT" | "PATCH" => Some(Verb::Send),
             "DELETE" => Some(Verb::Delete),
             _ => None,
         };
         let named = words(text);
         let mut tokens: Vec<&str> = named.iter().map(String::as_str).collect();
-        let objects = self.tool.words.iter().map(String::as_str).filter(|token| word(token).is_none_or(|found| found.does.is_none() || !found.sure));
+        let objects = self
+            .tool
+            .words
+            .iter()
+            .map(String::as_str)
+            .filter(|token| word(token).is_none_or(|found| found.does.is_none() || !found.sure));
         tokens.extend(objects);
         let server = self.tool.about;
         let Some(verb) = http.or_else(|| {
@@ -471,7 +558,8 @@ impl<'a> Arguments<'a> {
             return;
         };
         // `calculate(operation: add)` adds numbers.
-        let sums = self.tool.about & t::MATH != 0 || self.tool.words.iter().any(|word| matches!(word.as_str(), "calculate" | "calc" | "compute" | "convert"));
+        let sums = self.tool.about & t::MATH != 0
+            || self.tool.words.iter().any(|word| matches!(word.as_str(), "calculate" | "calc" | "compute" | "convert"));
         if sums && self.tool.verb == Verb::Read && named.len() == 1 {
             return;
         }
@@ -498,7 +586,8 @@ impl<'a> Arguments<'a> {
         let says = |wanted: &[&str]| words.iter().any(|word| wanted.contains(word));
         if says(&["public", "anyone", "world", "everyone", "allusers"]) {
             self.flags.push((Effect::Grants, "makes it public", self.pointer.clone()));
-        } else if says(&["admin", "owner", "write", "writer", "editor", "rw", "maintain", "root", "superuser", "full"]) {
+        } else if says(&["admin", "owner", "write", "writer", "editor", "rw", "maintain", "root", "superuser", "full"])
+        {
             self.flags.push((Effect::Grants, "gives a permission", self.pointer.clone()));
         }
     }
@@ -506,7 +595,9 @@ impl<'a> Arguments<'a> {
     fn state(&mut self, text: &str) {
         let lower = text.to_ascii_lowercase();
         let flag = match lower.as_str() {
-            "hard" | "overwrite" | "force" | "truncate" | "clobber" | "replace" | "wipe" => Some((Effect::Overwrites, "does so over what is there")),
+            "hard" | "overwrite" | "force" | "truncate" | "clobber" | "replace" | "wipe" => {
+                Some((Effect::Overwrites, "does so over what is there"))
+            }
             "deleted" | "trashed" | "delete" | "purge" => Some((Effect::Deletes, "removes for good")),
             "published" | "sent" | "publish" | "send" => Some((Effect::Sends, "sends what it writes")),
             "public" => Some((Effect::Grants, "makes it public")),
@@ -531,13 +622,46 @@ impl<'a> Arguments<'a> {
     fn element(&mut self, text: &str) {
         let named = words(&text.chars().take(128).collect::<String>());
         let says = |wanted: &[&str]| named.iter().any(|word| wanted.contains(&word.as_str()));
-        let effect = if says(&["pay", "buy", "purchase", "checkout", "transfer", "donate", "withdraw", "bid"]) || (says(&["order", "subscribe"]) && says(&["place", "now", "confirm", "submit", "button"])) {
+        let effect = if says(&["pay", "buy", "purchase", "checkout", "transfer", "donate", "withdraw", "bid"])
+            || (says(&["order", "subscribe"]) && says(&["place", "now", "confirm", "submit", "button"]))
+        {
             Effect::MovesMoney
-        } else if says(&["delete", "remove", "destroy", "erase", "wipe", "deactivate", "terminate", "unsubscribe", "discard"]) {
+        } else if says(&[
+            "delete",
+            "remove",
+            "destroy",
+            "erase",
+            "wipe",
+            "deactivate",
+            "terminate",
+            "unsubscribe",
+            "discard",
+        ]) {
             Effect::Deletes
         } else if says(&["password", "cvv", "card", "ssn", "otp", "pin"]) {
             Effect::SecretInArguments
-        } else if says(&["send", "submit", "post", "publish", "share", "invite", "confirm", "approve", "accept", "authorize", "allow", "grant", "sign", "reply", "comment", "save", "tweet", "merge", "register", "apply"]) {
+        } else if says(&[
+            "send",
+            "submit",
+            "post",
+            "publish",
+            "share",
+            "invite",
+            "confirm",
+            "approve",
+            "accept",
+            "authorize",
+            "allow",
+            "grant",
+            "sign",
+            "reply",
+            "comment",
+            "save",
+            "tweet",
+            "merge",
+            "register",
+            "apply",
+        ]) {
             Effect::Sends
         } else {
             return;
@@ -547,9 +671,28 @@ impl<'a> Arguments<'a> {
 
     /// `set_config(key: blockedCommands)` changes what the tool may do.
     fn setting(&mut self, text: &str) {
-        let sets = self.tool.words.iter().any(|word| matches!(word.as_str(), "config" | "setting" | "settings" | "configuration" | "option" | "preferences"));
+        let sets = self.tool.words.iter().any(|word| {
+            matches!(word.as_str(), "config" | "setting" | "settings" | "configuration" | "option" | "preferences")
+        });
         if sets && text.len() < 128 && self.tool.verb > Verb::Read {
-            let guards = ["blocked", "allowed", "allow", "deny", "policy", "policies", "sandbox", "permission", "permissions", "approval", "approvals", "security", "auth", "trusted", "guardrails", "allowlist"];
+            let guards = [
+                "blocked",
+                "allowed",
+                "allow",
+                "deny",
+                "policy",
+                "policies",
+                "sandbox",
+                "permission",
+                "permissions",
+                "approval",
+                "approvals",
+                "security",
+                "auth",
+                "trusted",
+                "guardrails",
+                "allowlist",
+            ];
             if words(text).iter().any(|word| guards.contains(&word.as_str())) {
                 self.find(Effect::ChangesPolicy, format!("changes the safeguard `{}`", shown(text)));
             }
@@ -566,36 +709,71 @@ impl<'a> Arguments<'a> {
         if text.len() < 2_048 && !text.contains(char::is_whitespace) {
             if text.contains("://") {
                 self.url(text, false);
-            } else if text.starts_with("0x") && text.len() == 42 && text.bytes().skip(2).all(|byte| byte.is_ascii_hexdigit()) {
+            } else if text.starts_with("0x")
+                && text.len() == 42
+                && text.bytes().skip(2).all(|byte| byte.is_ascii_hexdigit())
+            {
                 self.money.payee.get_or_insert_with(|| shown(text));
             }
         }
-        if self.tool.verb == Verb::Interact && key.says(&["text", "value"]) && self.tool.words.iter().any(|word| word == "click") {
+        if self.tool.verb == Verb::Interact
+            && key.says(&["text", "value"])
+            && self.tool.words.iter().any(|word| word == "click")
+        {
             self.element(text);
         }
     }
 
     /// Shell syntax or an option where a plain value belongs: a tool that builds a command line from it runs more.
     fn injection(&mut self, text: &str, option: bool) {
+        let text = text.get(..text.floor_char_boundary(MAX_PATH)).unwrap_or_default();
         let shell = text.contains("$(") || text.contains('`') && text.matches('`').count() >= 2;
         let chained = [";", "&&", "||", "|", "\n"].iter().any(|sign| {
             text.split(sign).skip(1).any(|after| {
-                let next = after.trim_start_matches([' ', '&', '|']).split([' ', ';', '|', '\t', '<', '>']).next().unwrap_or_default();
+                let next = after
+                    .trim_start_matches([' ', '&', '|'])
+                    .split([' ', ';', '|', '\t', '<', '>'])
+                    .next()
+                    .unwrap_or_default();
                 INJECTED.contains(&next.rsplit('/').next().unwrap_or_default())
             })
         });
-        let quoted = text.contains('\'') && { let lower = text.to_ascii_lowercase(); ["' or ", "' and ", "'; drop", "';drop", "' union ", "'--", "' --", "'; delete"].iter().any(|part| lower.contains(part)) };
+        let quoted = text.contains('\'') && {
+            let lower = text.to_ascii_lowercase();
+            ["' or ", "' and ", "'; drop", "';drop", "' union ", "'--", "' --", "'; delete"]
+                .iter()
+                .any(|part| lower.contains(part))
+        };
         let stacked = text.split(';').skip(1).any(Sql::looks_like);
-        let optional = text.starts_with('-') && text.len() > 2 && text.bytes().nth(1).is_some_and(|byte| byte == b'-' || byte.is_ascii_alphabetic()) && (option || text.contains('=') || self.tool.about & t::REPO != 0) && text.bytes().any(|byte| byte.is_ascii_alphabetic());
-        if shell || chained || quoted || stacked || optional {
+        // Git runs what follows `ext::`.
+        let transport = text.starts_with("ext::") || text.starts_with("fd::");
+        let optional = text.starts_with('-')
+            && text.len() > 2
+            && text.bytes().nth(1).is_some_and(|byte| byte == b'-' || byte.is_ascii_alphabetic())
+            && (option || text.contains('=') || self.tool.about & t::REPO != 0)
+            && text.bytes().any(|byte| byte.is_ascii_alphabetic());
+        if shell || chained || quoted || stacked || optional || transport {
             self.find(Effect::CommandInjection, format!("a plain value holds command syntax: `{}`", shown(text)));
         }
     }
 
     fn hidden(&mut self, text: &str) {
-        if text.chars().take(4_096).any(|letter| is_hidden(letter) || (letter.is_control() && !matches!(letter, '\n' | '\t' | '\r' | '\0'))) {
+        if text
+            .chars()
+            .take(4_096)
+            .any(|letter| is_hidden(letter) || (letter.is_control() && !matches!(letter, '\n' | '\t' | '\r' | '\0')))
+        {
             self.find(Effect::HiddenCharacters, "a value holds characters that people do not see".to_owned());
         }
+    }
+
+    /// Whether a value is longer than is read of it; what is not read is not harmless.
+    fn bounded(&mut self, text: &str, most: usize) -> bool {
+        let over = text.len() > most;
+        if over {
+            self.find(Effect::Unknown, "a value is longer than is read of it".to_owned());
+        }
+        over
     }
 
     fn settle(&mut self, verb: Verb) {
@@ -617,7 +795,11 @@ impl<'a> Arguments<'a> {
 
     /// Whether the tool asks for a page: `fetch`, `http_request`.
     pub(super) fn requests(&self) -> bool {
-        self.tool.words.iter().any(|token| word(token).is_some_and(|found| found.does == Some(Does::Any) || found.does == Some(Does::Visit) || found.things & t::WEB != 0))
+        self.tool.words.iter().any(|token| {
+            word(token).is_some_and(|found| {
+                found.does == Some(Does::Any) || found.does == Some(Does::Visit) || found.things & t::WEB != 0
+            })
+        })
     }
 }
 
@@ -625,7 +807,12 @@ impl<'a> Arguments<'a> {
 fn is_pathlike(text: &str) -> bool {
     let mut bytes = text.bytes();
     let drive = matches!((bytes.next(), bytes.next(), bytes.next()), (Some(letter), Some(b':'), Some(b'\\' | b'/')) if letter.is_ascii_alphabetic());
-    let start = text.starts_with(['/', '~', '\\']) || text.starts_with("./") || text.starts_with("../") || text.starts_with("..\\") || text == ".." || text.starts_with("file:");
+    let start = text.starts_with(['/', '~', '\\'])
+        || text.starts_with("./")
+        || text.starts_with("../")
+        || text.starts_with("..\\")
+        || text == ".."
+        || text.starts_with("file:");
     let encoded = text.to_ascii_lowercase().contains("%2e%2e");
     (start || drive || encoded || text.contains("/../") || text.contains("\\..\\")) && text.len() < 4_096
 }
@@ -633,19 +820,78 @@ fn is_pathlike(text: &str) -> bool {
 /// `sqrt(2) * pi`: names that stand before a bracket or alone, and nothing that reaches out.
 fn is_formula(text: &str) -> bool {
     let plain = text.chars().all(|letter| letter.is_ascii_alphanumeric() || " +-*/().,^%=<>!".contains(letter));
-    plain && !["import", "exec", "eval", "open", "system", "require", "os.", "fetch", "__"].iter().any(|word| text.contains(word))
+    plain
+        && !["import", "exec", "eval", "open", "system", "require", "os.", "fetch", "__"]
+            .iter()
+            .any(|word| text.contains(word))
 }
 
 /// Programs that injected commands start with.
 const INJECTED: &[&str] = &[
-    "rm", "curl", "wget", "sh", "bash", "zsh", "cat", "nc", "ncat", "python", "python3", "perl", "ruby", "node", "sudo", "id", "whoami", "touch", "echo", "ls", "powershell", "cmd", "ping", "nslookup", "env", "printenv", "dd", "chmod", "chown", "kill", "mkfs",
-    "eval", "exec", "base64", "scp", "ssh", "tee", "del", "calc", "calc.exe", "open", "xdg-open", "sleep", "reboot", "shutdown", "uname", "php", "socat", "telnet", "cp", "mv", "git", "npm", "npx", "pip",
+    "rm",
+    "curl",
+    "wget",
+    "sh",
+    "bash",
+    "zsh",
+    "cat",
+    "nc",
+    "ncat",
+    "python",
+    "python3",
+    "perl",
+    "ruby",
+    "node",
+    "sudo",
+    "id",
+    "whoami",
+    "touch",
+    "echo",
+    "ls",
+    "powershell",
+    "cmd",
+    "ping",
+    "nslookup",
+    "env",
+    "printenv",
+    "dd",
+    "chmod",
+    "chown",
+    "kill",
+    "mkfs",
+    "eval",
+    "exec",
+    "base64",
+    "scp",
+    "ssh",
+    "tee",
+    "del",
+    "calc",
+    "calc.exe",
+    "open",
+    "xdg-open",
+    "sleep",
+    "reboot",
+    "shutdown",
+    "uname",
+    "php",
+    "socat",
+    "telnet",
+    "cp",
+    "mv",
+    "git",
+    "npm",
+    "npx",
+    "pip",
 ];
 
 /// Calls with more values are data; the rest of them is counted as dangerous.
 const MAX_VALUES: usize = 20_000;
 const MAX_DEPTH: usize = 64;
 const MAX_FACTS: usize = 32;
+const MAX_PATH: usize = super::path::MAX_PATH;
+const MAX_URL: usize = super::url::MAX_URL;
+const MAX_HOST: usize = 2 * 1024;
 const MAX_TARGETS: usize = 128;
 const MAX_CODE: usize = 64 * 1024;
 const MAX_GRAPHQL: usize = 16 * 1024;

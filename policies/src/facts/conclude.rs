@@ -11,7 +11,8 @@ use crate::profile::{Content, Profile};
 
 /// What a call does.
 pub(super) fn facts(tool: &ToolFacts, profile: &Profile, arguments: &Value) -> Facts {
-    let mut conclusion = Conclusion { tool, profile, found: Arguments::of(tool, arguments), facts: Facts::default(), verb: tool.verb };
+    let mut conclusion =
+        Conclusion { tool, profile, found: Arguments::of(tool, arguments), facts: Facts::default(), verb: tool.verb };
     conclusion.verb();
     conclusion.destinations();
     conclusion.recipients();
@@ -50,7 +51,10 @@ impl Conclusion<'_> {
         if self.found.saves && self.verb == Verb::Read {
             self.verb = Verb::Write;
         }
-        if self.tool.words.iter().any(|word| word == "many" || word == "all") && self.found.empty_filter && self.verb == Verb::Write {
+        if self.tool.words.iter().any(|word| word == "many" || word == "all")
+            && self.found.empty_filter
+            && self.verb == Verb::Write
+        {
             self.add(Effect::Overwrites, "the filter is empty: it changes everything".to_owned(), None);
         }
     }
@@ -58,20 +62,63 @@ impl Conclusion<'_> {
     fn destinations(&mut self) {
         let browser = self.tool.about & t::BROWSER != 0;
         for (address, at) in std::mem::take(&mut self.found.addresses) {
-            let declared = self.profile.hosts().is_some_and(|hosts| hosts.iter().any(|host| host.matches(&address.host)));
+            let declared =
+                self.profile.hosts().is_some_and(|hosts| hosts.iter().any(|host| host.matches(&address.host)));
             let network = address.is_web() || NETWORK_SCHEMES.contains(&address.scheme.as_str());
             if address.zone == Zone::Metadata {
-                self.add(Effect::CloudMetadata, format!("`{}` leads to a cloud's metadata service", shown(&address.host)), Some(&at));
-            } else if network && !declared && (address.zone == Zone::Private || (address.zone == Zone::Loopback && !browser)) {
-                self.add(Effect::PrivateAddress, format!("`{}` lies in the machine or the network around it", shown(&address.host)), Some(&at));
+                self.add(
+                    Effect::CloudMetadata,
+                    format!("`{}` leads to a cloud's metadata service", shown(&address.host)),
+                    Some(&at),
+                );
+            } else if network
+                && !declared
+                && (address.zone == Zone::Private || (address.zone == Zone::Loopback && !browser))
+            {
+                self.add(
+                    Effect::PrivateAddress,
+                    format!("`{}` lies in the machine or the network around it", shown(&address.host)),
+                    Some(&at),
+                );
             } else if self.profile.hosts().is_some() && network && !declared {
-                self.add(Effect::NewDestination, format!("`{}` is not a declared host", shown(&address.host)), Some(&at));
-            } else if matches!(address.scheme.as_str(), "gopher" | "dict" | "ftp" | "tftp" | "ldap" | "ldaps" | "smb" | "jar" | "netdoc" | "chrome" | "view-source" | "php" | "expect" | "phar" | "sftp" | "telnet") {
-                self.add(Effect::NewDestination, format!("`{}:` is not a scheme that tools of the web need", shown(&address.scheme)), Some(&at));
+                self.add(
+                    Effect::NewDestination,
+                    format!("`{}` is not a declared host", shown(&address.host)),
+                    Some(&at),
+                );
+            } else if matches!(
+                address.scheme.as_str(),
+                "gopher"
+                    | "dict"
+                    | "ftp"
+                    | "tftp"
+                    | "ldap"
+                    | "ldaps"
+                    | "smb"
+                    | "jar"
+                    | "netdoc"
+                    | "chrome"
+                    | "view-source"
+                    | "php"
+                    | "expect"
+                    | "phar"
+                    | "sftp"
+                    | "telnet"
+            ) {
+                self.add(
+                    Effect::NewDestination,
+                    format!("`{}:` is not a scheme that tools of the web need", shown(&address.scheme)),
+                    Some(&at),
+                );
             }
             self.carried(&address, declared, &at);
             if network && !address.host.is_empty() {
-                self.facts.destinations.push(Destination { host: shown(&address.host), zone: address.zone, declared, at });
+                self.facts.destinations.push(Destination {
+                    host: shown(&address.host),
+                    zone: address.zone,
+                    declared,
+                    at,
+                });
             }
         }
     }
@@ -93,7 +140,8 @@ impl Conclusion<'_> {
         let writes = self.verb >= Verb::Keep;
         for (who, at) in std::mem::take(&mut self.found.recipients) {
             if writes {
-                let declared = self.profile.recipients().is_some_and(|known| known.iter().any(|known| known.matches(&who)));
+                let declared =
+                    self.profile.recipients().is_some_and(|known| known.iter().any(|known| known.matches(&who)));
                 self.facts.recipients.push(Recipient { who, declared, at });
             }
         }
@@ -117,8 +165,11 @@ impl Conclusion<'_> {
                 Some(base) if !place.absolute => format!("{}/{}", base.trim_end_matches('/'), place.path),
                 _ => place.path.clone(),
             };
-            let in_scope = place.climbs.is_none() && !joined.contains("..") && self.profile.scope().is_some_and(|folders| folders.iter().any(|folder| folder.contains(&joined)));
-            if let Some(why) = place.climbs {
+            let in_scope = place.climbs.is_none()
+                && !joined.contains("..")
+                && self.profile.scope().is_some_and(|folders| folders.iter().any(|folder| folder.contains(&joined)));
+            let left = place.dotted && !in_scope && self.profile.scope().is_some();
+            if let Some(why) = place.climbs.or_else(|| left.then_some("climbs out of the declared folders")) {
                 self.add(Effect::PathTraversal, format!("`{}` {why}", shown(&place.path)), Some(&at));
             }
             let holding = Holding::of(&place.path);
@@ -129,7 +180,11 @@ impl Conclusion<'_> {
                 self.holding(holding, &place.path, sent, &at);
             }
             if self.profile.scope().is_some() && !in_scope && !writes && !remote {
-                self.add(Effect::ReadsOutsideScope, format!("`{}` lies outside the declared folders", shown(&place.path)), Some(&at));
+                self.add(
+                    Effect::ReadsOutsideScope,
+                    format!("`{}` lies outside the declared folders", shown(&place.path)),
+                    Some(&at),
+                );
             }
             if !remote {
                 self.facts.paths.push(NamedPath { path: shown(&joined), in_scope, at });
@@ -137,7 +192,9 @@ impl Conclusion<'_> {
         }
         for (path, at) in std::mem::take(&mut self.found.written) {
             let place = super::path::Place::of(&path);
-            let in_scope = self.profile.scope().is_some_and(|folders| folders.iter().any(|folder| folder.contains(&place.path) && place.climbs.is_none()));
+            let in_scope = self.profile.scope().is_some_and(|folders| {
+                folders.iter().any(|folder| folder.contains(&place.path) && place.climbs.is_none())
+            });
             self.facts.paths.push(NamedPath { path: shown(&place.path), in_scope, at });
         }
         self.scope_of_shell();
@@ -145,7 +202,10 @@ impl Conclusion<'_> {
 
     /// A command that writes only inside the declared folders does no more than a tool that writes there.
     fn scope_of_shell(&mut self) {
-        if self.found.shell.is_some() && !self.facts.paths.is_empty() && self.facts.paths.iter().all(|path| path.in_scope) {
+        if self.found.shell.is_some()
+            && !self.facts.paths.is_empty()
+            && self.facts.paths.iter().all(|path| path.in_scope)
+        {
             for finding in &mut self.found.findings {
                 if finding.effect == Effect::WritesOutsideScope {
                     finding.effect = Effect::WritesInScope;
@@ -161,9 +221,17 @@ impl Conclusion<'_> {
             Holding::Private | Holding::Credential => {
                 self.found.private = true;
                 if sent && holding == Holding::Credential || (sent && path.contains(".env")) {
-                    self.add(Effect::SecretExfiltration, format!("`{}` holds credentials and would be sent", shown(path)), Some(at));
+                    self.add(
+                        Effect::SecretExfiltration,
+                        format!("`{}` holds credentials and would be sent", shown(path)),
+                        Some(at),
+                    );
                 } else if holding == Holding::Credential {
-                    self.add(Effect::CredentialFile, format!("`{}` is where credentials are kept", shown(path)), Some(at));
+                    self.add(
+                        Effect::CredentialFile,
+                        format!("`{}` is where credentials are kept", shown(path)),
+                        Some(at),
+                    );
                 }
             }
         }
@@ -200,14 +268,24 @@ impl Conclusion<'_> {
     fn money(&mut self) {
         let money = std::mem::take(&mut self.found.money);
         let unsaid = matches!(self.verb, Verb::Unknown | Verb::Send | Verb::Write | Verb::Operate | Verb::Execute);
-        let books = self.found.pays && self.tool.words.iter().any(|word| matches!(word.as_str(), "book" | "order" | "reserve" | "reservation" | "purchase" | "flight" | "exchange"));
+        let books = self.found.pays
+            && self.tool.words.iter().any(|word| {
+                matches!(
+                    word.as_str(),
+                    "book" | "order" | "reserve" | "reservation" | "purchase" | "flight" | "exchange"
+                )
+            });
         // A message has no amount; what is sent with one is worth something.
         let worth = self.verb == Verb::Send && money.amount.is_some() && self.tool.things & t::BILL == 0;
         if unsaid && (worth || (books && self.verb > Verb::Read)) {
             self.add(Effect::MovesMoney, "it commits to pay".to_owned(), None);
             self.verb = Verb::Pay;
         }
-        if unsaid && money.amount.is_some() && (money.payee.is_some() || (money.currency.is_some() && !self.facts.recipients.is_empty())) && self.tool.things & t::BILL == 0 {
+        if unsaid
+            && money.amount.is_some()
+            && (money.payee.is_some() || (money.currency.is_some() && !self.facts.recipients.is_empty()))
+            && self.tool.things & t::BILL == 0
+        {
             self.add(Effect::MovesMoney, "an amount and somebody to get it".to_owned(), None);
             self.verb = Verb::Pay;
         }
@@ -221,12 +299,15 @@ impl Conclusion<'_> {
         let outside = t::WEB | t::TRACKER | t::DOC | t::CHAT | t::MAIL | t::CLOUD;
         let sends = matches!(self.verb, Verb::Send | Verb::Invite | Verb::Grant | Verb::Pay);
         let remote_write = self.verb > Verb::Keep && (self.tool.about & outside != 0 || self.tool.remote_repository());
-        let asks_outside = self.verb == Verb::Read && self.tool.about & t::WEB != 0 && self.tool.about & (t::FILE | t::OWN) == 0;
+        let asks_outside =
+            self.verb == Verb::Read && self.tool.about & t::WEB != 0 && self.tool.about & (t::FILE | t::OWN) == 0;
         let browser = self.verb == Verb::Interact && self.tool.about & t::BROWSER != 0;
         let reaches = !self.facts.destinations.is_empty();
         self.facts.egress = self.found.egress || sends || remote_write || asks_outside || browser || reaches;
         self.facts.open_world |= self.tool.open_world || sends || reaches;
-        let declared_open = self.tool.annotations.open_world == Some(true) && self.verb == Verb::Keep && self.tool.things & t::DRAFT == 0;
+        let declared_open = self.tool.annotations.open_world == Some(true)
+            && self.verb == Verb::Keep
+            && self.tool.things & t::DRAFT == 0;
         self.facts.egress |= declared_open;
     }
 
@@ -234,7 +315,11 @@ impl Conclusion<'_> {
         let Some((kind, at, used)) = self.found.secret.take() else { return };
         self.facts.secret_in_arguments = true;
         if self.facts.egress && !used {
-            self.add(Effect::SecretExfiltration, format!("an argument that leaves holds a credential ({kind})"), Some(&at));
+            self.add(
+                Effect::SecretExfiltration,
+                format!("an argument that leaves holds a credential ({kind})"),
+                Some(&at),
+            );
         } else if self.verb != Verb::Read || self.facts.egress {
             self.add(Effect::SecretInArguments, format!("an argument holds a credential ({kind})"), Some(&at));
         }
@@ -265,9 +350,14 @@ impl Conclusion<'_> {
             Verb::Execute => (Effect::RunsCode, format!("`{name}`: {by} runs code")),
         };
         let told = self.found.findings.iter().chain(&self.facts.findings).any(|found| found.effect == effect);
-        let shell = self.verb == Verb::Read && self.found.findings.iter().any(|found| found.effect == Effect::RunsLooks);
+        let shell =
+            self.verb == Verb::Read && self.found.findings.iter().any(|found| found.effect == Effect::RunsLooks);
         if !told && !(shell && effect == Effect::Reads) {
-            let at = if effect == Effect::WritesOutsideScope { self.facts.paths.iter().find(|path| !path.in_scope).map(|path| path.at.clone()) } else { None };
+            let at = if effect == Effect::WritesOutsideScope {
+                self.facts.paths.iter().find(|path| !path.in_scope).map(|path| path.at.clone())
+            } else {
+                None
+            };
             self.facts.findings.insert(0, Finding { effect, text, at });
         }
     }
@@ -275,7 +365,11 @@ impl Conclusion<'_> {
     fn written(&self, name: &str) -> (Effect, String) {
         let paths = &self.facts.paths;
         if let Some(outside) = paths.iter().find(|path| !path.in_scope) {
-            let why = if self.profile.scope().is_some() { "lies outside the declared folders" } else { "is written, and no folder is declared" };
+            let why = if self.profile.scope().is_some() {
+                "lies outside the declared folders"
+            } else {
+                "is written, and no folder is declared"
+            };
             (Effect::WritesOutsideScope, format!("`{}` {why}", outside.path))
         } else if paths.is_empty() {
             (Effect::WritesOutsideScope, format!("`{name}` writes, and nothing declares where it may"))
@@ -286,7 +380,9 @@ impl Conclusion<'_> {
 
     fn sent(&self, name: &str) -> (Effect, String) {
         let (people, hosts) = (&self.facts.recipients, &self.facts.destinations);
-        let declared = !(people.is_empty() && hosts.is_empty()) && people.iter().all(|one| one.declared) && hosts.iter().all(|host| host.declared);
+        let declared = !(people.is_empty() && hosts.is_empty())
+            && people.iter().all(|one| one.declared)
+            && hosts.iter().all(|host| host.declared);
         if declared {
             return (Effect::SendsToDeclared, format!("`{name}` sends to those only whom the operator declared"));
         }
@@ -300,7 +396,10 @@ impl Conclusion<'_> {
     fn content(&self) -> Content {
         let declared = self.profile.reads();
         let mut content = declared.unwrap_or(self.tool.reads).and(self.facts.reads);
-        if self.facts.destinations.iter().any(|host| host.zone == Zone::Public) && declared.is_none() && self.found.shell.is_none() {
+        if self.facts.destinations.iter().any(|host| host.zone == Zone::Public)
+            && declared.is_none()
+            && self.found.shell.is_none()
+        {
             content = content.and(Content::Untrusted);
         }
         if self.found.private {
@@ -311,7 +410,9 @@ impl Conclusion<'_> {
 
     fn finish(mut self) -> Facts {
         let content = self.content();
-        let answers = matches!(self.verb, Verb::Read | Verb::Interact | Verb::Unknown | Verb::Execute) || self.found.private || self.profile.reads().is_some();
+        let answers = matches!(self.verb, Verb::Read | Verb::Interact | Verb::Unknown | Verb::Execute)
+            || self.found.private
+            || self.profile.reads().is_some();
         let declared_world = self.tool.annotations.open_world == Some(true);
         self.facts.reads = if answers { content } else { Content::new(content.untrusted() && declared_world, false) };
         // A network command's answer is the network's.
@@ -328,7 +429,8 @@ impl Conclusion<'_> {
         });
         self.facts.findings.extend(refuted.cloned());
         self.annotated();
-        self.facts.verb = self.facts.findings.iter().map(|found| verb_of(found.effect)).max().unwrap_or(self.verb).max(self.verb);
+        self.facts.verb =
+            self.facts.findings.iter().map(|found| verb_of(found.effect)).max().unwrap_or(self.verb).max(self.verb);
         self.facts.sql = self.found.sql;
         self.facts.shell = self.found.shell;
         self.facts.targets = std::mem::take(&mut self.found.targets);
@@ -341,7 +443,11 @@ impl Conclusion<'_> {
         let hints = self.tool.annotations;
         let destroys = hints.destructive == Some(true) && hints.read_only != Some(true);
         let local = !self.facts.paths.is_empty();
-        if destroys && !local && matches!(self.verb, Verb::Write | Verb::Operate | Verb::Unknown) && !self.tool.deferring {
+        if destroys
+            && !local
+            && matches!(self.verb, Verb::Write | Verb::Operate | Verb::Unknown)
+            && !self.tool.deferring
+        {
             self.add(Effect::Overwrites, "its server says that it destroys (`destructiveHint`)".to_owned(), None);
         }
     }
@@ -356,9 +462,40 @@ impl Conclusion<'_> {
 /// The verb that a finding stands for.
 fn verb_of(effect: Effect) -> Verb {
     let verbs = [
-        Verb::Interact, Verb::Keep, Verb::Write, Verb::Operate, Verb::Unknown, Verb::Send, Verb::Invite, Verb::Grant, Verb::Overwrite, Verb::Delete, Verb::Pay, Verb::Identity, Verb::Govern, Verb::Execute,
+        Verb::Interact,
+        Verb::Keep,
+        Verb::Write,
+        Verb::Operate,
+        Verb::Unknown,
+        Verb::Send,
+        Verb::Invite,
+        Verb::Grant,
+        Verb::Overwrite,
+        Verb::Delete,
+        Verb::Pay,
+        Verb::Identity,
+        Verb::Govern,
+        Verb::Execute,
     ];
     verbs.into_iter().find(|verb| effect_of(*verb) == effect).unwrap_or(Verb::Read)
 }
 
-const NETWORK_SCHEMES: &[&str] = &["ftp", "sftp", "ssh", "gopher", "ldap", "redis", "rediss", "postgres", "postgresql", "mysql", "mongodb", "amqp", "smb", "telnet", "dict", "tftp", "git"];
+const NETWORK_SCHEMES: &[&str] = &[
+    "ftp",
+    "sftp",
+    "ssh",
+    "gopher",
+    "ldap",
+    "redis",
+    "rediss",
+    "postgres",
+    "postgresql",
+    "mysql",
+    "mongodb",
+    "amqp",
+    "smb",
+    "telnet",
+    "dict",
+    "tftp",
+    "git",
+];

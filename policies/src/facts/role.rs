@@ -72,14 +72,36 @@ fn role(words: &[String], tool: &ToolFacts) -> Role {
     if says(&["sql", "cypher"]) {
         return Role::Sql;
     }
-    if says(&["url", "uri", "urls", "uris", "href", "endpoint", "webhook", "callback", "website", "hyperlink"]) || matches!(last, "link" | "links" | "site" | "proxy") {
+    if says(&["url", "uri", "urls", "uris", "href", "endpoint", "webhook", "callback", "website", "hyperlink"])
+        || matches!(last, "link" | "links" | "site" | "proxy")
+    {
         return Role::Url;
     }
-    if says(&["command", "commands", "cmd", "cli", "commandline", "bash", "shell"]) || (runs && matches!(last, "script" | "input" | "args" | "argv" | "keys" | "line" | "text" | "program" | "executable" | "exec")) {
+    if says(&["command", "commands", "cmd", "cli", "commandline", "bash", "shell"])
+        || (runs
+            && matches!(
+                last,
+                "script" | "input" | "args" | "argv" | "keys" | "line" | "text" | "program" | "executable" | "exec"
+            ))
+    {
         let names = one && last == "command" && !runs && tool.about & (t::CLI | t::NOSQL) == 0;
         return if names { Role::Action } else { Role::Shell };
     }
-    if matches!(last, "code" | "javascript" | "js" | "python" | "script" | "function" | "expression" | "snippet" | "program" | "source_code" | "lambda") || says(&["javascript"]) {
+    if matches!(
+        last,
+        "code"
+            | "javascript"
+            | "js"
+            | "python"
+            | "script"
+            | "function"
+            | "expression"
+            | "snippet"
+            | "program"
+            | "source_code"
+            | "lambda"
+    ) || says(&["javascript"])
+    {
         return Role::Code;
     }
     if matches!(last, "header" | "headers" | "authorization" | "cookie" | "cookies") {
@@ -88,11 +110,47 @@ fn role(words: &[String], tool: &ToolFacts) -> Role {
     if says(&["attachment", "attachments"]) {
         return Role::Attachment;
     }
-    if matches!(last, "path" | "paths" | "filepath" | "file" | "files" | "dir" | "directory" | "directories" | "cwd" | "folder" | "filename" | "dirs" | "workdir") {
-        return if matches!(last, "filename" | "folder") && tool.about & t::MAIL != 0 { Role::Plain } else { Role::Path };
+    if matches!(
+        last,
+        "path"
+            | "paths"
+            | "filepath"
+            | "file"
+            | "files"
+            | "dir"
+            | "directory"
+            | "directories"
+            | "cwd"
+            | "folder"
+            | "filename"
+            | "dirs"
+            | "workdir"
+    ) {
+        return if matches!(last, "filename" | "folder") && tool.about & t::MAIL != 0 {
+            Role::Plain
+        } else {
+            Role::Path
+        };
     }
-    if one && matches!(last, "action" | "operation" | "op" | "method" | "subcommand" | "verb" | "act" | "tool" | "actions" | "intent" | "task_type" | "cmd_type")
-        || (words.len() == 2 && matches!(last, "action" | "operation" | "method" | "slug" | "name" | "type") && says(&["action", "operation", "http", "tool", "function", "request", "event"]))
+    if one
+        && matches!(
+            last,
+            "action"
+                | "operation"
+                | "op"
+                | "method"
+                | "subcommand"
+                | "verb"
+                | "act"
+                | "tool"
+                | "actions"
+                | "intent"
+                | "task_type"
+                | "cmd_type"
+        )
+        || (words.len() == 2
+            && matches!(last, "action" | "operation" | "method" | "slug" | "name" | "type")
+            && says(&["action", "operation", "http", "tool", "function", "request", "event"]))
     {
         return Role::Action;
     }
@@ -105,39 +163,133 @@ fn role(words: &[String], tool: &ToolFacts) -> Role {
     if matches!(last, "host" | "hostname" | "ip" | "domain" | "hosts" | "domains") {
         return Role::Host;
     }
-    if matches!(last, "amount" | "amounts" | "total" | "lamports" | "wei" | "cents" | "sum") || (matches!(last, "value" | "quantity" | "qty" | "price") && tool.things & t::PAYMENT != 0) {
+    if matches!(last, "amount" | "amounts" | "total" | "lamports" | "wei" | "cents" | "sum")
+        || (matches!(last, "value" | "quantity" | "qty" | "price") && tool.things & t::PAYMENT != 0)
+    {
         return Role::Amount;
     }
     if last == "currency" || says(&["currency"]) {
         return Role::Currency;
     }
-    if says(&["iban", "payee", "beneficiary", "wallet", "bic"]) || (tool.verb == super::Verb::Pay && matches!(last, "to" | "recipient" | "destination" | "address" | "account" | "receiver" | "customer")) {
+    if says(&["iban", "payee", "beneficiary", "wallet", "bic"])
+        || (tool.verb == super::Verb::Pay
+            && matches!(last, "to" | "recipient" | "destination" | "address" | "account" | "receiver" | "customer"))
+    {
         return Role::Payee;
     }
     if matches!(
         last,
-        "to" | "cc" | "bcc" | "recipient" | "recipients" | "attendee" | "attendees" | "participant" | "participants" | "invitee" | "invitees" | "email" | "emails" | "phone" | "channel" | "channels" | "handle" | "guests"
-            | "chat" | "members" | "member" | "receiver" | "with" | "reviewers" | "mentions" | "jid" | "users"
-    ) || (says(&["recipient", "channel", "chat", "email", "phone", "attendee", "participant"]) && matches!(last, "id" | "ids" | "number" | "address" | "addresses" | "list" | "name"))
+        "to" | "cc"
+            | "bcc"
+            | "recipient"
+            | "recipients"
+            | "attendee"
+            | "attendees"
+            | "participant"
+            | "participants"
+            | "invitee"
+            | "invitees"
+            | "email"
+            | "emails"
+            | "phone"
+            | "channel"
+            | "channels"
+            | "handle"
+            | "guests"
+            | "chat"
+            | "members"
+            | "member"
+            | "receiver"
+            | "with"
+            | "reviewers"
+            | "mentions"
+            | "jid"
+            | "users"
+    ) || (says(&["recipient", "channel", "chat", "email", "phone", "attendee", "participant"])
+        && matches!(last, "id" | "ids" | "number" | "address" | "addresses" | "list" | "name"))
     {
         return Role::Recipient;
     }
-    if says(&["permission", "permissions", "role", "roles", "visibility", "acl", "privacy", "access", "sharing", "privilege", "privileges"]) {
+    if says(&[
+        "permission",
+        "permissions",
+        "role",
+        "roles",
+        "visibility",
+        "acl",
+        "privacy",
+        "access",
+        "sharing",
+        "privilege",
+        "privileges",
+    ]) {
         return Role::Permission;
     }
     if matches!(last, "state" | "status" | "mode" | "flags" | "conflict" | "strategy" | "policy" | "behavior") {
         return Role::State;
     }
-    if matches!(last, "element" | "selector" | "locator" | "button" | "xpath" | "target") && tool.verb == super::Verb::Interact {
+    if matches!(last, "element" | "selector" | "locator" | "button" | "xpath" | "target")
+        && tool.verb == super::Verb::Interact
+    {
         return Role::Element;
     }
     if matches!(last, "kind" | "type" | "resource" | "types" | "resources") {
         return Role::Kind;
     }
-    if matches!(last, "source" | "destination" | "dest" | "src" | "target" | "output" | "input" | "location" | "root" | "image" | "document" | "notebook" | "workspace" | "from" | "pattern" | "out" | "dst" | "old" | "new") {
+    if matches!(
+        last,
+        "source"
+            | "destination"
+            | "dest"
+            | "src"
+            | "target"
+            | "output"
+            | "input"
+            | "location"
+            | "root"
+            | "image"
+            | "document"
+            | "notebook"
+            | "workspace"
+            | "from"
+            | "pattern"
+            | "out"
+            | "dst"
+            | "old"
+            | "new"
+    ) {
         return Role::MaybePath;
     }
-    if matches!(last, "branch" | "ref" | "revision" | "commit" | "tag" | "remote" | "repo" | "repository" | "table" | "collection" | "database" | "bucket" | "namespace" | "name" | "id" | "owner" | "schema" | "column" | "base" | "head" | "sha" | "image_name" | "package" | "interface" | "device" | "container" | "pod") {
+    if matches!(
+        last,
+        "branch"
+            | "ref"
+            | "revision"
+            | "commit"
+            | "tag"
+            | "remote"
+            | "repo"
+            | "repository"
+            | "table"
+            | "collection"
+            | "database"
+            | "bucket"
+            | "namespace"
+            | "name"
+            | "id"
+            | "owner"
+            | "schema"
+            | "column"
+            | "base"
+            | "head"
+            | "sha"
+            | "image_name"
+            | "package"
+            | "interface"
+            | "device"
+            | "container"
+            | "pod"
+    ) {
         return Role::Plain;
     }
     Role::Content

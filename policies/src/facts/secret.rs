@@ -19,7 +19,11 @@ fn plain(text: &str) -> Option<&'static str> {
         let before = text.get(..hit.start()).and_then(|before| before.chars().next_back());
         let tail = text.get(hit.end()..)?;
         let alone = shape.anywhere || before.is_none_or(|letter| !letter.is_ascii_alphanumeric() && letter != '_');
-        let body = tail.chars().take_while(|letter| letter.is_ascii_alphanumeric() || shape.also.contains(*letter)).take(256).count();
+        let body = tail
+            .chars()
+            .take_while(|letter| letter.is_ascii_alphanumeric() || shape.also.contains(*letter))
+            .take(256)
+            .count();
         let varied = shape.least < 12 || varied(tail.get(..tail.floor_char_boundary(body)).unwrap_or_default());
         (alone && body >= shape.least && varied).then_some(shape.kind)
     })
@@ -48,7 +52,12 @@ fn wrapped(text: &str) -> Option<&'static str> {
 pub(super) fn base64_text(run: &str) -> bool {
     let alphabet = run.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=_-".contains(&byte));
     let mixed = run.bytes().any(|byte| byte.is_ascii_uppercase()) && run.bytes().any(|byte| byte.is_ascii_lowercase());
-    alphabet && mixed && decode(run).is_some_and(|text| text.len() >= 16 && text.chars().all(|letter| (' '..='~').contains(&letter) || letter == '\n' || letter == '\t'))
+    alphabet
+        && mixed
+        && decode(run).is_some_and(|text| {
+            text.len() >= 16
+                && text.chars().all(|letter| (' '..='~').contains(&letter) || letter == '\n' || letter == '\t')
+        })
 }
 
 /// Base64 in either alphabet, if it decodes to UTF-8.
@@ -164,7 +173,14 @@ mod tests {
 
     #[test]
     fn words_and_placeholders_are_not_credentials() {
-        for text in ["ask-a-question-about-the-task-today", "sk-xxxxxxxxxxxxxxxxxxxxxxxx", "the secret_ingredient", "hf_", "AKIA", "npm_config_registry=https://registry"] {
+        for text in [
+            "ask-a-question-about-the-task-today",
+            "sk-xxxxxxxxxxxxxxxxxxxxxxxx",
+            "the secret_ingredient",
+            "hf_",
+            "AKIA",
+            "npm_config_registry=https://registry",
+        ] {
             assert_eq!(find(text), None, "{text}");
         }
     }

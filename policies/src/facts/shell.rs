@@ -45,9 +45,18 @@ impl Shell {
     pub(super) fn of_redis(line: &str) -> Option<Verb> {
         let command = line.split_whitespace().next()?.to_ascii_lowercase();
         match programs::redis_command(&command) {
-            Program::Does(Verb::Execute) if !matches!(command.as_str(), "eval" | "evalsha" | "script" | "function" | "module" | "fcall") => None,
+            Program::Does(Verb::Execute)
+                if !matches!(command.as_str(), "eval" | "evalsha" | "script" | "function" | "module" | "fcall") =>
+            {
+                None
+            }
             Program::Does(verb) => Some(verb),
-            Program::Looks | Program::ShowsSecrets | Program::Wraps | Program::Shell | Program::Network | Program::Database => Some(Verb::Read),
+            Program::Looks
+            | Program::ShowsSecrets
+            | Program::Wraps
+            | Program::Shell
+            | Program::Network
+            | Program::Database => Some(Verb::Read),
         }
     }
 
@@ -70,7 +79,9 @@ impl Shell {
             }
         }
         // A credential that is read here and a way out here: whoever asks for both has no honest use of it.
-        let joined = |source: &(usize, bool, Holding)| source.1 || source.2 == Holding::Credential || sinks.iter().any(|(pipe, _)| *pipe == source.0);
+        let joined = |source: &(usize, bool, Holding)| {
+            source.1 || source.2 == Holding::Credential || sinks.iter().any(|(pipe, _)| *pipe == source.0)
+        };
         let own = sinks.iter().any(|(_, worst)| *worst >= Holding::Private);
         if own || (!sinks.is_empty() && sources.iter().any(joined)) {
             self.find(Effect::SecretExfiltration, "reads secrets and sends them over the network");
@@ -82,7 +93,24 @@ impl Shell {
         let mut words: &[Word] = &command.words;
         while let Some((first, rest)) = words.split_first() {
             let Some((name, _)) = first.text.split_once('=').filter(|(name, _)| is_variable(name)) else { break };
-            if matches!(name, "PATH" | "LD_PRELOAD" | "LD_LIBRARY_PATH" | "BASH_ENV" | "ENV" | "PROMPT_COMMAND" | "DYLD_INSERT_LIBRARIES" | "PYTHONPATH" | "NODE_OPTIONS" | "GIT_SSH_COMMAND" | "PAGER" | "GIT_PAGER" | "EDITOR" | "PERL5OPT" | "IFS") {
+            if matches!(
+                name,
+                "PATH"
+                    | "LD_PRELOAD"
+                    | "LD_LIBRARY_PATH"
+                    | "BASH_ENV"
+                    | "ENV"
+                    | "PROMPT_COMMAND"
+                    | "DYLD_INSERT_LIBRARIES"
+                    | "PYTHONPATH"
+                    | "NODE_OPTIONS"
+                    | "GIT_SSH_COMMAND"
+                    | "PAGER"
+                    | "GIT_PAGER"
+                    | "EDITOR"
+                    | "PERL5OPT"
+                    | "IFS"
+            ) {
                 self.find(Effect::RunsCode, &format!("sets `{name}`, which decides what code is run"));
             }
             words = rest;
@@ -101,13 +129,26 @@ impl Shell {
         let name = bare.as_str();
         self.started(name);
         // `./ls` is not `ls`.
-        let local = words.first().is_some_and(|word| word.text.contains('/') && !["/bin/", "/usr/bin/", "/usr/local/bin/", "/sbin/", "/usr/sbin/", "/opt/homebrew/bin/"].iter().any(|folder| word.text.strip_prefix(folder).is_some_and(|rest| !rest.contains('/'))));
+        let local = words.first().is_some_and(|word| {
+            word.text.contains('/')
+                && !["/bin/", "/usr/bin/", "/usr/local/bin/", "/sbin/", "/usr/sbin/", "/opt/homebrew/bin/"]
+                    .iter()
+                    .any(|folder| word.text.strip_prefix(folder).is_some_and(|rest| !rest.contains('/')))
+        });
         let program = if local { Program::Does(Verb::Execute) } else { program(name, &arguments) };
         self.judge(program, name, rest, &arguments, command, depth);
         (Some(program), arguments)
     }
 
-    fn judge(&mut self, program: Program, name: &str, words: &[Word], arguments: &[&str], command: &Command, depth: usize) {
+    fn judge(
+        &mut self,
+        program: Program,
+        name: &str,
+        words: &[Word],
+        arguments: &[&str],
+        command: &Command,
+        depth: usize,
+    ) {
         match program {
             Program::Looks => {}
             Program::ShowsSecrets => self.private = true,
@@ -119,13 +160,26 @@ impl Shell {
                 let what = match verb {
                     Verb::Execute => format!("runs `{}`, which may do anything", shown(name)),
                     Verb::Delete | Verb::Overwrite => format!("destroys by `{}`", shown(&line(name, arguments))),
-                    Verb::Identity => format!("changes identities or permissions by `{}`", shown(&line(name, arguments))),
-                    Verb::Write | Verb::Read | Verb::Keep | Verb::Interact | Verb::Operate | Verb::Unknown | Verb::Send | Verb::Invite | Verb::Grant | Verb::Pay | Verb::Govern => {
+                    Verb::Identity => {
+                        format!("changes identities or permissions by `{}`", shown(&line(name, arguments)))
+                    }
+                    Verb::Write
+                    | Verb::Read
+                    | Verb::Keep
+                    | Verb::Interact
+                    | Verb::Operate
+                    | Verb::Unknown
+                    | Verb::Send
+                    | Verb::Invite
+                    | Verb::Grant
+                    | Verb::Pay
+                    | Verb::Govern => {
                         format!("runs `{}`", shown(&line(name, arguments)))
                     }
                 };
                 if verb == Verb::Write {
-                    let operands = arguments.iter().filter(|word| !word.starts_with('-')).map(|word| (*word).to_owned());
+                    let operands =
+                        arguments.iter().filter(|word| !word.starts_with('-')).map(|word| (*word).to_owned());
                     let fixed = words.iter().all(|word| !word.dynamic) && name != "git";
                     self.written.extend(if fixed { operands.take(16).collect() } else { vec!["?".to_owned()] });
                     for word in arguments.iter().filter(|word| !word.starts_with('-')) {
@@ -141,7 +195,15 @@ impl Shell {
     fn wrapped(&mut self, name: &str, words: &[Word], command: &Command, depth: usize) {
         let mut rest = words;
         while let Some((first, after)) = rest.split_first() {
-            let valued = matches!((name, first.text.as_str()), ("xargs", "-I" | "-n" | "-P" | "-L" | "-d") | ("nice", "-n") | ("watch", "-n") | ("env", "-u" | "-C") | ("timeout", "-s" | "-k") | ("stdbuf", "-o" | "-i" | "-e"));
+            let valued = matches!(
+                (name, first.text.as_str()),
+                ("xargs", "-I" | "-n" | "-P" | "-L" | "-d" | "-a" | "-s" | "-E")
+                    | ("nice", "-n")
+                    | ("watch", "-n")
+                    | ("env", "-u" | "-C")
+                    | ("timeout", "-s" | "-k")
+                    | ("stdbuf", "-o" | "-i" | "-e")
+            );
             let number = first.text.trim_end_matches(['s', 'm', 'h']).parse::<f64>().is_ok();
             let assigns = first.text.split_once('=').is_some_and(|(name, _)| is_variable(name));
             if first.text == "-S" || (first.text.starts_with("--split-string")) {
@@ -155,7 +217,13 @@ impl Shell {
         if rest.is_empty() || depth >= MAX_DEPTH {
             return;
         }
-        let inner = Command { words: rest.to_vec(), redirects: Vec::new(), pipe: command.pipe, fed: command.fed, substituted: command.substituted };
+        let inner = Command {
+            words: rest.to_vec(),
+            redirects: Vec::new(),
+            pipe: command.pipe,
+            fed: command.fed,
+            substituted: command.substituted,
+        };
         let (program, _) = self.command(&inner, depth + 1);
         if name == "xargs" && program == Some(Program::Shell) {
             self.find(Effect::RunsCode, "runs a shell on what it is fed");
@@ -166,14 +234,30 @@ impl Shell {
         if matches!(name, "sudo" | "doas" | "su" | "chroot") {
             self.find(Effect::RunsCode, &format!("runs as another user by `{name}`"));
         }
-        let script = arguments.iter().position(|word| word.starts_with('-') && !word.starts_with("--") && word.contains('c')).and_then(|at| arguments.get(at + 1));
+        if command.words.iter().any(|word| word.substituted) && !matches!(name, "sudo" | "doas") {
+            self.find(Effect::RunsCode, &format!("gives `{name}` what another command writes"));
+        }
+        let script = arguments
+            .iter()
+            .position(|word| word.starts_with('-') && !word.starts_with("--") && word.contains('c'))
+            .and_then(|at| arguments.get(at + 1));
         match (name, script) {
             ("sh" | "bash" | "zsh" | "dash" | "ksh" | "ash", Some(script)) if depth < MAX_DEPTH => {
                 let inner = Script::of(script);
                 self.run(&inner, depth + 1);
             }
             ("sudo" | "doas", _) => {
-                let inner = Command { words: command.words.iter().skip_while(|word| word.text != name && !word.text.ends_with(&format!("/{name}"))).skip(1).skip_while(|word| word.text.starts_with('-')).cloned().collect(), ..Command::default() };
+                let inner = Command {
+                    words: command
+                        .words
+                        .iter()
+                        .skip_while(|word| word.text != name && !word.text.ends_with(&format!("/{name}")))
+                        .skip(1)
+                        .skip_while(|word| word.text.starts_with('-'))
+                        .cloned()
+                        .collect(),
+                    ..Command::default()
+                };
                 if depth < MAX_DEPTH && !inner.words.is_empty() {
                     drop(self.command(&inner, depth + 1));
                 }
@@ -186,7 +270,20 @@ impl Shell {
 
     fn network(&mut self, name: &str, arguments: &[&str]) {
         self.egress = true;
-        let valued = ["-o", "-O", "--output", "-H", "--header", "-A", "--user-agent", "-m", "--max-time", "--connect-timeout", "-w", "--write-out"];
+        let valued = [
+            "-o",
+            "-O",
+            "--output",
+            "-H",
+            "--header",
+            "-A",
+            "--user-agent",
+            "-m",
+            "--max-time",
+            "--connect-timeout",
+            "-w",
+            "--write-out",
+        ];
         let mut skip = false;
         let addresses: Vec<Address> = arguments
             .iter()
@@ -197,19 +294,54 @@ impl Shell {
             .filter_map(|word| {
                 let host = word.split_once(':').map_or(*word, |(host, _)| host);
                 let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
-                if word.contains("://") { Address::parse(word) } else if host.contains('.') || host == "localhost" { Address::of_host(host.split('/').next().unwrap_or_default()) } else { None }
+                if word.contains("://") {
+                    Address::parse(word)
+                } else if host.contains('.') || host == "localhost" {
+                    Address::of_host(host.split('/').next().unwrap_or_default())
+                } else {
+                    None
+                }
             })
             .collect();
-        let has = |wanted: &[&str]| arguments.iter().any(|word| wanted.iter().any(|start| word == start || (start.starts_with("--") && word.starts_with(&format!("{start}="))) || (start.len() == 2 && !start.starts_with("--") && word.starts_with(start) && name == "curl")));
+        let has = |wanted: &[&str]| {
+            arguments.iter().any(|word| {
+                wanted.iter().any(|start| {
+                    word == start
+                        || (start.starts_with("--") && word.starts_with(&format!("{start}=")))
+                        || (start.len() == 2 && !start.starts_with("--") && word.starts_with(start) && name == "curl")
+                })
+            })
+        };
         let sends = match name {
-            "curl" => has(&["-d", "--data", "--data-binary", "--data-raw", "--data-urlencode", "-F", "--form", "-T", "--upload-file", "--json"]) || method(arguments).is_some_and(|method| matches!(method.as_str(), "POST" | "PUT" | "PATCH")),
-            "wget" => arguments.iter().any(|word| word.starts_with("--post") || word.starts_with("--body") || word.starts_with("--method")),
-            "nc" | "ncat" | "netcat" | "socat" | "telnet" | "scp" | "sftp" | "ftp" | "lftp" | "rsync" | "rclone" | "tftp" | "croc" | "gsutil" => true,
-            "http" | "https" | "xh" | "httpie" => arguments.iter().any(|word| matches!(*word, "POST" | "PUT" | "PATCH") || word.contains('=')),
+            "curl" => {
+                has(&[
+                    "-d",
+                    "--data",
+                    "--data-binary",
+                    "--data-raw",
+                    "--data-urlencode",
+                    "-F",
+                    "--form",
+                    "-T",
+                    "--upload-file",
+                    "--json",
+                ]) || method(arguments).is_some_and(|method| matches!(method.as_str(), "POST" | "PUT" | "PATCH"))
+            }
+            "wget" => arguments
+                .iter()
+                .any(|word| word.starts_with("--post") || word.starts_with("--body") || word.starts_with("--method")),
+            "nc" | "ncat" | "netcat" | "socat" | "telnet" | "scp" | "sftp" | "ftp" | "lftp" | "rsync" | "rclone"
+            | "tftp" | "croc" | "gsutil" => true,
+            "http" | "https" | "xh" | "httpie" => {
+                arguments.iter().any(|word| matches!(*word, "POST" | "PUT" | "PATCH") || word.contains('='))
+            }
             _ => false,
         };
-        let runs = matches!(name, "ssh" | "openssl" | "ngrok" | "cloudflared") && !(name == "openssl" && arguments.first().is_some_and(|first| matches!(*first, "version" | "x509" | "dgst" | "rand")))
-            || (matches!(name, "nc" | "ncat" | "netcat") && arguments.iter().any(|word| word.starts_with('-') && word.contains(['e', 'c'])))
+        let runs = matches!(name, "ssh" | "openssl" | "ngrok" | "cloudflared")
+            && !(name == "openssl"
+                && arguments.first().is_some_and(|first| matches!(*first, "version" | "x509" | "dgst" | "rand")))
+            || (matches!(name, "nc" | "ncat" | "netcat")
+                && arguments.iter().any(|word| word.starts_with('-') && word.contains(['e', 'c'])))
             || (name == "socat" && arguments.iter().any(|word| word.to_ascii_lowercase().contains("exec")));
         if runs {
             self.find(Effect::RunsCode, &format!("runs code at or for another host by `{name}`"));
@@ -229,8 +361,13 @@ impl Shell {
     }
 
     fn database(&mut self, name: &str, arguments: &[&str]) {
-        let flagged = arguments.iter().position(|word| matches!(*word, "-c" | "-e" | "--command" | "--execute" | "-q" | "--query" | "--eval" | "-Q"));
-        let text = flagged.and_then(|at| arguments.get(at + 1)).copied().or_else(|| arguments.last().copied().filter(|word| Sql::looks_like(word)));
+        let flagged = arguments.iter().position(|word| {
+            matches!(*word, "-c" | "-e" | "--command" | "--execute" | "-q" | "--query" | "--eval" | "-Q")
+        });
+        let text = flagged
+            .and_then(|at| arguments.get(at + 1))
+            .copied()
+            .or_else(|| arguments.last().copied().filter(|word| Sql::looks_like(word)));
         match text.filter(|_| !name.starts_with("mongo")) {
             Some(text) => {
                 let sql = Sql::of(text);
@@ -243,10 +380,15 @@ impl Shell {
 
     /// Paths and addresses among a command's words: the weightiest thing that lies there.
     fn words(&mut self, command: &Command, arguments: &[&str]) -> Holding {
-        let read = command.redirects.iter().filter(|redirect| !redirect.writes).map(|redirect| redirect.to.text.as_str());
+        let read =
+            command.redirects.iter().filter(|redirect| !redirect.writes).map(|redirect| redirect.to.text.as_str());
         let mut worst = Holding::Plain;
         for word in arguments.iter().copied().chain(read).take(256) {
-            for part in [Some(word), word.split_once('=').map(|(_, value)| value), word.split_once('@').map(|(_, file)| file)].into_iter().flatten() {
+            for part in
+                [Some(word), word.split_once('=').map(|(_, value)| value), word.split_once('@').map(|(_, file)| file)]
+                    .into_iter()
+                    .flatten()
+            {
                 worst = worst.max(self.named(part));
             }
         }
@@ -266,7 +408,10 @@ impl Shell {
             if !part.starts_with("file:") {
                 return Holding::Plain;
             }
-        } else if part.bytes().any(|byte| byte.is_ascii_digit() || byte == b'.') && part.len() < 64 && !part.contains('/') {
+        } else if part.bytes().any(|byte| byte.is_ascii_digit() || byte == b'.')
+            && part.len() < 64
+            && !part.contains('/')
+        {
             let host = part.trim_start_matches(|letter: char| !letter.is_ascii_alphanumeric());
             if is_address(host) && Address::of_host(host).is_some_and(|address| address.zone == Zone::Metadata) {
                 self.find(Effect::CloudMetadata, "reaches a cloud's metadata service");
@@ -333,16 +478,23 @@ fn line(name: &str, arguments: &[&str]) -> String {
 fn method(arguments: &[&str]) -> Option<String> {
     let at = arguments.iter().position(|word| matches!(*word, "-X" | "--request"));
     let split = at.and_then(|at| arguments.get(at + 1)).copied();
-    split.or_else(|| arguments.iter().find_map(|word| word.strip_prefix("-X").or_else(|| word.strip_prefix("--request=")))).map(str::to_ascii_uppercase)
+    split
+        .or_else(|| {
+            arguments.iter().find_map(|word| word.strip_prefix("-X").or_else(|| word.strip_prefix("--request=")))
+        })
+        .map(str::to_ascii_uppercase)
 }
 
 fn is_variable(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') && !name.starts_with(|letter: char| letter.is_ascii_digit())
+    !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && !name.starts_with(|letter: char| letter.is_ascii_digit())
 }
 
 /// Whether a word may be an address written in numbers, or a name that ends in one of the network's.
 fn is_address(word: &str) -> bool {
-    let numeric = word.bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'.' | b':' | b'x' | b'X' | b'[' | b']'));
+    let numeric =
+        word.bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'.' | b':' | b'x' | b'X' | b'[' | b']'));
     (numeric && word.len() >= 7) || word.contains("metadata.") || word.contains("internal")
 }
 
@@ -359,8 +511,28 @@ mod tests {
     #[test]
     fn commands_that_only_look_do_nothing_else() {
         for line in [
-            "ls -la", "git status && git diff", "cat README.md | grep -n foo | head -5", "find . -name '*.rs'", "ps aux 2>/dev/null", "sed -n 1,20p a.rs", "awk '{print $1}' a.txt", "kubectl get pods -n prod", "cargo tree", "docker ps -a",
-            "aws s3 ls", "gh pr list", "terraform plan", "echo \"a > b\"", "git branch", "time ls", "timeout 5 ls", "for f in *.rs; do wc -l $f; done", "cd src && pwd", "python3 --version", "bash -c 'ls -l'", "ls | xargs wc -l",
+            "ls -la",
+            "git status && git diff",
+            "cat README.md | grep -n foo | head -5",
+            "find . -name '*.rs'",
+            "ps aux 2>/dev/null",
+            "sed -n 1,20p a.rs",
+            "awk '{print $1}' a.txt",
+            "kubectl get pods -n prod",
+            "cargo tree",
+            "docker ps -a",
+            "aws s3 ls",
+            "gh pr list",
+            "terraform plan",
+            "echo \"a > b\"",
+            "git branch",
+            "time ls",
+            "timeout 5 ls",
+            "for f in *.rs; do wc -l $f; done",
+            "cd src && pwd",
+            "python3 --version",
+            "bash -c 'ls -l'",
+            "ls | xargs wc -l",
         ] {
             assert_eq!(effects(line), [], "{line}");
         }

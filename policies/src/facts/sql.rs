@@ -52,18 +52,41 @@ impl Sql {
 
     /// Whether a text is SQL by its shape, wherever it stands.
     pub(super) fn looks_like(text: &str) -> bool {
-        let mut words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').filter(|word| !word.is_empty());
+        let mut words =
+            text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').filter(|word| !word.is_empty());
         let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        let any = |list: &[&str]| list.iter().any(|word| text.as_bytes().windows(word.len()).take(MAX_LOOK).any(|part| part.eq_ignore_ascii_case(word.as_bytes())));
+        let any = |list: &[&str]| {
+            list.iter().any(|word| {
+                text.as_bytes()
+                    .windows(word.len())
+                    .take(MAX_LOOK)
+                    .any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
+            })
+        };
         match first.to_ascii_uppercase().as_str() {
             "SELECT" => any(&[" from ", "\nfrom ", "("]) || second.chars().all(|letter| letter.is_ascii_digit()),
             "WITH" => any(&[" as (", " as(", "select"]),
             "INSERT" | "REPLACE" => any(&["into"]),
             "UPDATE" => any(&[" set "]),
             "DELETE" => any(&["from "]),
-            "DROP" | "ALTER" | "TRUNCATE" | "CREATE" => ["table", "database", "index", "view", "user", "role", "schema", "function", "trigger", "or", "unique", "temporary", "extension", "policy"]
-                .iter()
-                .any(|kind| second.eq_ignore_ascii_case(kind)),
+            "DROP" | "ALTER" | "TRUNCATE" | "CREATE" => [
+                "table",
+                "database",
+                "index",
+                "view",
+                "user",
+                "role",
+                "schema",
+                "function",
+                "trigger",
+                "or",
+                "unique",
+                "temporary",
+                "extension",
+                "policy",
+            ]
+            .iter()
+            .any(|kind| second.eq_ignore_ascii_case(kind)),
             "GRANT" | "REVOKE" => any(&[" to ", " from "]),
             "EXEC" | "PRAGMA" | "ATTACH" => true,
             _ => false,
@@ -84,7 +107,9 @@ impl Sql {
     fn statement(&mut self, statement: &Statement<'_>) {
         let head = statement.word(0);
         let kind = KINDS.iter().find(|kind| **kind == head).copied().unwrap_or("other");
-        if self.facts.statements.len() < MAX_STATEMENTS && !(self.facts.statements.last() == Some(&kind) && statement.tokens.is_empty()) {
+        if self.facts.statements.len() < MAX_STATEMENTS
+            && !(self.facts.statements.last() == Some(&kind) && statement.tokens.is_empty())
+        {
             self.facts.statements.push(kind);
         }
         self.private |= statement.private(&mut self.facts.tables);
@@ -98,7 +123,8 @@ impl Sql {
 
     /// A read counts as understood only where some grammar reads all of it.
     fn check_grammar(&mut self, text: &str, links: usize) {
-        let reads = self.facts.statements.iter().any(|kind| matches!(*kind, "select" | "with" | "values" | "table" | "from"));
+        let reads =
+            self.facts.statements.iter().any(|kind| matches!(*kind, "select" | "with" | "values" | "table" | "from"));
         if !reads {
             return;
         }
@@ -108,7 +134,8 @@ impl Sql {
             b')' | b']' | b'}' => (now - 1, most),
             _ => (now, most),
         });
-        let dialects: [&dyn Dialect; 5] = [&GenericDialect {}, &PostgreSqlDialect {}, &MySqlDialect {}, &SQLiteDialect {}, &MsSqlDialect {}];
+        let dialects: [&dyn Dialect; 5] =
+            [&GenericDialect {}, &PostgreSqlDialect {}, &MySqlDialect {}, &SQLiteDialect {}, &MsSqlDialect {}];
         let parses = |dialect: &&dyn Dialect| {
             let parser = Parser::new(*dialect).with_recursion_limit(MAX_DEPTH).try_with_sql(text);
             parser.and_then(|mut parser| parser.parse_statements()).is_ok()
@@ -134,14 +161,47 @@ impl Sql {
 /// dropping such a tree overflows the stack.
 fn links(tokens: &[Token]) -> usize {
     let link = |token: &&Token| match token {
-        Token::Word(word) => word.quote_style.is_none() && LINKS.iter().any(|link| word.value.eq_ignore_ascii_case(link)),
-        Token::Number(..) | Token::SingleQuotedString(_) | Token::Comma | Token::Whitespace(_) | Token::Period | Token::SemiColon => false,
+        Token::Word(word) => {
+            word.quote_style.is_none() && LINKS.iter().any(|link| word.value.eq_ignore_ascii_case(link))
+        }
+        Token::Number(..)
+        | Token::SingleQuotedString(_)
+        | Token::Comma
+        | Token::Whitespace(_)
+        | Token::Period
+        | Token::SemiColon => false,
         _ => true,
     };
     tokens.iter().filter(link).count()
 }
 
-const LINKS: &[&str] = &["and", "or", "not", "is", "like", "ilike", "in", "between", "union", "intersect", "except", "minus", "join", "case", "when", "else", "collate", "at", "over", "filter", "within", "div", "mod", "xor", "with"];
+const LINKS: &[&str] = &[
+    "and",
+    "or",
+    "not",
+    "is",
+    "like",
+    "ilike",
+    "in",
+    "between",
+    "union",
+    "intersect",
+    "except",
+    "minus",
+    "join",
+    "case",
+    "when",
+    "else",
+    "collate",
+    "at",
+    "over",
+    "filter",
+    "within",
+    "div",
+    "mod",
+    "xor",
+    "with",
+];
 
 /// One statement's tokens, and its bare words in upper case where they are not quoted.
 struct Statement<'a> {
@@ -192,36 +252,50 @@ impl<'a> Statement<'a> {
         match self.word(0) {
             "select" | "with" | "values" | "table" | "from" | "summarize" | "pivot" | "unpivot" => self.select(),
             "explain" | "desc" | "describe" | "profile" => self.explain(),
-            "show" | "help" | "list" | "ls" | "use" | "begin" | "start" | "commit" | "end" | "rollback" | "savepoint" | "release" | "abort" | "discard"
-            | "declare" | "fetch" | "close" | "listen" | "unlisten" | "analyze" | "analyse" | "go" | "checkpoint" | "print" | "if" | "reset" => None,
+            "show" | "help" | "list" | "ls" | "use" | "begin" | "start" | "commit" | "end" | "rollback"
+            | "savepoint" | "release" | "abort" | "discard" | "declare" | "fetch" | "close" | "listen" | "unlisten"
+            | "analyze" | "analyse" | "go" | "checkpoint" | "print" | "if" | "reset" => None,
             "match" | "optional" | "unwind" | "return" => self.cypher(),
             "pragma" => self.pragma(),
-            "insert" if self.has("overwrite") => found(Effect::Overwrites, format!("overwrites the rows of `{}`", self.named(&["overwrite"]))),
+            "insert" if self.has("overwrite") => {
+                found(Effect::Overwrites, format!("overwrites the rows of `{}`", self.named(&["overwrite"])))
+            }
             "insert" | "upsert" | "replace" | "merge" | "import" | "put" => self.insert(),
             "update" => self.update(),
             "delete" => found(Effect::Deletes, format!("deletes rows of `{}`", self.named(&["from", "delete"]))),
             "truncate" => found(Effect::Deletes, format!("empties `{}`", self.named(&["truncate"]))),
-            "drop" | "purge" | "remove" | "undrop" => found(Effect::Deletes, format!("drops {} `{}`", self.word(1), self.named(&[self.word(1)]))),
+            "drop" | "purge" | "remove" | "undrop" => {
+                found(Effect::Deletes, format!("drops {} `{}`", self.word(1), self.named(&[self.word(1)])))
+            }
             "detach" if self.has("delete") => found(Effect::Deletes, "deletes nodes of the graph".to_owned()),
             "alter" => self.alter(),
             "create" => self.create(),
             "grant" => found(Effect::Grants, "grants a permission in the database".to_owned()),
             "revoke" | "deny" => found(Effect::Grants, "changes permissions in the database".to_owned()),
             "set" => self.set(),
-            "exec" | "execute" | "call" | "do" | "prepare" | "handler" => found(Effect::RunsCode, format!("runs code in the database by `{}`", self.word(0))),
+            "exec" | "execute" | "call" | "do" | "prepare" | "handler" => {
+                found(Effect::RunsCode, format!("runs code in the database by `{}`", self.word(0)))
+            }
             "load" | "install" => {
                 let data = self.word(1) == "data" || self.word(1) == "csv";
-                if data { found(Effect::WritesOutsideScope, "loads a file into the database".to_owned()) } else { found(Effect::RunsCode, "loads an extension into the database".to_owned()) }
+                if data {
+                    found(Effect::WritesOutsideScope, "loads a file into the database".to_owned())
+                } else {
+                    found(Effect::RunsCode, "loads an extension into the database".to_owned())
+                }
             }
             "copy" => self.copy(),
             "unload" | "export" | "notify" => found(Effect::Sends, "sends data out of the database".to_owned()),
             "attach" => found(Effect::NewDestination, "attaches another database".to_owned()),
             "restore" => found(Effect::Overwrites, "restores a database over what is there".to_owned()),
             "comment" | "rename" => found(Effect::WritesOutsideScope, "changes the schema".to_owned()),
-            "kill" | "lock" | "unlock" | "vacuum" | "reindex" | "optimize" | "cluster" | "refresh" | "backup" | "shutdown" | "flush" | "detach" => {
+            "kill" | "lock" | "unlock" | "vacuum" | "reindex" | "optimize" | "cluster" | "refresh" | "backup"
+            | "shutdown" | "flush" | "detach" => {
                 found(Effect::Operates, format!("operates the database by `{}`", self.word(0)))
             }
-            other => found(Effect::Unknown, format!("starts a statement with `{}`, which is not known", super::shown(other))),
+            other => {
+                found(Effect::Unknown, format!("starts a statement with `{}`, which is not known", super::shown(other)))
+            }
         }
     }
 
@@ -229,7 +303,10 @@ impl<'a> Statement<'a> {
         let after = |at: usize| self.word(at + 1);
         let into = self.words.iter().position(|word| word == "into");
         if let Some(at) = into.filter(|at| matches!(after(*at), "outfile" | "dumpfile")) {
-            return Some((Effect::RunsCode, format!("writes a file on the database's server (`INTO {}`)", after(at).to_ascii_uppercase())));
+            return Some((
+                Effect::RunsCode,
+                format!("writes a file on the database's server (`INTO {}`)", after(at).to_ascii_uppercase()),
+            ));
         }
         // `WITH x AS (...) DELETE …`: the statement proper comes last.
         let nested = self.nested();
@@ -257,8 +334,11 @@ impl<'a> Statement<'a> {
     }
 
     fn explain(&self) -> Option<(Effect, String)> {
-        let runs = self.words.iter().take(6).any(|word| word == "analyze" || word == "analyse") || self.word(0) == "profile";
-        let at = self.words.iter().position(|word| matches!(word.as_str(), "insert" | "update" | "delete" | "merge" | "create" | "select" | "with"))?;
+        let runs =
+            self.words.iter().take(6).any(|word| word == "analyze" || word == "analyse") || self.word(0) == "profile";
+        let at = self.words.iter().position(|word| {
+            matches!(word.as_str(), "insert" | "update" | "delete" | "merge" | "create" | "select" | "with")
+        })?;
         let inner = Statement { tokens: self.tokens.get(at..)?.to_vec(), words: self.words.get(at..)?.to_vec() };
         if runs { inner.effect() } else { None }
     }
@@ -275,23 +355,41 @@ impl<'a> Statement<'a> {
 
     fn pragma(&self) -> Option<(Effect, String)> {
         const LOOKS: [&str; 14] = [
-            "table_info", "table_xinfo", "index_list", "index_info", "foreign_key_list", "database_list", "table_list", "integrity_check", "quick_check", "user_version", "page_count",
-            "schema_version", "compile_options", "function_list",
+            "table_info",
+            "table_xinfo",
+            "index_list",
+            "index_info",
+            "foreign_key_list",
+            "database_list",
+            "table_list",
+            "integrity_check",
+            "quick_check",
+            "user_version",
+            "page_count",
+            "schema_version",
+            "compile_options",
+            "function_list",
         ];
         let sets = self.tokens.iter().any(|token| matches!(token, Token::Eq));
         let looks = self.has_any(&LOOKS) || self.tokens.len() <= 2;
-        (sets || !looks).then(|| (Effect::Operates, format!("changes the database's setting `{}`", super::shown(self.word(1)))))
+        (sets || !looks)
+            .then(|| (Effect::Operates, format!("changes the database's setting `{}`", super::shown(self.word(1)))))
     }
 
     fn insert(&self) -> Option<(Effect, String)> {
-        self.weighty().or_else(|| Some((Effect::WritesOutsideScope, format!("writes rows of `{}`", self.named(&["into"])))))
+        self.weighty()
+            .or_else(|| Some((Effect::WritesOutsideScope, format!("writes rows of `{}`", self.named(&["into"])))))
     }
 
     fn update(&self) -> Option<(Effect, String)> {
         let table = self.named(&["update"]);
         let every = !self.has("where") || self.always_true();
         let weighty = self.weighty();
-        if every && weighty.is_none() { Some((Effect::Overwrites, format!("changes every row of `{table}`"))) } else { weighty.or_else(|| Some((Effect::WritesOutsideScope, format!("changes rows of `{table}`")))) }
+        if every && weighty.is_none() {
+            Some((Effect::Overwrites, format!("changes every row of `{table}`")))
+        } else {
+            weighty.or_else(|| Some((Effect::WritesOutsideScope, format!("changes rows of `{table}`"))))
+        }
     }
 
     /// `WHERE 1=1` and `WHERE true` choose nothing.
@@ -308,15 +406,36 @@ impl<'a> Statement<'a> {
 
     /// Columns that hold who someone is, or money.
     fn weighty(&self) -> Option<(Effect, String)> {
-        let to = self.words.iter().position(|word| word == "where" || word == "values" || word == "select").unwrap_or(self.tokens.len());
+        let to = self
+            .words
+            .iter()
+            .position(|word| word == "where" || word == "values" || word == "select")
+            .unwrap_or(self.tokens.len());
         let mut columns = self.tokens.iter().take(to).skip(2).filter_map(|token| match token {
             Token::Word(word) => Some(word.value.to_ascii_lowercase()),
             _ => None,
         });
         columns.find_map(|column| {
             let says = |list: &[&str]| column.split('_').any(|part| list.contains(&part));
-            if says(&["password", "passwd", "pwd", "role", "roles", "admin", "superuser", "permission", "permissions", "mfa", "otp", "apikey", "privilege"]) {
-                Some((Effect::ChangesIdentity, format!("changes identities or credentials (`{}`)", super::shown(&column))))
+            if says(&[
+                "password",
+                "passwd",
+                "pwd",
+                "role",
+                "roles",
+                "admin",
+                "superuser",
+                "permission",
+                "permissions",
+                "mfa",
+                "otp",
+                "apikey",
+                "privilege",
+            ]) {
+                Some((
+                    Effect::ChangesIdentity,
+                    format!("changes identities or credentials (`{}`)", super::shown(&column)),
+                ))
             } else if says(&["balance", "credit", "iban"]) && self.word(0) == "update" {
                 Some((Effect::MovesMoney, format!("changes what is owned (`{}`)", super::shown(&column))))
             } else {
@@ -327,10 +446,16 @@ impl<'a> Statement<'a> {
 
     fn alter(&self) -> Option<(Effect, String)> {
         Some(match self.word(1) {
-            "user" | "role" | "login" | "group" => (Effect::ChangesIdentity, "changes who may log in to the database".to_owned()),
-            "system" | "server" | "policy" => (Effect::ChangesPolicy, "changes the database's settings or policies".to_owned()),
+            "user" | "role" | "login" | "group" => {
+                (Effect::ChangesIdentity, "changes who may log in to the database".to_owned())
+            }
+            "system" | "server" | "policy" => {
+                (Effect::ChangesPolicy, "changes the database's settings or policies".to_owned())
+            }
             _ if self.has("drop") => (Effect::Deletes, format!("drops a part of `{}`", self.named(&[self.word(1)]))),
-            _ if self.has("disable") || (self.has("no") && self.has("force")) => (Effect::ChangesPolicy, "turns a safeguard of the database off".to_owned()),
+            _ if self.has("disable") || (self.has("no") && self.has("force")) => {
+                (Effect::ChangesPolicy, "turns a safeguard of the database off".to_owned())
+            }
             _ if self.has("owner") => (Effect::ChangesIdentity, "changes who owns a part of the database".to_owned()),
             _ => (Effect::WritesOutsideScope, format!("changes the schema of `{}`", self.named(&[self.word(1)]))),
         })
@@ -358,7 +483,8 @@ impl<'a> Statement<'a> {
         if early(&["password", "role", "authorization"]) {
             Some((Effect::ChangesIdentity, "changes as whom the database is used".to_owned()))
         } else {
-            early(&["global", "persist"]).then(|| (Effect::ChangesPolicy, "changes the database's settings for everyone".to_owned()))
+            early(&["global", "persist"])
+                .then(|| (Effect::ChangesPolicy, "changes the database's settings for everyone".to_owned()))
         }
     }
 
@@ -383,7 +509,10 @@ impl<'a> Statement<'a> {
         });
         names
             .filter_map(|(at, name)| {
-                let (effect, what) = OUTWARD.iter().find(|(_, _, list)| list.contains(&name.as_str())).map(|(effect, what, _)| (*effect, *what))?;
+                let (effect, what) = OUTWARD
+                    .iter()
+                    .find(|(_, _, list)| list.contains(&name.as_str()))
+                    .map(|(effect, what, _)| (*effect, *what))?;
                 (called(at) || name == "xp_cmdshell").then(|| (effect, format!("{what} by `{}`", super::shown(&name))))
             })
             .collect()
@@ -405,8 +534,12 @@ impl<'a> Statement<'a> {
                     tables.push(table);
                 }
             }
-            private |= at > 0 && (says_private(&name.value) || matches!(bare, "pg_shadow" | "pg_authid" | "pg_user_mapping"));
-            table_next = matches!(bare, "from" | "join" | "into" | "update" | "table") || (table_next && matches!(bare, "only" | "if" | "not" | "exists"));
+            let sorts = matches!(bare, "order" | "group") && self.word(at + 1) == "by";
+            private |= at > 0
+                && !sorts
+                && (says_private(&name.value) || matches!(bare, "pg_shadow" | "pg_authid" | "pg_user_mapping"));
+            table_next = matches!(bare, "from" | "join" | "into" | "update" | "table")
+                || (table_next && matches!(bare, "only" | "if" | "not" | "exists"));
         }
         private && !self.has("information_schema") && !self.has("pg_catalog")
     }
@@ -414,39 +547,94 @@ impl<'a> Statement<'a> {
 
 fn says_private(name: &str) -> bool {
     let parts = words(name);
-    let private = parts.iter().any(|part| word(part).is_some_and(|found| found.things & (t::PRIVATE | t::SECRET) != 0 && found.things & t::CALENDAR == 0));
+    let private = parts.iter().any(|part| {
+        word(part).is_some_and(|found| found.things & (t::PRIVATE | t::SECRET) != 0 && found.things & t::CALENDAR == 0)
+    });
     private && !parts.iter().any(|part| matches!(part.as_str(), "id" | "ids" | "count" | "type" | "price" | "name"))
-        || parts.iter().any(|part| matches!(part.as_str(), "phone" | "dob" | "birthdate" | "token" | "hash" | "surname"))
-        || (parts.iter().any(|part| part == "name") && parts.iter().any(|part| matches!(part.as_str(), "first" | "last" | "full")))
+        || parts
+            .iter()
+            .any(|part| matches!(part.as_str(), "phone" | "dob" | "birthdate" | "token" | "hash" | "surname"))
+        || (parts.iter().any(|part| part == "name")
+            && parts.iter().any(|part| matches!(part.as_str(), "first" | "last" | "full")))
 }
 
 const OUTWARD: &[(Effect, &str, &[&str])] = &[
     (
         Effect::CredentialFile,
         "reads files of the database's server",
-        &["pg_read_file", "pg_read_binary_file", "pg_ls_dir", "lo_import", "load_file", "readfile", "openrowset", "bulk_insert", "read_text", "read_blob", "pg_stat_file", "utl_file"],
+        &[
+            "pg_read_file",
+            "pg_read_binary_file",
+            "pg_ls_dir",
+            "lo_import",
+            "load_file",
+            "readfile",
+            "openrowset",
+            "bulk_insert",
+            "read_text",
+            "read_blob",
+            "pg_stat_file",
+            "utl_file",
+        ],
     ),
     (
         Effect::RunsCode,
         "runs code outside of the database's grammar",
         &[
-            "xp_cmdshell", "sp_oacreate", "sys_exec", "sys_eval", "load_extension", "lo_export", "writefile", "dbms_scheduler", "sp_executesql", "dblink_exec", "query_to_xml", "pg_execute_server_program",
-            "edit", "eval", "system", "shell",
+            "xp_cmdshell",
+            "sp_oacreate",
+            "sys_exec",
+            "sys_eval",
+            "load_extension",
+            "lo_export",
+            "writefile",
+            "dbms_scheduler",
+            "sp_executesql",
+            "dblink_exec",
+            "query_to_xml",
+            "pg_execute_server_program",
+            "edit",
+            "eval",
+            "system",
+            "shell",
         ],
     ),
     (
         Effect::NewDestination,
         "reaches another server",
-        &["dblink", "dblink_connect", "opendatasource", "openquery", "http_get", "http_post", "http", "utl_http", "url", "s3", "remote", "postgres_scan", "mysql", "net_http_post", "extracturl", "xp_dirtree"],
+        &[
+            "dblink",
+            "dblink_connect",
+            "opendatasource",
+            "openquery",
+            "http_get",
+            "http_post",
+            "http",
+            "utl_http",
+            "url",
+            "s3",
+            "remote",
+            "postgres_scan",
+            "mysql",
+            "net_http_post",
+            "extracturl",
+            "xp_dirtree",
+        ],
     ),
-    (Effect::Operates, "ends other sessions", &["pg_terminate_backend", "pg_cancel_backend", "pg_reload_conf", "pg_rotate_logfile", "pg_switch_wal"]),
+    (
+        Effect::Operates,
+        "ends other sessions",
+        &["pg_terminate_backend", "pg_cancel_backend", "pg_reload_conf", "pg_rotate_logfile", "pg_switch_wal"],
+    ),
     (Effect::ChangesPolicy, "changes settings", &["set_config"]),
     (Effect::Deletes, "removes a stored object", &["lo_unlink", "pg_drop_replication_slot"]),
 ];
 
 const KINDS: &[&str] = &[
-    "select", "with", "values", "table", "from", "insert", "update", "delete", "merge", "replace", "truncate", "drop", "alter", "create", "grant", "revoke", "copy", "call", "exec", "execute", "do", "explain",
-    "show", "describe", "pragma", "set", "use", "begin", "commit", "rollback", "attach", "match", "vacuum", "load", "install", "kill", "analyze", "desc", "upsert",
+    "select", "with", "values", "table", "from", "insert", "update", "delete", "merge", "replace", "truncate", "drop",
+    "alter", "create", "grant", "revoke", "copy", "call", "exec", "execute", "do", "explain", "show", "describe",
+    "pragma", "set", "use", "begin", "commit", "rollback", "attach", "match", "vacuum", "load", "install", "kill",
+    "analyze", "desc", "upsert",
 ];
 
 /// Longer SQL is data rather than a question; what stands behind is not read.
@@ -471,9 +659,24 @@ mod tests {
     #[test]
     fn reads_are_only_reads() {
         for sql in [
-            "SELECT 1", "select * from t where a = 'x; drop table t'", "WITH a AS (SELECT 1) SELECT * FROM a", "SHOW TABLES", "DESCRIBE t", "EXPLAIN SELECT 1", "PRAGMA table_info(t)", "-- note\nSELECT 1",
-            "SELECT \"delete\" FROM t", "SELECT * FROM t FOR UPDATE", "SELECT a FROM t; SELECT b FROM t;", "SELECT x::int FROM t WHERE y ILIKE 'a%'", "EXPLAIN DELETE FROM t", "SELECT `a` FROM `t`", "SELECT replace(a, 'b', 'c') FROM t",
-            "SELECT deleted, updated_at FROM t", "MATCH (n) RETURN n", "SELECT TOP 5 * FROM [t]",
+            "SELECT 1",
+            "select * from t where a = 'x; drop table t'",
+            "WITH a AS (SELECT 1) SELECT * FROM a",
+            "SHOW TABLES",
+            "DESCRIBE t",
+            "EXPLAIN SELECT 1",
+            "PRAGMA table_info(t)",
+            "-- note\nSELECT 1",
+            "SELECT \"delete\" FROM t",
+            "SELECT * FROM t FOR UPDATE",
+            "SELECT a FROM t; SELECT b FROM t;",
+            "SELECT x::int FROM t WHERE y ILIKE 'a%'",
+            "EXPLAIN DELETE FROM t",
+            "SELECT `a` FROM `t`",
+            "SELECT replace(a, 'b', 'c') FROM t",
+            "SELECT deleted, updated_at FROM t",
+            "MATCH (n) RETURN n",
+            "SELECT TOP 5 * FROM [t]",
         ] {
             assert_eq!(effects(sql), [], "{sql}");
         }
@@ -528,7 +731,17 @@ mod tests {
         assert!(effects(&deep).contains(&Effect::Unknown));
         assert!(effects(&"SELECT 1;".repeat(50_000)).contains(&Effect::Unknown));
         let started = std::time::Instant::now();
-        for text in ["(".repeat(60_000), "SELECT ".repeat(9_000), "a,".repeat(30_000), format!("SELECT {}", "(SELECT ".repeat(15)), "'".repeat(60_000), format!("SELECT {}1{}", "(".repeat(16), ")".repeat(16)), format!("SELECT {}1", "CASE WHEN ".repeat(5000)), format!("SELECT {}1", "NOT ".repeat(15000)), format!("SELECT {}", "1+".repeat(30000))] {
+        for text in [
+            "(".repeat(60_000),
+            "SELECT ".repeat(9_000),
+            "a,".repeat(30_000),
+            format!("SELECT {}", "(SELECT ".repeat(15)),
+            "'".repeat(60_000),
+            format!("SELECT {}1{}", "(".repeat(16), ")".repeat(16)),
+            format!("SELECT {}1", "CASE WHEN ".repeat(5000)),
+            format!("SELECT {}1", "NOT ".repeat(15000)),
+            format!("SELECT {}", "1+".repeat(30000)),
+        ] {
             drop(Sql::of(&text));
         }
         assert!(started.elapsed() < std::time::Duration::from_secs(5), "{:?}", started.elapsed());

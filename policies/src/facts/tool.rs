@@ -159,7 +159,11 @@ impl ToolFacts {
         let (things, own) = (self.about, self.things);
         let listing = own & t::NAMES != 0 && own & (t::MAIL | t::CHAT | t::WEB | t::TRACKER) & !t::NAMES == 0;
         let names_only = listing
-            && self.words.last().and_then(|last| word(last)).is_some_and(|last| last.things & (t::NAMES | t::LABEL) != 0)
+            && self
+                .words
+                .last()
+                .and_then(|last| word(last))
+                .is_some_and(|last| last.things & (t::NAMES | t::LABEL) != 0)
             && own & (t::DIRECT | t::SECRET) == 0
             && !self.words.iter().any(|token| matches!(token.as_str(), "history" | "messages" | "read"));
         let labels = own & t::LABEL != 0 && own & t::FILE == 0 && things & t::MAIL != 0;
@@ -183,13 +187,20 @@ impl ToolFacts {
 
     /// Whether it works on repositories at a host, not in a folder.
     pub(super) fn remote_repository(&self) -> bool {
-        self.server_words.iter().chain(&self.words).any(|token| matches!(token.as_str(), "github" | "gitlab" | "bitbucket" | "gitea"))
+        self.server_words
+            .iter()
+            .chain(&self.words)
+            .any(|token| matches!(token.as_str(), "github" | "gitlab" | "bitbucket" | "gitea"))
     }
 
     /// A private key or a seed phrase that a tool shows is a credential file by another name.
     fn judge_keys(&mut self) {
         let says = |wanted: &[&str]| self.words.iter().any(|token| wanted.contains(&token.as_str()));
-        if self.verb == Verb::Read && ((says(&["private"]) && self.things & t::KEY != 0) || says(&["mnemonic", "seed_phrase", "keystore"]) || (says(&["seed"]) && says(&["phrase"]))) {
+        if self.verb == Verb::Read
+            && ((says(&["private"]) && self.things & t::KEY != 0)
+                || says(&["mnemonic", "seed_phrase", "keystore"])
+                || (says(&["seed"]) && says(&["phrase"])))
+        {
             self.find(Effect::CredentialFile, "it shows a private key");
         }
     }
@@ -200,18 +211,23 @@ impl ToolFacts {
         if says(&["documentation", "docs", "product", "products", "coupons", "help", "current_day", "public"]) {
             return false;
         }
-        if own & t::MARKET != 0 && !says(&["account", "accounts", "wallet", "portfolio", "balance", "balances", "iban"]) {
+        if own & t::MARKET != 0 && !says(&["account", "accounts", "wallet", "portfolio", "balance", "balances", "iban"])
+        {
             return false;
         }
         // Cards of a board and accounts of a cloud are nobody's money.
-        let things = self.words.iter().filter(|token| !matches!(token.as_str(), "card" | "cards" | "account" | "accounts"));
-        let money_only = own & t::FINANCE != 0 && things.filter_map(|token| word(token)).all(|found| found.things & (t::PRIVATE | t::FINANCE) == 0);
+        let things =
+            self.words.iter().filter(|token| !matches!(token.as_str(), "card" | "cards" | "account" | "accounts"));
+        let money_only = own & t::FINANCE != 0
+            && things.filter_map(|token| word(token)).all(|found| found.things & (t::PRIVATE | t::FINANCE) == 0);
         if money_only && (server & (t::TRACKER | t::CLOUD) != 0 || says(&["storage", "board", "list"])) {
             return false;
         }
         let key = own & t::KEY != 0
-            && (says(&["api", "access", "ssh", "secret", "private", "auth", "deploy", "refresh", "bearer", "personal", "session"])
-                || server & t::SECRET != 0);
+            && (says(&[
+                "api", "access", "ssh", "secret", "private", "auth", "deploy", "refresh", "bearer", "personal",
+                "session",
+            ]) || server & t::SECRET != 0);
         // People on a code host publish themselves; people in a company's directory do not.
         let public = self.remote_repository() && own & (t::SECRET | t::FINANCE) == 0;
         let of_server = server & (t::MAIL | t::DIRECT | t::LEDGER | t::SECRET | t::CALENDAR) != 0
@@ -269,20 +285,75 @@ impl Phrases {
 
 static ORDERS: LazyLock<Phrases> = LazyLock::new(|| {
     Phrases::of(&[
-        "<important>", "</important>", "<system>", "[system]", "<|im_start|>", "ignore previous", "ignore all previous", "ignore prior",
-        "ignore the above", "disregard previous", "disregard all", "disregard the above", "do not tell the user", "don't tell the user",
-        "do not mention this", "don't mention", "do not inform the user", "without telling", "without informing", "without the user",
-        "do not reveal", "do not disclose", "hide this from", "not be shown to the user", "keep this secret", "never mention", "secretly",
-        "you must first read", "before using this tool, read", "before calling this tool, read", "~/.ssh", ".ssh/id_", "id_rsa",
-        "mcp.json", "/etc/passwd", "claude_desktop_config", ".aws/credentials", "system prompt", "override your instructions",
-        "new instructions:", "bypass approval", "skip approval", "without approval", "do not ask for confirmation",
-        "don't ask for confirmation", "without asking the user", "without confirmation from", "instead of the user", "conversation history and pass",
-        "pass its content", "pass the content of", "pass the contents of", "exfiltrat", "bcc all", "also send a copy", "forward a copy",
+        "<important>",
+        "</important>",
+        "<system>",
+        "[system]",
+        "<|im_start|>",
+        "ignore previous",
+        "ignore all previous",
+        "ignore prior",
+        "ignore the above",
+        "disregard previous",
+        "disregard all",
+        "disregard the above",
+        "do not tell the user",
+        "don't tell the user",
+        "do not mention this",
+        "don't mention",
+        "do not inform the user",
+        "without telling",
+        "without informing",
+        "without the user",
+        "do not reveal",
+        "do not disclose",
+        "hide this from",
+        "not be shown to the user",
+        "keep this secret",
+        "never mention",
+        "secretly",
+        "you must first read",
+        "before using this tool, read",
+        "before calling this tool, read",
+        "~/.ssh",
+        ".ssh/id_",
+        "id_rsa",
+        "mcp.json",
+        "/etc/passwd",
+        "claude_desktop_config",
+        ".aws/credentials",
+        "system prompt",
+        "override your instructions",
+        "new instructions:",
+        "bypass approval",
+        "skip approval",
+        "without approval",
+        "do not ask for confirmation",
+        "don't ask for confirmation",
+        "without asking the user",
+        "without confirmation from",
+        "instead of the user",
+        "conversation history and pass",
+        "pass its content",
+        "pass the content of",
+        "pass the contents of",
+        "exfiltrat",
+        "bcc all",
+        "also send a copy",
+        "forward a copy",
     ])
 });
 
 static FINAL: LazyLock<Phrases> = LazyLock::new(|| {
-    Phrases::of(&["cannot be undone", "can not be undone", "can't be undone", "irreversibl", "permanently", "no way to recover", "unrecoverabl"])
+    Phrases::of(&[
+        "cannot be undone",
+        "can not be undone",
+        "can't be undone",
+        "irreversibl",
+        "permanently",
+        "no way to recover",
+        "unrecoverabl",
+    ])
 });
 
 #[cfg(test)]

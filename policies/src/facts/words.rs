@@ -30,8 +30,9 @@ fn push(words: &mut Vec<String>, current: &mut String) {
         // `s3` and `2fa` are words; the `2` of `response2` is not.
         let bare = whole.trim_matches(|letter: char| letter.is_ascii_digit());
         let whole = if bare.is_empty() || word(&whole).is_some() { whole } else { bare.to_owned() };
-        // `crawling` crawls.
-        let whole = if word(&whole).is_none() && whole.ends_with("ing") { base(&whole) } else { whole };
+        // `crawling` crawls; what is `opening` further on only describes.
+        let whole =
+            if words.is_empty() && word(&whole).is_none() && whole.ends_with("ing") { base(&whole) } else { whole };
         match split(&whole) {
             Some((one, two)) => words.extend([one.to_owned(), two.to_owned()]),
             None => words.push(whole),
@@ -57,7 +58,10 @@ fn joined(words: Vec<String>) -> Vec<String> {
     let mut out: Vec<String> = Vec::with_capacity(words.len());
     for next in words {
         let one = out.last().and_then(|last| {
-            PAIRS.iter().find(|(first, second, _)| last == first && next == *second).map(|(_, _, one)| (*one).to_owned())
+            PAIRS
+                .iter()
+                .find(|(first, second, _)| last == first && next == *second)
+                .map(|(_, _, one)| (*one).to_owned())
         });
         match (one, out.last_mut()) {
             (Some(one), Some(last)) => *last = one,
@@ -205,11 +209,69 @@ pub(super) fn acts(token: &str) -> bool {
 const CONJUNCTIONS: &[&str] = &["and", "or", "then", "and/or", "n", "nor"];
 
 const FILLERS: &[&str] = &[
-    "this", "tool", "function", "endpoint", "command", "method", "is", "used", "use", "for", "to", "a", "an", "the", "you", "can",
-    "allows", "allow", "lets", "let", "enables", "enable", "provides", "provide", "ability", "helps", "will", "it", "users", "user",
-    "that", "which", "safely", "securely", "quickly", "simply", "please", "your", "agent", "agents", "efficiently", "easily", "ai",
-    "asynchronously", "optionally", "first", "tools", "utility", "simple", "by", "deprecated", "beta", "experimental", "immediately",
-    "instantly", "permanently", "irreversibly", "completely", "silently", "forcibly", "readonly", "only", "read-only",
+    "this",
+    "tool",
+    "function",
+    "endpoint",
+    "command",
+    "method",
+    "is",
+    "used",
+    "use",
+    "for",
+    "to",
+    "a",
+    "an",
+    "the",
+    "you",
+    "can",
+    "allows",
+    "allow",
+    "lets",
+    "let",
+    "enables",
+    "enable",
+    "provides",
+    "provide",
+    "ability",
+    "helps",
+    "will",
+    "it",
+    "users",
+    "user",
+    "that",
+    "which",
+    "safely",
+    "securely",
+    "quickly",
+    "simply",
+    "please",
+    "your",
+    "agent",
+    "agents",
+    "efficiently",
+    "easily",
+    "ai",
+    "asynchronously",
+    "optionally",
+    "first",
+    "tools",
+    "utility",
+    "simple",
+    "by",
+    "deprecated",
+    "beta",
+    "experimental",
+    "immediately",
+    "instantly",
+    "permanently",
+    "irreversibly",
+    "completely",
+    "silently",
+    "forcibly",
+    "readonly",
+    "only",
+    "read-only",
 ];
 
 /// Names are at most 128 bytes; keys of arguments may be longer, and are not names then.
@@ -223,7 +285,9 @@ mod tests {
 
     #[test]
     fn one_name_in_every_spelling_has_the_same_words() {
-        for name in ["mergePullRequest", "merge-pull-request", "MERGE_PULL_REQUEST", "merge.pull.request", "MergePullRequest"] {
+        for name in
+            ["mergePullRequest", "merge-pull-request", "MERGE_PULL_REQUEST", "merge.pull.request", "MergePullRequest"]
+        {
             assert_eq!(words(name), ["merge", "pullrequest"], "{name}");
         }
         assert_eq!(words("getHTTPResponse2"), ["get", "http", "response"]);

@@ -30,6 +30,8 @@ pub(in crate::facts) struct Word {
     pub(in crate::facts) text: String,
     /// Whether a variable or another command has a say in it.
     pub(in crate::facts) dynamic: bool,
+    /// Whether another command's output becomes part of it.
+    pub(in crate::facts) substituted: bool,
     /// Whether some of it was quoted: it is no keyword then.
     quoted: bool,
 }
@@ -48,13 +50,24 @@ impl Script {
         let mut script = Self { commands: Vec::new(), whole: line.len() <= MAX_LINE };
         let mut pipes = 0;
         let line = line.get(..line.floor_char_boundary(MAX_LINE)).unwrap_or_default();
-        Parser { rest: line.chars().peekable(), script: &mut script, pipes: &mut pipes, depth: 0, substituted: false, documents: Vec::new() }.parse();
+        Parser {
+            rest: line.chars().peekable(),
+            script: &mut script,
+            pipes: &mut pipes,
+            depth: 0,
+            substituted: false,
+            documents: Vec::new(),
+        }
+        .parse();
         script
     }
 
     /// A program and its arguments that no shell takes apart.
     pub(in crate::facts) fn of_words<'a>(words: impl Iterator<Item = &'a str>) -> Self {
-        let words = words.take(MAX_WORDS).map(|text| Word { text: text.to_owned(), dynamic: false, quoted: true }).collect();
+        let words = words
+            .take(MAX_WORDS)
+            .map(|text| Word { text: text.to_owned(), dynamic: false, substituted: false, quoted: true })
+            .collect();
         Self { commands: vec![Command { words, ..Command::default() }], whole: true }
     }
 }
@@ -93,7 +106,9 @@ impl Parser<'_, '_> {
                 '<' | '>' => self.redirect(&mut command),
                 _ => {
                     let word = self.word();
-                    let descriptor = matches!(self.rest.peek(), Some('<' | '>')) && !word.quoted && word.text.bytes().all(|byte| byte.is_ascii_digit());
+                    let descriptor = matches!(self.rest.peek(), Some('<' | '>'))
+                        && !word.quoted
+                        && word.text.bytes().all(|byte| byte.is_ascii_digit());
                     if !descriptor {
                         command.words.push(word);
                     }
@@ -173,7 +188,7 @@ impl Parser<'_, '_> {
             self.rest.next();
             let inner = self.bracketed();
             self.nested(&inner);
-            command.words.push(Word { text: "/dev/fd/63".to_owned(), dynamic: true, quoted: true });
+            command.words.push(Word { text: "/dev/fd/63".to_owned(), dynamic: true, substituted: true, quoted: true });
             return;
         }
         let dash = signs == "<<" && self.rest.next_if_eq(&'-').is_some();
@@ -260,7 +275,7 @@ impl Parser<'_, '_> {
         let first = self.rest.next();
         if first == Some('`') {
             let inner: String = self.until('`');
-            word.dynamic = true;
+            (word.dynamic, word.substituted) = (true, true);
             self.nested(&inner);
             return;
         }
@@ -273,7 +288,10 @@ impl Parser<'_, '_> {
                 match inner.strip_prefix('(') {
                     Some(sum) if !sum.contains(['$', '`']) => word.text.push('0'),
                     Some(_) => self.script.whole = false,
-                    None => self.nested(&inner),
+                    None => {
+                        word.substituted = true;
+                        self.nested(&inner);
+                    }
                 }
             }
             Some('{') => {
@@ -289,7 +307,8 @@ impl Parser<'_, '_> {
             Some('\'') => {
                 self.rest.next();
                 let inner = self.until('\'');
-                self.script.whole &= !inner.contains('\\') || inner.split('\\').skip(1).all(|after| after.starts_with(['n', 't', '\'', '\\']));
+                self.script.whole &= !inner.contains('\\')
+                    || inner.split('\\').skip(1).all(|after| after.starts_with(['n', 't', '\'', '\\']));
                 word.text.push_str(&inner);
             }
             Some(letter) if letter.is_ascii_alphanumeric() || "_?@*#$!-".contains(letter) => {
@@ -376,7 +395,8 @@ impl Parser<'_, '_> {
     }
 }
 
-const KEYWORDS: &[&str] = &["if", "then", "else", "elif", "fi", "while", "until", "do", "done", "{", "}", "!", "time", "esac", "in"];
+const KEYWORDS: &[&str] =
+    &["if", "then", "else", "elif", "fi", "while", "until", "do", "done", "{", "}", "!", "time", "esac", "in"];
 
 /// Longer lines are programs, and programs are not judged by their words.
 const MAX_LINE: usize = 16 * 1024;
@@ -389,7 +409,11 @@ mod tests {
     use super::*;
 
     fn words(line: &str) -> Vec<Vec<String>> {
-        Script::of(line).commands.iter().map(|command| command.words.iter().map(|word| word.text.clone()).collect()).collect()
+        Script::of(line)
+            .commands
+            .iter()
+            .map(|command| command.words.iter().map(|word| word.text.clone()).collect())
+            .collect()
     }
 
     #[test]
@@ -407,7 +431,16 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_said() {
-        for line in ["echo 'a", "echo \"a", "f() { rm x; }; f", "echo $'\\x72\\x6d'", "case a in a) rm x;; esac", "echo $((`id`))", "echo ${x:-$(id)}", "echo $(a"] {
+        for line in [
+            "echo 'a",
+            "echo \"a",
+            "f() { rm x; }; f",
+            "echo $'\\x72\\x6d'",
+            "case a in a) rm x;; esac",
+            "echo $((`id`))",
+            "echo ${x:-$(id)}",
+            "echo $(a",
+        ] {
             assert!(!Script::of(line).whole, "{line}");
         }
         for line in ["echo a", "echo $((1 + 2))", "echo $HOME", "a | b"] {
@@ -417,7 +450,16 @@ mod tests {
 
     #[test]
     fn hostile_lines_end() {
-        for line in ["$(".repeat(8_000), "`".repeat(8_001), "(".repeat(16_000), "<<a ".repeat(4_000), ";".repeat(16_000), "a|".repeat(8_000), "\"$(".repeat(4_000), "{".repeat(90_000)] {
+        for line in [
+            "$(".repeat(8_000),
+            "`".repeat(8_001),
+            "(".repeat(16_000),
+            "<<a ".repeat(4_000),
+            ";".repeat(16_000),
+            "a|".repeat(8_000),
+            "\"$(".repeat(4_000),
+            "{".repeat(90_000),
+        ] {
             drop(Script::of(&line));
         }
     }
