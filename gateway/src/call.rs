@@ -242,8 +242,11 @@ impl Calls {
         for _ in 0..MOST_ROUNDS {
             let outcome = self.carry(entry, leases, &caller, resume.take()).await;
             let Outcome::Answered(raw) = outcome else { return outcome };
-            if caller.terms.era == Era::Modern || raw.result_type() != ResultType::InputRequired {
-                return Outcome::Answered(raw);
+            match raw.result_type() {
+                ResultType::InputRequired if caller.terms.era != Era::Modern => {}
+                ResultType::Complete | ResultType::InputRequired => return Outcome::Answered(raw),
+                // We never offer to follow a server's tasks, so nobody could collect the answer.
+                ResultType::Task | ResultType::Other => return Outcome::Failed(unasked()),
             }
             match self.ask_all(entry, raw, &caller).await {
                 Ok(next) => resume = Some(next),
@@ -361,6 +364,11 @@ impl Terms {
             log_level: self.log_level.clone(),
         }
     }
+}
+
+fn unasked() -> Failure {
+    let detail = "the server answered with a kind of result that it was not asked for".to_owned();
+    Failure { kind: FailureKind::Malformed, detail }
 }
 
 /// The server's own state, where it asks for input: it goes round the log, sealed, since only the server can read it.

@@ -110,7 +110,8 @@ fn decoded(header: &str) -> Result<String, RpcError> {
     bytes.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(|| mismatch("a base64 header"))
 }
 
-fn mismatch(header: &str) -> RpcError {
+/// A header and the body say different things.
+pub fn mismatch(header: &str) -> RpcError {
     RpcError::new(HEADER_MISMATCH, format!("the header `{header}` is missing, repeated, or differs from the body"))
 }
 

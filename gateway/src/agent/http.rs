@@ -13,12 +13,12 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use policies::{AgentId, Object};
+use policies::{AgentId, Object, Value};
 use sandbox::Era;
 use tokio::sync::mpsc;
 
 use super::Agents;
-use super::asked::{Asked, Meta, Origin};
+use super::asked::{Asked, META_VERSION, Meta, Origin};
 use super::auth::{Admitted, Rejected};
 use super::envelope::{self, Message};
 use super::headers;
@@ -204,10 +204,17 @@ impl Agents {
         request: envelope::Request,
         mirrored: bool,
     ) -> Answer {
-        let version = match headers::version(&head.headers) {
-            Ok(version) => version.filter(|_| request.method != "initialize"),
+        let stated = match headers::version(&head.headers) {
+            Ok(version) => version,
             Err(error) => return self.bad_request(&admitted, &request, &error).await,
         };
+        // What differs is told before what is unknown: a version in the body that the header does not name is neither's.
+        let named = request.params.get("_meta").and_then(|meta| meta.get(META_VERSION)).and_then(Value::as_str);
+        if mirrored && named.is_some() && named != stated {
+            return self.bad_request(&admitted, &request, &headers::mismatch("MCP-Protocol-Version")).await;
+        }
+        // A greeting may name a version that is not spoken here: it is answered with one that is.
+        let version = stated.filter(|_| request.method != "initialize");
         let meta = match Meta::read(&request.params, version, session.as_ref()) {
             Ok(meta) => meta,
             Err(error) => return self.bad_request(&admitted, &request, &error).await,
@@ -230,12 +237,7 @@ impl Agents {
     }
 
     /// JSON if the answer comes soon and nothing is said before it, else a stream.
-    async fn answer(
-        self: Arc<Self>,
-        admitted: Admitted,
-        asked: Arc<Asked>,
-        mut said: mpsc::Receiver<policies::Value>,
-    ) -> Answer {
+    async fn answer(self: Arc<Self>, admitted: Admitted, asked: Arc<Asked>, mut said: mpsc::Receiver<Value>) -> Answer {
         let (era, may_stream) = (asked.era, asked.origin.may_stream);
         let held = Arc::clone(&asked);
         let mut reply: Pin<Box<dyn Future<Output = Reply> + Send>> = Box::pin(async move {
