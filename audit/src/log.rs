@@ -101,10 +101,11 @@ impl Log {
 
     /// Has the writer do this, and waits until it is on the disk. Dropped before that, it may or may not be done; an intent
     /// whose answer nobody took is closed as interrupted.
-    pub(crate) async fn submit(&self, work: Work) -> Result<Done, NotDone> {
+    pub(crate) async fn submit(&self, mut work: Work) -> Result<Done, NotDone> {
         if work.ends().is_none() {
             self.shared.health.check()?;
         }
+        work.prepare();
         let (reply, answer) = oneshot::channel();
         self.queue.try_send(Message::Job(Box::new(Job { work, reply }))).map_err(|error| match error {
             TrySendError::Full(_) => AuditError::Slow,

@@ -1,6 +1,8 @@
 //! `verify`: walks the log from its first record and names the first that is not what was written. It reads only, and
 //! shares with the writer nothing but `record`.
 
+mod projection;
+
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -180,8 +182,3 @@ fn head(db: &Connection, verified: &Verified) -> Result<(), VerifyError> {
     }
     if chain == verified.head { Ok(()) } else { Err(Broken { seq, what: What::Head }.into()) }
 }
-
-mod projection;
-
-#[cfg(test)]
-mod tests;

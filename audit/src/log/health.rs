@@ -181,3 +181,44 @@ impl Health {
         u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX - 1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    #[test]
+    fn each_error_of_the_database_has_its_fault() {
+        let folder = tempfile::tempdir().unwrap();
+        for (code, fault) in [
+            (ffi::SQLITE_FULL, Fault::Full),
+            (ffi::SQLITE_READONLY, Fault::ReadOnly),
+            (ffi::SQLITE_READONLY_DBMOVED, Fault::Gone),
+            (ffi::SQLITE_BUSY, Fault::Slow),
+            (ffi::SQLITE_LOCKED, Fault::Slow),
+            (ffi::SQLITE_IOERR_FSYNC, Fault::Failed),
+            (ffi::SQLITE_CORRUPT, Fault::Failed),
+        ] {
+            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            assert_eq!(Fault::of(&error, folder.path()), fault, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_fault_is_told_until_it_is_over_and_a_hang_while_it_lasts() {
+        let health = Health::new(Duration::from_millis(30));
+        assert_eq!(health.check(), Ok(()));
+        for fault in Fault::ALL {
+            health.latch(Some(fault));
+            assert_eq!(health.check(), Err(fault.into()));
+        }
+        health.latch(None);
+        health.begin();
+        assert_eq!(health.check(), Ok(()));
+        std::thread::sleep(Duration::from_millis(40));
+        assert_eq!(health.check(), Err(AuditError::Slow));
+        assert!(health.end() >= Duration::from_millis(30));
+        assert_eq!(health.check(), Ok(()));
+    }
+}

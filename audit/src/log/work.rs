@@ -49,6 +49,22 @@ pub(crate) struct Approval {
 }
 
 impl Work {
+    /// Does beforehand what needs no database.
+    pub(crate) fn prepare(&mut self) {
+        match self {
+            Self::Record(draft)
+            | Self::Intent { draft, .. }
+            | Self::Outcome { draft, .. }
+            | Self::Hold { draft, .. }
+            | Self::Agent { draft, .. }
+            | Self::NoAgent { draft, .. }
+            | Self::Pin { draft, .. }
+            | Self::Pending { draft, .. }
+            | Self::Accept { draft, .. } => draft.prepare(),
+            Self::Step { .. } => {}
+        }
+    }
+
     /// Whether this ends something that runs already: such work may use the reserve of a full disk, and waits for a slow one.
     pub(crate) fn ends(&self) -> Option<u64> {
         if let Self::Outcome { intent, .. } = self { Some(*intent) } else { None }

@@ -270,3 +270,39 @@ fn hostile_text_costs_time_in_proportion() {
         assert!(started.elapsed() < Duration::from_secs(20), "{part}: {:?}", started.elapsed());
     }
 }
+
+#[test]
+#[ignore = "prints times: run it with --release --nocapture"]
+fn times_for_messages_of_2_kb() {
+    let plain = format!(
+        r#"{{"content":[{{"type":"text","text":{}}}]}}"#,
+        Value::from(
+            "All tests passed in 3.2 s. See src/main.rs:12 for details; version 1.2.3 was built on host-7.\n"
+                .repeat(22)
+        )
+    );
+    let named = format!(
+        r#"{{"content":[{{"type":"text","text":{}}}]}}"#,
+        Value::from(
+            "The token expires; see https://example.com/a and ask for a password reset. key=7 cookie jar\n".repeat(23)
+        )
+    );
+    let secret = format!(
+        r#"{{"content":[{{"type":"text","text":{}}}]}}"#,
+        Value::from(format!(
+            "{}\nghp_{}\n",
+            "let total = items.iter().map(|item| item.price).sum();\n".repeat(38),
+            "a1B2".repeat(9)
+        ))
+    );
+    for (name, text) in [("plain", plain), ("with names of secrets", named), ("with a secret", secret)] {
+        let (redactor, value) = (redactor(), parse(&text));
+        drop(redactor.redact_value(&value));
+        let copies: Vec<Raw> = (0..2_000).map(|_| Raw::new(value.clone())).collect();
+        let started = Instant::now();
+        for raw in copies {
+            drop(redactor.redact_with_text(raw));
+        }
+        println!("{name}: {} bytes, {:?} each", text.len(), started.elapsed() / 2_000);
+    }
+}
