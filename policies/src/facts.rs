@@ -308,7 +308,8 @@ fn effect_of(verb: Verb) -> Effect {
 /// What was found, for people: one line, short, with nothing that a terminal would obey.
 fn shown(text: &str) -> String {
     let mut letters = text.chars();
-    let mut out: String = letters.by_ref().take(MAX_SHOWN).map(|letter| if is_plain(letter) { letter } else { '\u{fffd}' }).collect();
+    let mut out: String =
+        letters.by_ref().take(MAX_SHOWN).map(|letter| if is_plain(letter) { letter } else { '\u{fffd}' }).collect();
     if letters.next().is_some() {
         out.push('…');
     }

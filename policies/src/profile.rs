@@ -98,7 +98,8 @@ fn narrower<T: Clone + PartialEq>(
         (Some(one), None) | (None, Some(one)) => return Some(one.to_vec()),
         (Some(server), Some(tool)) => (server, tool),
     };
-    let mut both: Vec<T> = tool.iter().filter(|inner| server.iter().any(|outer| holds(outer, inner))).cloned().collect();
+    let mut both: Vec<T> =
+        tool.iter().filter(|inner| server.iter().any(|outer| holds(outer, inner))).cloned().collect();
     for inner in server {
         if tool.iter().any(|outer| holds(outer, inner)) && !both.contains(inner) {
             both.push(inner.clone());
@@ -171,7 +172,9 @@ pub enum DeclarationError {
     #[error("`{0}` is not a whole path: name folders from the root, without `..` and without patterns")]
     Folder(String),
     /// A host is empty, or more than a name, an address, or `*.` before a name.
-    #[error("`{0}` is not a host: write `api.example.com`, `*.example.com` or an address, without scheme, path or port")]
+    #[error(
+        "`{0}` is not a host: write `api.example.com`, `*.example.com` or an address, without scheme, path or port"
+    )]
     Host(String),
     /// A recipient is empty or too long.
     #[error("`{0}` is not a recipient: write an address, `@example.com`, or a channel's name")]
@@ -375,7 +378,8 @@ mod tests {
     #[test]
     fn a_tool_cannot_widen_what_its_server_may_touch() {
         let server = profile(r#"{"scope":["/home/me"],"hosts":["*.example.com"],"risk":"MEDIUM"}"#);
-        let tool = profile(r#"{"scope":["/home/me/notes","/etc"],"hosts":["api.example.com","evil.test"],"risk":"LOW"}"#);
+        let tool =
+            profile(r#"{"scope":["/home/me/notes","/etc"],"hosts":["api.example.com","evil.test"],"risk":"LOW"}"#);
         let merged = Profile::merge(&server, &tool);
         assert_eq!(merged.scope().unwrap(), [Folder::parse("/home/me/notes").unwrap()]);
         assert_eq!(merged.hosts().unwrap(), [HostPattern::parse("api.example.com").unwrap()]);

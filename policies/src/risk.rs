@@ -125,8 +125,16 @@ pub fn assess(
     if facts.egress && facts.verb != Verb::Read {
         rows.extend(leaving(provenance).map(|reason| (Risk::High, reason)));
     }
-    if facts.egress && session.untrusted && session.sensitive && !facts.destinations.iter().all(|host| host.declared) && asks(facts) {
-        rows.push((Risk::High, reason("data-after-untrusted", "data may leave after the session has read untrusted and private content")));
+    if facts.egress
+        && session.untrusted
+        && session.sensitive
+        && !facts.destinations.iter().all(|host| host.declared)
+        && asks(facts)
+    {
+        rows.push((
+            Risk::High,
+            reason("data-after-untrusted", "data may leave after the session has read untrusted and private content"),
+        ));
     }
     if rows.is_empty() {
         // Facts that show nothing were not made by `Facts::of`.
@@ -213,7 +221,10 @@ fn modifiers(
 ) -> Vec<Reason> {
     let mut raising: Vec<Reason> = tainted(facts, provenance);
     if facts.egress && session.untrusted && session.sensitive {
-        raising.push(reason("third-leg", "the session has read untrusted and private content, and this call can carry it out"));
+        raising.push(reason(
+            "third-leg",
+            "the session has read untrusted and private content, and this call can carry it out",
+        ));
     }
     if base > Risk::Low {
         let soft = [
@@ -229,16 +240,33 @@ fn modifiers(
 /// Arguments that an outsider may have chosen, where they matter: what decides where the effect goes, and anything that
 /// a call writes or sends. Which issue is read next, an outsider may well propose.
 fn tainted(facts: &Facts, provenance: &Provenance) -> Vec<Reason> {
-    let target = |at: &str| facts.targets.iter().any(|target| at == target || at.strip_prefix(target.as_str()).is_some_and(|rest| rest.starts_with('/')));
+    let target = |at: &str| {
+        facts
+            .targets
+            .iter()
+            .any(|target| at == target || at.strip_prefix(target.as_str()).is_some_and(|rest| rest.starts_with('/')))
+    };
     let matters = |at: &str| target(at) || (facts.verb >= Verb::Keep && !names_a_thing(at));
     let found = provenance.untrusted().filter(|(at, _)| matters(at)).take(MAX_TAINTED);
-    found.map(|(at, origin)| Reason { id: "tainted-argument", text: format!("`{at}` {}", told(origin)), at: Some(at.to_owned()) }).collect()
+    found
+        .map(|(at, origin)| Reason {
+            id: "tainted-argument",
+            text: format!("`{at}` {}", told(origin)),
+            at: Some(at.to_owned()),
+        })
+        .collect()
 }
 
 /// Whether a pointer leads to an identifier: which thing is meant, not what is done with it.
 fn names_a_thing(at: &str) -> bool {
-    let name = at.rsplit('/').find(|part| !part.bytes().all(|byte| byte.is_ascii_digit())).unwrap_or_default().to_ascii_lowercase();
-    ["id", "ids", "key", "number", "uid", "uuid", "ref", "sha", "owner", "repo", "index", "page", "cursor", "limit"].iter().any(|end| name.ends_with(end))
+    let name = at
+        .rsplit('/')
+        .find(|part| !part.bytes().all(|byte| byte.is_ascii_digit()))
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    ["id", "ids", "key", "number", "uid", "uuid", "ref", "sha", "owner", "repo", "index", "page", "cursor", "limit"]
+        .iter()
+        .any(|end| name.ends_with(end))
 }
 
 fn told(origin: &Origin) -> String {

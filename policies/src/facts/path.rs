@@ -1,5 +1,11 @@
 //! Paths: where they lead by their text alone, and what lies there.
 
+mod holding;
+mod power;
+
+pub(super) use holding::Holding;
+pub(super) use power::Power;
+
 /// A path as a tool was given it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Place {
@@ -41,7 +47,7 @@ impl Place {
                     }
                 }
                 dots if dots.len() > 3 && dots.bytes().all(|byte| byte == b'.') => {
-                    climbs = Some("holds a run of dots that filters turn into `..`")
+                    climbs = Some("holds a run of dots that filters turn into `..`");
                 }
                 _ => parts.push(part),
             }
@@ -101,8 +107,7 @@ fn decoded(given: &str) -> (String, bool) {
 
 /// One round of percent-decoding; overlong UTF-8 forms of `.` and `/` become what lenient decoders make of them.
 fn percent(text: &str) -> String {
-    let lower = text.to_ascii_lowercase();
-    let mut out: Vec<u8> = Vec::with_capacity(lower.len());
+    let mut out: Vec<u8> = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
         let two = (*first == b'%').then(|| Some((hex(*tail.first()?)?, hex(*tail.get(1)?)?))).flatten();
@@ -131,375 +136,11 @@ fn hex(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
-/// What lies at a path, the weightier the later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Holding {
-    /// Nothing that its name would tell.
-    Plain,
-    /// What others sent: downloads, attachments.
-    Received,
-    /// Settings with secrets among them, personal records, system accounts.
-    Private,
-    /// A private key, a credential store, a password file.
-    Credential,
-}
-
-impl Holding {
-    /// What a normalised path holds, by its names.
-    pub(super) fn of(path: &str) -> Self {
-        let lower = path.to_ascii_lowercase();
-        let names: Vec<&str> = lower.split('/').filter(|name| !name.is_empty()).collect();
-        let last = names.last().copied().unwrap_or_default();
-        let public = has_extension(last, &["pub", "crt", "csr"]) || last == "known_hosts";
-        let key = !public
-            && (KEY_FILES.contains(&last)
-                || KEY_FOLDERS.iter().any(|folder| names.contains(folder))
-                || has_extension(
-                    last,
-                    &[
-                        "key",
-                        "p12",
-                        "pfx",
-                        "jks",
-                        "keystore",
-                        "ppk",
-                        "kdbx",
-                        "wallet",
-                        "keychain",
-                        "keychain-db",
-                        "asc",
-                        "gpg",
-                    ],
-                )
-                || (has_extension(last, &["pem"]) && !last.contains("cert") && !last.contains("ca"))
-                || KEY_ENDS.iter().any(|end| ends(&lower, end)));
-        if key {
-            return Self::Credential;
-        }
-        let dotenv = last == ".env"
-            || (last.starts_with(".env.") && !EXAMPLES.iter().any(|end| last.ends_with(end)))
-            || has_extension(last, &["env"]);
-        let private = dotenv
-            || PRIVATE_FILES.contains(&last)
-            || PRIVATE_ENDS.iter().any(|end| ends(&lower, end))
-            || has_extension(last, &["tfvars", "tfstate", "ovpn", "pgpass"])
-            || names.iter().any(|name| PRIVATE_FOLDERS.contains(name))
-            || names.iter().take(names.len()).any(|name| stem_says(name));
-        if private {
-            return Self::Private;
-        }
-        let received = names.iter().any(|name| matches!(*name, "downloads" | "attachments" | "inbox" | "uploads"))
-            || has_extension(last, &["eml", "msg", "mbox"]);
-        if received { Self::Received } else { Self::Plain }
-    }
-}
-
-fn has_extension(name: &str, extensions: &[&str]) -> bool {
-    name.rsplit_once('.').is_some_and(|(stem, extension)| !stem.is_empty() && extensions.contains(&extension))
-}
-
 fn ends(path: &str, end: &str) -> bool {
     path.strip_suffix(end).is_some_and(|before| before.is_empty() || before.ends_with('/'))
 }
 
-/// `customer_passwords.xlsx`, `payroll-2025.csv`: names that say what is in them. Source code about passwords is not it.
-fn stem_says(name: &str) -> bool {
-    let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
-    let data = matches!(
-        extension,
-        "" | "txt"
-            | "csv"
-            | "xlsx"
-            | "xls"
-            | "json"
-            | "yaml"
-            | "yml"
-            | "toml"
-            | "ini"
-            | "conf"
-            | "cfg"
-            | "pdf"
-            | "docx"
-            | "db"
-            | "sqlite"
-            | "sql"
-            | "bak"
-            | "zip"
-            | "md"
-            | "log"
-            | "parquet"
-            | "numbers"
-    );
-    data && stem.split(|letter: char| !letter.is_alphanumeric()).any(|word| PRIVATE_WORDS.contains(&word))
-}
-
-const KEY_FILES: &[&str] = &[
-    "id_rsa",
-    "id_dsa",
-    "id_ecdsa",
-    "id_ed25519",
-    "identity",
-    ".netrc",
-    "_netrc",
-    ".pgpass",
-    ".git-credentials",
-    "shadow",
-    "gshadow",
-    "shadow-",
-    "sam",
-    "ntds.dit",
-    "login data",
-    "logins.json",
-    "key4.db",
-    "cookies.sqlite",
-    "wallet.dat",
-    ".vault-token",
-    "master.key",
-    "credentials.json",
-    "client_secret.json",
-    "service-account.json",
-    "service_account.json",
-    "serviceaccount.json",
-    ".htpasswd",
-    "secring.gpg",
-    "kubeconfig",
-    "hosts.yml",
-    "unattend.xml",
-    "sudoers",
-    "seal.key",
-    "keystore.jks",
-    "application_default_credentials.json",
-    "secrets.yaml",
-    "secrets.yml",
-    "secrets.json",
-    "secrets.toml",
-    "seed.txt",
-    "seed_phrase.txt",
-    "mnemonic.txt",
-    "private_key",
-    "privatekey",
-    "private.key",
-    "terraform.rc",
-    "access_tokens.db",
-];
-const KEY_FOLDERS: &[&str] = &[".ssh", ".gnupg", ".password-store", "keychains"];
-const KEY_ENDS: &[&str] = &[
-    ".aws/credentials",
-    ".docker/config.json",
-    ".kube/config",
-    ".azure/accesstokens.json",
-    "gcloud/credentials.db",
-    ".config/gh/hosts.yml",
-    "proc/self/environ",
-    "proc/1/environ",
-    "run/secrets/kubernetes.io/serviceaccount/token",
-    "serviceaccount/token",
-    ".cargo/credentials.toml",
-    ".cargo/credentials",
-    "etc/ssh/ssh_host_rsa_key",
-    "etc/ssh/ssh_host_ed25519_key",
-    "etc/krb5.keytab",
-    "etc/shadow",
-    "system32/config/sam",
-    "system32/config/system",
-    ".config/rclone/rclone.conf",
-];
-const PRIVATE_FILES: &[&str] = &[
-    ".npmrc",
-    ".pypirc",
-    ".bash_history",
-    ".zsh_history",
-    ".python_history",
-    ".psql_history",
-    ".mysql_history",
-    "passwd",
-    "group",
-    "environ",
-    "wp-config.php",
-    "database.yml",
-    "local.settings.json",
-    "appsettings.production.json",
-    ".envrc",
-    "cookies",
-    "web data",
-    "history",
-    "portcullis.db",
-    "config.tfstate",
-    ".mcp.json",
-    "mcp.json",
-    "claude_desktop_config.json",
-    ".my.cnf",
-    ".s3cfg",
-    ".boto",
-    "secrets",
-    "auth.json",
-    "token.json",
-    "tokens.json",
-    ".dockercfg",
-    "gradle.properties",
-    "crontab",
-];
-const PRIVATE_ENDS: &[&str] = &[
-    ".aws/config",
-    "etc/passwd",
-    "etc/hosts.allow",
-    ".config/gcloud/properties",
-    "proc/self/cmdline",
-    "proc/self/maps",
-];
-const PRIVATE_FOLDERS: &[&str] = &[
-    ".aws",
-    ".azure",
-    ".gcloud",
-    "secrets",
-    "private",
-    "confidential",
-    "payroll",
-    "medical",
-    ".mozilla",
-    "passwords",
-    "credentials",
-];
-const PRIVATE_WORDS: &[&str] = &[
-    "password",
-    "passwords",
-    "passwd",
-    "credential",
-    "credentials",
-    "secret",
-    "secrets",
-    "payroll",
-    "salary",
-    "salaries",
-    "ssn",
-    "passport",
-    "passports",
-    "patients",
-    "medical",
-    "confidential",
-    "apikey",
-    "apikeys",
-    "tax",
-    "taxes",
-    "bank",
-    "customers",
-    "employees",
-    "contacts",
-    "pii",
-    "private",
-    "diagnosis",
-    "creditcards",
-];
-const EXAMPLES: &[&str] = &["example", "sample", "template", "dist", "defaults"];
-
-/// What writing to a place would change beyond the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Power {
-    /// The file alone.
-    None,
-    /// Who may log in, or as whom.
-    Identity,
-    /// What an agent or its gateway may do or is told.
-    Policy,
-    /// What runs by itself, later.
-    Code,
-}
-
-impl Power {
-    /// What a normalised path has power over, by its names.
-    pub(super) fn of(path: &str) -> Self {
-        let lower = path.to_ascii_lowercase();
-        let names: Vec<&str> = lower.split('/').filter(|name| !name.is_empty()).collect();
-        let last = names.last().copied().unwrap_or_default();
-        if names.contains(&".ssh")
-            || ["etc/passwd", "etc/shadow", "etc/group"].iter().any(|end| ends(&lower, end))
-            || names.contains(&"sudoers.d")
-            || last == "sudoers"
-            || Holding::of(path) == Holding::Credential
-        {
-            return Self::Identity;
-        }
-        let policy = [
-            "portcullis.toml",
-            ".mcp.json",
-            "mcp.json",
-            "claude_desktop_config.json",
-            "claude.md",
-            "agents.md",
-            ".cursorrules",
-            ".windsurfrules",
-            "gemini.md",
-            "copilot-instructions.md",
-            "codeowners",
-            "mcp_settings.json",
-            "cline_mcp_settings.json",
-        ];
-        let agent =
-            names.iter().any(|name| matches!(*name, ".claude" | ".cursor" | ".codex" | ".gemini" | ".continue"))
-                || lower.ends_with(".cedar")
-                || lower.contains("portcullis/");
-        if policy.contains(&last) || agent {
-            return Self::Policy;
-        }
-        let starts = [
-            ".bashrc",
-            ".bash_profile",
-            ".zshrc",
-            ".zprofile",
-            ".zshenv",
-            ".profile",
-            ".bash_login",
-            "config.fish",
-            ".envrc",
-            "crontab",
-            "rc.local",
-            ".xinitrc",
-            ".gitconfig",
-            "ld.so.preload",
-            "sitecustomize.py",
-            "conftest.py",
-            ".vimrc",
-            "authorized_keys",
-            ".npmrc",
-            ".pre-commit-config.yaml",
-            "jenkinsfile",
-            ".gitlab-ci.yml",
-            "microsoft.powershell_profile.ps1",
-        ];
-        let folders = [
-            "cron.d",
-            "cron.daily",
-            "cron.hourly",
-            "cron.weekly",
-            "cron.monthly",
-            "init.d",
-            "systemd",
-            "launchagents",
-            "launchdaemons",
-            "profile.d",
-            "startup",
-            "autostart",
-            "sbin",
-            ".husky",
-            "workflows",
-        ];
-        let hook = lower.contains(".git/hooks/")
-            || lower.contains(".github/actions/")
-            || lower.ends_with(".git/config")
-            || lower.contains("spool/cron")
-            || lower.contains(".circleci/")
-            || lower.contains(".vscode/tasks.json");
-        let system = ["/etc/", "/usr/", "/bin/", "/boot/", "/lib/", "c:/windows/", "/system/", "/library/launch"]
-            .iter()
-            .any(|root| lower.starts_with(root));
-        let flows = names.contains(&"workflows") && !names.contains(&".github");
-        if starts.contains(&last) || (names.iter().any(|name| folders.contains(name)) && !flows) || hook || system {
-            return Self::Code;
-        }
-        Self::None
-    }
-}
-
+/// Longer paths are beyond every file system.
 pub(super) const MAX_PATH: usize = 8 * 1024;
 
 #[cfg(test)]
@@ -552,33 +193,6 @@ mod tests {
             let place = Place::of(path);
             assert_eq!(place.climbs, None, "{path}");
             assert_eq!(place.path, normal);
-        }
-    }
-
-    #[test]
-    fn keys_and_settings_are_known_by_name() {
-        for path in [
-            "/home/a/.ssh/id_rsa",
-            "/etc/shadow",
-            "/root/.aws/credentials",
-            "~/.kube/config",
-            "/x/server.key",
-            "/proc/self/environ",
-        ] {
-            assert_eq!(Holding::of(path), Holding::Credential, "{path}");
-        }
-        for path in ["/app/.env", "/app/.env.production", "/etc/passwd", "/hr/payroll-2025.csv", "/x/secrets/db"] {
-            assert_eq!(Holding::of(path), Holding::Private, "{path}");
-        }
-        for path in [
-            "/app/README.md",
-            "/app/.env.example",
-            "/app/src/password.rs",
-            "/home/a/.ssh.md",
-            "/x/key.rs",
-            "/app/src/tokenizer.ts",
-        ] {
-            assert_eq!(Holding::of(path), Holding::Plain, "{path}");
         }
     }
 }

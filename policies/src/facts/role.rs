@@ -1,8 +1,9 @@
 //! What an argument is for, by its key.
 
+use super::Verb;
 use super::lexicon::thing as t;
 use super::tool::ToolFacts;
-use super::words::words;
+use super::words::{among, words};
 
 /// What an argument is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,233 +65,120 @@ impl Key {
     }
 }
 
+/// What a key says, the weightiest reading first: a program is one wherever it stands.
 fn role(words: &[String], tool: &ToolFacts) -> Role {
-    let says = |wanted: &[&str]| words.iter().any(|word| wanted.contains(&word.as_str()));
-    let last = words.last().map(String::as_str).unwrap_or_default();
-    let one = words.len() == 1;
-    let runs = tool.about & t::SHELL != 0 || tool.verb == super::Verb::Execute;
-    if says(&["sql", "cypher"]) {
-        return Role::Sql;
-    }
-    if says(&["url", "uri", "urls", "uris", "href", "endpoint", "webhook", "callback", "website", "hyperlink"])
-        || matches!(last, "link" | "links" | "site" | "proxy")
-    {
-        return Role::Url;
-    }
-    if says(&["command", "commands", "cmd", "cli", "commandline", "bash", "shell"])
-        || (runs
-            && matches!(
-                last,
-                "script" | "input" | "args" | "argv" | "keys" | "line" | "text" | "program" | "executable" | "exec"
-            ))
-    {
-        let names = one && last == "command" && !runs && tool.about & (t::CLI | t::NOSQL) == 0;
-        return if names { Role::Action } else { Role::Shell };
-    }
-    if matches!(
-        last,
-        "code"
-            | "javascript"
-            | "js"
-            | "python"
-            | "script"
-            | "function"
-            | "expression"
-            | "snippet"
-            | "program"
-            | "source_code"
-            | "lambda"
-    ) || says(&["javascript"])
-    {
-        return Role::Code;
-    }
-    if matches!(last, "header" | "headers" | "authorization" | "cookie" | "cookies") {
-        return Role::Header;
-    }
-    if says(&["attachment", "attachments"]) {
-        return Role::Attachment;
-    }
-    if matches!(
-        last,
-        "path"
-            | "paths"
-            | "filepath"
-            | "file"
-            | "files"
-            | "dir"
-            | "directory"
-            | "directories"
-            | "cwd"
-            | "folder"
-            | "filename"
-            | "dirs"
-            | "workdir"
-    ) {
-        return if matches!(last, "filename" | "folder") && tool.about & t::MAIL != 0 {
-            Role::Plain
-        } else {
-            Role::Path
-        };
-    }
-    if one
-        && matches!(
-            last,
-            "action"
-                | "operation"
-                | "op"
-                | "method"
-                | "subcommand"
-                | "verb"
-                | "act"
-                | "tool"
-                | "actions"
-                | "intent"
-                | "task_type"
-                | "cmd_type"
-        )
-        || (words.len() == 2
-            && matches!(last, "action" | "operation" | "method" | "slug" | "name" | "type")
-            && says(&["action", "operation", "http", "tool", "function", "request", "event"]))
-    {
-        return Role::Action;
-    }
-    if last == "name" && tool.deferring && tool.things & t::TOOLING != 0 {
-        return Role::Action;
-    }
-    if matches!(last, "query" | "queries" | "q" | "querystring" | "statement" | "statements" | "migration") {
-        return if tool.about & t::SQL != 0 { Role::Sql } else { Role::Query };
-    }
-    if matches!(last, "host" | "hostname" | "ip" | "domain" | "hosts" | "domains") {
-        return Role::Host;
-    }
-    if matches!(last, "amount" | "amounts" | "total" | "lamports" | "wei" | "cents" | "sum")
-        || (matches!(last, "value" | "quantity" | "qty" | "price") && tool.things & t::PAYMENT != 0)
-    {
-        return Role::Amount;
-    }
-    if last == "currency" || says(&["currency"]) {
-        return Role::Currency;
-    }
-    if says(&["iban", "payee", "beneficiary", "wallet", "bic"])
-        || (tool.verb == super::Verb::Pay
-            && matches!(last, "to" | "recipient" | "destination" | "address" | "account" | "receiver" | "customer"))
-    {
-        return Role::Payee;
-    }
-    if matches!(
-        last,
-        "to" | "cc"
-            | "bcc"
-            | "recipient"
-            | "recipients"
-            | "attendee"
-            | "attendees"
-            | "participant"
-            | "participants"
-            | "invitee"
-            | "invitees"
-            | "email"
-            | "emails"
-            | "phone"
-            | "channel"
-            | "channels"
-            | "handle"
-            | "guests"
-            | "chat"
-            | "members"
-            | "member"
-            | "receiver"
-            | "with"
-            | "reviewers"
-            | "mentions"
-            | "jid"
-            | "users"
-    ) || (says(&["recipient", "channel", "chat", "email", "phone", "attendee", "participant"])
-        && matches!(last, "id" | "ids" | "number" | "address" | "addresses" | "list" | "name"))
-    {
-        return Role::Recipient;
-    }
-    if says(&[
-        "permission",
-        "permissions",
-        "role",
-        "roles",
-        "visibility",
-        "acl",
-        "privacy",
-        "access",
-        "sharing",
-        "privilege",
-        "privileges",
-    ]) {
-        return Role::Permission;
-    }
-    if matches!(last, "state" | "status" | "mode" | "flags" | "conflict" | "strategy" | "policy" | "behavior") {
-        return Role::State;
-    }
-    if matches!(last, "element" | "selector" | "locator" | "button" | "xpath" | "target")
-        && tool.verb == super::Verb::Interact
-    {
-        return Role::Element;
-    }
-    if matches!(last, "kind" | "type" | "resource" | "types" | "resources") {
-        return Role::Kind;
-    }
-    if matches!(
-        last,
-        "source"
-            | "destination"
-            | "dest"
-            | "src"
-            | "target"
-            | "output"
-            | "input"
-            | "location"
-            | "root"
-            | "image"
-            | "document"
-            | "notebook"
-            | "workspace"
-            | "from"
-            | "pattern"
-            | "out"
-            | "dst"
-            | "old"
-            | "new"
-    ) {
-        return Role::MaybePath;
-    }
-    if matches!(
-        last,
-        "branch"
-            | "ref"
-            | "revision"
-            | "commit"
-            | "tag"
-            | "remote"
-            | "repo"
-            | "repository"
-            | "table"
-            | "collection"
-            | "database"
-            | "bucket"
-            | "namespace"
-            | "name"
-            | "id"
-            | "owner"
-            | "schema"
-            | "column"
-            | "base"
-            | "head"
-            | "sha"
-            | "image_name"
-            | "package"
-            | "interface"
-            | "device"
-            | "container"
-            | "pod"
-    ) {
-        return Role::Plain;
-    }
-    Role::Content
+    let name = Name { words, last: words.last().map(String::as_str).unwrap_or_default(), tool };
+    let readings = [Name::program, Name::place, Name::action, Name::money, Name::person, Name::rest];
+    readings.iter().find_map(|reading| reading(&name)).unwrap_or(Role::Content)
 }
+
+/// A key's words, with the tool that takes it.
+struct Name<'a> {
+    words: &'a [String],
+    last: &'a str,
+    tool: &'a ToolFacts,
+}
+
+impl Name<'_> {
+    fn says(&self, wanted: &str) -> bool {
+        self.words.iter().any(|word| among(wanted, word))
+    }
+
+    fn ends(&self, wanted: &str) -> bool {
+        among(wanted, self.last)
+    }
+
+    fn program(&self) -> Option<Role> {
+        let runs = self.tool.about & t::SHELL != 0 || self.tool.verb == Verb::Execute;
+        if self.says("sql cypher") {
+            Some(Role::Sql)
+        } else if self.says(ADDRESS) || self.ends("link links site proxy") {
+            Some(Role::Url)
+        } else if self.says(COMMAND) || (runs && self.ends(COMMAND_OF_RUNNERS)) {
+            // `command: view` of an editor is an action.
+            let names =
+                self.words.len() == 1 && self.last == "command" && !runs && self.tool.about & (t::CLI | t::NOSQL) == 0;
+            Some(if names { Role::Action } else { Role::Shell })
+        } else if self.ends(CODE) || self.says("javascript") {
+            Some(Role::Code)
+        } else {
+            self.ends("header headers authorization cookie cookies").then_some(Role::Header)
+        }
+    }
+
+    fn place(&self) -> Option<Role> {
+        if self.says("attachment attachments") {
+            Some(Role::Attachment)
+        } else if self.ends(PATH) {
+            // The folders of a mailbox are labels.
+            let label = self.ends("filename folder") && self.tool.about & t::MAIL != 0;
+            Some(if label { Role::Plain } else { Role::Path })
+        } else {
+            None
+        }
+    }
+
+    fn action(&self) -> Option<Role> {
+        let alone =
+            self.words.len() == 1 && self.ends("action operation op method subcommand verb act tool actions intent");
+        let paired = self.words.len() == 2
+            && self.ends("action operation method slug name type")
+            && self.says("action operation http tool function request event");
+        let of_tool = self.last == "name" && self.tool.deferring && self.tool.things & t::TOOLING != 0;
+        if alone || paired || of_tool {
+            Some(Role::Action)
+        } else if self.ends("query queries q statement statements migration")
+            || (self.last == "string" && self.says("query"))
+        {
+            Some(if self.tool.about & t::SQL != 0 { Role::Sql } else { Role::Query })
+        } else {
+            self.ends("host hostname ip domain hosts domains").then_some(Role::Host)
+        }
+    }
+
+    fn money(&self) -> Option<Role> {
+        let worth = self.tool.things & t::PAYMENT != 0 && self.ends("value quantity qty price");
+        if self.ends("amount amounts total lamports wei cents sum") || worth {
+            Some(Role::Amount)
+        } else if self.says("currency") {
+            Some(Role::Currency)
+        } else {
+            let paid =
+                self.tool.verb == Verb::Pay && self.ends("to recipient destination address account receiver customer");
+            (self.says("iban payee beneficiary wallet bic") || paid).then_some(Role::Payee)
+        }
+    }
+
+    fn person(&self) -> Option<Role> {
+        let of = self.says("recipient channel chat email phone attendee participant")
+            && self.ends("id ids number address addresses list name");
+        if self.ends(PEOPLE) || of { Some(Role::Recipient) } else { self.says(PERMISSION).then_some(Role::Permission) }
+    }
+
+    fn rest(&self) -> Option<Role> {
+        if self.ends("state status mode flags conflict strategy policy behavior") {
+            Some(Role::State)
+        } else if self.ends("element selector locator button xpath target") && self.tool.verb == Verb::Interact {
+            Some(Role::Element)
+        } else if self.ends("kind type resource types resources") {
+            Some(Role::Kind)
+        } else if self.ends(MAYBE_PATH) {
+            Some(Role::MaybePath)
+        } else {
+            self.ends(PLAIN).then_some(Role::Plain)
+        }
+    }
+}
+
+const ADDRESS: &str = "url uri urls uris href endpoint webhook callback website hyperlink";
+const COMMAND: &str = "command commands cmd cli commandline bash shell";
+const COMMAND_OF_RUNNERS: &str = "script input args argv keys line text program executable exec";
+const CODE: &str = "code javascript js python script function expression snippet program lambda";
+const PATH: &str = "path paths filepath file files dir directory directories cwd folder filename dirs workdir";
+const PEOPLE: &str = "to cc bcc recipient recipients attendee attendees participant participants invitee invitees email \
+    emails phone channel channels handle guests chat members member receiver with reviewers mentions jid users";
+const PERMISSION: &str = "permission permissions role roles visibility acl privacy access sharing privilege privileges";
+const MAYBE_PATH: &str = "source destination dest src target output input location root image document notebook workspace \
+    from pattern out dst old new";
+const PLAIN: &str = "branch ref revision commit tag remote repo repository table collection database bucket namespace name id \
+    owner schema column base head sha package interface device container pod";

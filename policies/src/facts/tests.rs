@@ -192,7 +192,7 @@ fn huge_arguments_are_judged_in_bounded_time() {
     }
     let tool = tool("x", value(r#"{"name":"get_item"}"#), Profile::default());
     assert_eq!(judge(&tool, &Value::from(many)).risk.as_str(), "HIGH", "what is not read whole is not harmless");
-    assert!(started.elapsed() < std::time::Duration::from_secs(60), "{:?}", started.elapsed());
+    assert!(started.elapsed() < std::time::Duration::from_mins(1), "{:?}", started.elapsed());
 }
 
 proptest::proptest! {

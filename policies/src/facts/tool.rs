@@ -30,7 +30,6 @@ pub struct ToolFacts {
     pub(super) reads: Content,
     pub(super) open_world: bool,
     pub(super) annotations: Annotations,
-    pub(super) vouched: bool,
     /// What the definition says beyond the verb.
     pub(super) findings: Vec<Finding>,
     /// Whether the verb is the description's, for want of one in the name.
@@ -58,7 +57,6 @@ impl ToolFacts {
             reads: Content::Plain,
             open_world: false,
             annotations: tool.annotations(),
-            vouched: tool.standing().vouched,
             findings: Vec::new(),
             by_description: false,
             method: tool.method(),
@@ -74,7 +72,7 @@ impl ToolFacts {
             }
         }
         facts.judge_keys();
-        facts.judge_annotations();
+        facts.judge_annotations(tool.standing().vouched);
         facts.judge_content(server, tool.standing());
         facts
     }
@@ -139,9 +137,9 @@ impl ToolFacts {
     }
 
     /// Annotations are a server's own claims: they raise; only an operator's word lets `readOnlyHint` settle an unknown.
-    fn judge_annotations(&mut self) {
+    fn judge_annotations(&mut self, vouched: bool) {
         let Annotations { read_only, destructive, open_world, .. } = self.annotations;
-        if self.verb == Verb::Unknown && self.vouched && read_only == Some(true) {
+        if self.verb == Verb::Unknown && vouched && read_only == Some(true) {
             (self.verb, self.deferring) = (Verb::Read, true);
         }
         let destroys = destructive == Some(true) && read_only != Some(true);

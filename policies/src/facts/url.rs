@@ -124,7 +124,7 @@ fn of_ipv6(ip: Ipv6Addr) -> Zone {
 fn of_name(name: &str) -> Zone {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
     let below = |suffix: &str| name == suffix || name.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('.'));
-    if METADATA_NAMES.iter().any(|known| below(known)) || name == "metadata" || name == "instance-data" {
+    if METADATA_NAMES.split_ascii_whitespace().any(below) || name == "metadata" || name == "instance-data" {
         return Zone::Metadata;
     }
     if below("localhost")
@@ -153,16 +153,8 @@ fn of_name(name: &str) -> Zone {
     Zone::Public
 }
 
-const METADATA_NAMES: &[&str] = &[
-    "metadata.google.internal",
-    "metadata.goog",
-    "instance-data.ec2.internal",
-    "metadata.azure.internal",
-    "metadata.azure.com",
-    "metadata.packet.net",
-    "metadata.tencentyun.com",
-    "metadata.platformequinix.com",
-];
+const METADATA_NAMES: &str = "metadata.google.internal metadata.goog instance-data.ec2.internal metadata.azure.internal metadata.azure.com \
+    metadata.packet.net metadata.tencentyun.com metadata.platformequinix.com";
 
 /// The IPv4 address in a name such as `a.169-254-169-254.nip.io` or `a9fea9fe.nip.io`.
 fn held(name: &str) -> Option<Ipv4Addr> {

@@ -161,12 +161,12 @@ pub(super) fn opening(description: &str) -> Vec<String> {
         .filter(|word| !word.is_empty())
         .map(str::to_lowercase)
         .collect();
-    let lead = words.iter().take_while(|word| FILLERS.contains(&word.as_str())).count();
+    let lead = words.iter().take_while(|word| among(FILLERS, word)).count();
     words.drain(..lead);
     words.truncate(OPENING_WORDS);
     // Only words that could be verbs: the first, and those that follow an `and` or an `or`.
     for at in 0..words.len() {
-        let led = at == 0 || words.get(at - 1).is_some_and(|before| CONJUNCTIONS.contains(&before.as_str()));
+        let led = at == 0 || words.get(at - 1).is_some_and(|before| among(CONJUNCTIONS, before));
         if let (true, Some(word)) = (led, words.get_mut(at)) {
             *word = base(word);
         }
@@ -196,9 +196,14 @@ fn base(given: &str) -> String {
     candidates.into_iter().flatten().find(known).unwrap_or_else(|| given.to_owned())
 }
 
+/// Whether a word stands in a list, which is written as words between spaces.
+pub(super) fn among(list: &str, word: &str) -> bool {
+    list.split_ascii_whitespace().any(|listed| listed == word)
+}
+
 /// Whether the word joins two verbs.
 pub(super) fn conjunction(word: &str) -> bool {
-    CONJUNCTIONS.contains(&word)
+    among(CONJUNCTIONS, word)
 }
 
 /// Whether a word could only be a verb that does more than look.
@@ -206,73 +211,13 @@ pub(super) fn acts(token: &str) -> bool {
     word(token).is_some_and(|found| found.sure && found.does.is_some_and(|does| does > Does::Interact))
 }
 
-const CONJUNCTIONS: &[&str] = &["and", "or", "then", "and/or", "n", "nor"];
+const CONJUNCTIONS: &str = "and or then and/or n nor";
 
-const FILLERS: &[&str] = &[
-    "this",
-    "tool",
-    "function",
-    "endpoint",
-    "command",
-    "method",
-    "is",
-    "used",
-    "use",
-    "for",
-    "to",
-    "a",
-    "an",
-    "the",
-    "you",
-    "can",
-    "allows",
-    "allow",
-    "lets",
-    "let",
-    "enables",
-    "enable",
-    "provides",
-    "provide",
-    "ability",
-    "helps",
-    "will",
-    "it",
-    "users",
-    "user",
-    "that",
-    "which",
-    "safely",
-    "securely",
-    "quickly",
-    "simply",
-    "please",
-    "your",
-    "agent",
-    "agents",
-    "efficiently",
-    "easily",
-    "ai",
-    "asynchronously",
-    "optionally",
-    "first",
-    "tools",
-    "utility",
-    "simple",
-    "by",
-    "deprecated",
-    "beta",
-    "experimental",
-    "immediately",
-    "instantly",
-    "permanently",
-    "irreversibly",
-    "completely",
-    "silently",
-    "forcibly",
-    "readonly",
-    "only",
-    "read-only",
-];
+const FILLERS: &str = "this tool function endpoint command method is used use for to a an the you can allows allow lets let enables \
+    enable provides provide ability helps will it users user that which safely securely quickly simply please \
+    your agent agents efficiently easily ai asynchronously optionally first tools utility simple by deprecated \
+    beta experimental immediately instantly permanently irreversibly completely silently forcibly readonly only \
+    read-only";
 
 /// Names are at most 128 bytes; keys of arguments may be longer, and are not names then.
 const MAX_NAME: usize = 128;

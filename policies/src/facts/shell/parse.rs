@@ -3,6 +3,8 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
+use crate::facts::words::among;
+
 /// Everything that a line would start.
 #[derive(Debug, Default)]
 pub(in crate::facts) struct Script {
@@ -162,7 +164,7 @@ impl Parser<'_, '_> {
 
     fn end(&mut self, command: &mut Command, fed: bool) {
         let mut done = std::mem::take(command);
-        while done.words.first().is_some_and(|word| !word.quoted && KEYWORDS.contains(&word.text.as_str())) {
+        while done.words.first().is_some_and(|word| !word.quoted && among(KEYWORDS, &word.text)) {
             done.words.remove(0);
         }
         let first = done.words.first().map(|word| word.text.as_str()).unwrap_or_default();
@@ -395,8 +397,7 @@ impl Parser<'_, '_> {
     }
 }
 
-const KEYWORDS: &[&str] =
-    &["if", "then", "else", "elif", "fi", "while", "until", "do", "done", "{", "}", "!", "time", "esac", "in"];
+const KEYWORDS: &str = "if then else elif fi while until do done { } ! time esac in";
 
 /// Longer lines are programs, and programs are not judged by their words.
 const MAX_LINE: usize = 16 * 1024;
