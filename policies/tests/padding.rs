@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use policies::decision::Verdict;
 use policies::{
-    AgentId, Call, CallId, Circumstances, HoldTimes, Method, Object, Policies, ServerName, Session, SessionKey, Standing,
-    Tool, Value,
+    AgentId, Call, CallId, Circumstances, HoldTimes, Method, Object, Policies, ServerName, Session, SessionKey,
+    Standing, Tool, Value,
 };
 
 #[test]

@@ -265,9 +265,11 @@ fn error_of(failure: Failure) -> ServerError {
         FailureKind::Malformed => ServerError::Malformed { detail },
         FailureKind::TooLarge => ServerError::TooLarge { detail },
         FailureKind::Busy => ServerError::Busy { detail },
-        FailureKind::Unreachable | FailureKind::Exited | FailureKind::Lease | FailureKind::Unsupported => {
-            ServerError::Down { why: detail }
-        }
+        FailureKind::Unreachable
+        | FailureKind::Exited
+        | FailureKind::Lease
+        | FailureKind::Unsupported
+        | FailureKind::Declined => ServerError::Down { why: detail },
         // The enum may grow; whatever it is, the server gave no list.
         _ => ServerError::Down { why: detail },
     }

@@ -30,7 +30,8 @@ fn all(ending: &str) -> Vec<(PathBuf, String)> {
 fn every_test_that_a_promise_names_exists() {
     let sources = all(".rs");
     let promises = fs::read_to_string(root().join("docs/promises.md")).unwrap();
-    let rows: Vec<&str> = promises.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| promise")).collect();
+    let rows: Vec<&str> =
+        promises.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| promise")).collect();
     assert!(rows.len() > 30, "the table was not found");
     for row in rows.into_iter().filter(|row| !row.starts_with("| ---")) {
         let tests = row.trim_end_matches('|').rsplit(" | ").next().unwrap();
