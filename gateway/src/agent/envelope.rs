@@ -66,7 +66,7 @@ impl Id {
     }
 }
 
-/// Why bytes are not a message. [`EnvelopeError::id`] says whom to answer.
+/// Why bytes are not a message.
 #[derive(Clone, Debug, Error, PartialEq)]
 #[non_exhaustive]
 pub enum EnvelopeError {
