@@ -44,7 +44,7 @@ fn call(definition: Value, arguments: Value) -> Option<Call> {
     let standing = Standing { pinned: true, vouched: false, profile: Arc::new(Profile::default()) };
     let server = ServerName::parse("server").expect("a plain name");
     let tool = Tool::new(server, Method::CallTool, definition, standing).ok()?;
-    let session = SessionKey::new("session");
+    let session = SessionKey::parse("session").expect("a plain key");
     Some(Call::new(CallId::from_random([7; 10]), AgentId::authenticated("agent"), session, Arc::new(tool), arguments))
 }
 
