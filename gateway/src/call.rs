@@ -6,7 +6,8 @@
 use std::sync::{Arc, PoisonError};
 
 use audit::{
-    Audit, AuditError, Direction, Entry, Failure, FailureKind, Loans, Outcome, Raw, Receipt, Refusal, ResultType,
+    Answer, Audit, AuditError, Direction, Entry, Failure, FailureKind, Loans, Outcome, Raw, Receipt, Refusal,
+    ResultType,
 };
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -158,7 +159,9 @@ impl Calls {
         let (mut outcome, loans) = self.execute(&entry, caller).await;
         let state = state_of(&mut outcome);
         let receipt = self.audit.close(entry, loans, outcome, clock::now()).await?; // redacted, and on disk
-        self.sessions.observe(receipt.call(), reads, receipt.outcome());
+        if let Answer::Result(value) | Answer::Error(value) = receipt.outcome() {
+            self.sessions.observe(receipt.call(), reads, value);
+        }
         Ok(End::Answered { receipt, state })
     }
 
@@ -269,7 +272,7 @@ impl Calls {
             tokio::select! {
                 biased; // what was said before the answer reaches the agent before it
                 Some(event) = said.recv() => match event {
-                    Event::Notice { method, params } => self.pass(method, params, caller),
+                    Event::Notice { method, params } => self.pass(entry, method, params, caller),
                     Event::Ask { method, params, reply } => questions.push(self.ask(entry, method, params, reply, caller)),
                 },
                 Some(()) = questions.next(), if !questions.is_empty() => {}
@@ -278,8 +281,10 @@ impl Calls {
         }
     }
 
-    fn pass(&self, method: String, params: Raw, caller: &Caller) {
+    /// What a tool says on the way can steer an agent as well as its answer can.
+    fn pass(&self, entry: &Entry, method: String, params: Raw, caller: &Caller) {
         let params = self.audit.notice(params).into_value();
+        self.sessions.observe(entry.call(), entry.permit().assessment().facts.reads, &params);
         // An agent that reads slowly loses progress, not its answer.
         caller.hears.try_send(Heard::Notice { method, params }).ok();
     }
@@ -296,7 +301,9 @@ impl Calls {
         let Ok(params) = self.audit.relay(entry, Direction::ToAgent, &method, params, clock::now()).await else {
             return;
         };
-        if let Some(answer) = self.question(entry, &method, params.into_value(), caller).await {
+        let params = params.into_value();
+        self.sessions.observe(entry.call(), entry.permit().assessment().facts.reads, &params);
+        if let Some(answer) = self.question(entry, &method, params, caller).await {
             // The server may have withdrawn its question meanwhile.
             reply.send(answer).ok();
         }

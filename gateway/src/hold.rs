@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use audit::{Audit, AuditError, StepRefused};
 use policies::approval::{Approved, Hold, HoldState, Step, quorum};
-use policies::decision::{Denial, Held, NotApproved};
+use policies::decision::{Denial, Held, NotApproved, Refused};
 use policies::{AgentId, Hash, HoldId, OperatorId, Value};
 use thiserror::Error;
 use tokio::sync::{broadcast, watch};
@@ -19,6 +19,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::Reloadable;
 use crate::clock;
+
+/// How many calls of one agent may wait: more is a flood in which a person overlooks the one that matters.
+const MOST_OPEN: usize = 64;
 
 /// Calls that wait for a person.
 pub struct Holds {
@@ -104,6 +107,7 @@ impl Holds {
     ) -> Result<Settled, AuditError> {
         let waiting = match self.join(&held) {
             Some(waiting) => waiting,
+            None if self.open_of(held.call().agent()) >= MOST_OPEN => return Ok(Settled::Refused(too_many(held))),
             None => self.open(&held).await?,
         };
         let place = Place(Arc::clone(&waiting));
@@ -221,6 +225,10 @@ impl Holds {
         })
     }
 
+    fn open_of(&self, agent: &AgentId) -> usize {
+        self.list().iter().filter(|hold| hold.agent() == agent).count()
+    }
+
     async fn open(&self, held: &Held) -> Result<Arc<Waiting>, AuditError> {
         let now = clock::now();
         let required = quorum(held.assessment().risk, self.operators);
@@ -302,6 +310,16 @@ fn approved(held: Held, place: Place) -> Settled {
         Some(approved) => Settled::Approved(held, approved, place),
         None => refused(held, NotApproved::Expired),
     }
+}
+
+fn too_many(held: Held) -> Denial {
+    let refused = Refused {
+        rule: "too-many-holds".to_owned(),
+        reason: format!("{MOST_OPEN} calls of this agent wait for a person already."),
+        next: "Wait until some are answered, or ask for less at once.".to_owned(),
+    };
+    let assessment = held.assessment().clone();
+    Denial::new(held.into_call(), assessment, refused)
 }
 
 fn refused(held: Held, why: NotApproved) -> Settled {

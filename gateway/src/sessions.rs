@@ -6,10 +6,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use audit::Answer;
 use jiff::{SignedDuration, Timestamp};
 use policies::session::Session;
-use policies::{AgentId, Call, Content, SessionKey};
+use policies::{AgentId, Call, Content, SessionKey, Value};
 
 use crate::clock;
 
@@ -54,8 +53,7 @@ impl Sessions {
     }
 
     /// What the agent received is what it may repeat: values are remembered as they were answered, redacted.
-    pub fn observe(&self, call: &Call, reads: Content, answer: &Answer) {
-        let (Answer::Result(value) | Answer::Error(value)) = answer else { return };
+    pub fn observe(&self, call: &Call, reads: Content, value: &Value) {
         let session = self.of(call);
         session.write().unwrap_or_else(PoisonError::into_inner).observe(call, reads, value);
     }

@@ -111,6 +111,7 @@ fn decoded(header: &str) -> Result<String, RpcError> {
 }
 
 /// A header and the body say different things.
+#[must_use]
 pub fn mismatch(header: &str) -> RpcError {
     RpcError::new(HEADER_MISMATCH, format!("the header `{header}` is missing, repeated, or differs from the body"))
 }
