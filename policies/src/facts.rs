@@ -316,6 +316,20 @@ fn shown(text: &str) -> String {
     out
 }
 
+/// The same for values that policies compare: longer, so that two that differ stay two.
+fn listed(text: &str) -> String {
+    if text.chars().count() <= MAX_LISTED_CHARS && text.chars().all(|letter| !letter.is_control()) {
+        return text.to_owned();
+    }
+    let mut out: String = text
+        .chars()
+        .take(MAX_LISTED_CHARS)
+        .map(|letter| if letter.is_control() { '\u{fffd}' } else { letter })
+        .collect();
+    out.push('…');
+    out
+}
+
 fn is_plain(letter: char) -> bool {
     !(letter.is_control() || is_hidden(letter) || letter == '`')
 }
@@ -326,6 +340,7 @@ fn is_hidden(letter: char) -> bool {
 }
 
 const MAX_SHOWN: usize = 80;
+const MAX_LISTED_CHARS: usize = 512;
 
 #[cfg(test)]
 mod tests;

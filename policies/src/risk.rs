@@ -125,17 +125,6 @@ pub fn assess(
     if facts.egress && facts.verb != Verb::Read {
         rows.extend(leaving(provenance).map(|reason| (Risk::High, reason)));
     }
-    if facts.egress
-        && session.untrusted
-        && session.sensitive
-        && !facts.destinations.iter().all(|host| host.declared)
-        && asks(facts)
-    {
-        rows.push((
-            Risk::High,
-            reason("data-after-untrusted", "data may leave after the session has read untrusted and private content"),
-        ));
-    }
     if rows.is_empty() {
         // Facts that show nothing were not made by `Facts::of`.
         rows.push((Risk::High, reason("unknown-effect", "nothing tells what this call does")));
@@ -145,8 +134,12 @@ pub fn assess(
     let base = rows.iter().map(|(risk, _)| *risk).max().unwrap_or(Risk::High);
     let mut reasons: Vec<Reason> = rows.into_iter().map(|(_, reason)| reason).collect();
     let modifiers = modifiers(base, facts, standing, session, provenance, first_use, anomaly);
-    let risk = if modifiers.is_empty() { base } else { base.raised() };
-    reasons.truncate(MAX_REASONS.saturating_sub(modifiers.len()));
+    let mut risk = if modifiers.is_empty() { base } else { base.raised() };
+    // The third leg is counted once: where data can leave by a read, it makes the read HIGH instead of raising it.
+    if modifiers.iter().any(|reason| reason.id == THIRD_LEG) && asks(facts) {
+        risk = risk.max(Risk::High);
+        reasons.push(reason("data-after-untrusted", "data may leave after the session has read what others wrote"));
+    }
     reasons.extend(modifiers);
     Assessed { risk, reasons }
 }
@@ -207,7 +200,8 @@ fn leaving(provenance: &Provenance) -> impl Iterator<Item = Reason> {
 
 /// Whether an address asks something beyond its path: the place where data leaves by a read.
 fn asks(facts: &Facts) -> bool {
-    facts.shows(Effect::DataInUrl) || facts.shows(Effect::AsksAddress)
+    let declared = facts.destinations.iter().all(|host| host.declared);
+    !declared && (facts.shows(Effect::DataInUrl) || facts.shows(Effect::AsksAddress))
 }
 
 fn modifiers(
@@ -222,7 +216,7 @@ fn modifiers(
     let mut raising: Vec<Reason> = tainted(facts, provenance);
     if facts.egress && session.untrusted && session.sensitive {
         raising.push(reason(
-            "third-leg",
+            THIRD_LEG,
             "the session has read untrusted and private content, and this call can carry it out",
         ));
     }
@@ -277,6 +271,8 @@ fn told(origin: &Origin) -> String {
     }
 }
 
+const THIRD_LEG: &str = "third-leg";
 const MAX_TAINTED: usize = 8;
-/// A card with more reasons is not read.
-const MAX_REASONS: usize = 32;
+
+#[cfg(test)]
+mod tests;

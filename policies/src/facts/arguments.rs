@@ -263,5 +263,4 @@ impl<'a> Arguments<'a> {
 /// Calls with more values are data; the rest of them is counted as dangerous.
 const MAX_VALUES: usize = 20_000;
 const MAX_DEPTH: usize = 64;
-const MAX_FACTS: usize = 32;
 const MAX_TARGETS: usize = 128;

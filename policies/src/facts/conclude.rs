@@ -6,7 +6,7 @@ mod row;
 use super::arguments::{Arguments, Sign};
 use super::lexicon::thing as t;
 use super::tool::ToolFacts;
-use super::{Effect, Facts, Finding, Verb, effect_of};
+use super::{Destination, Effect, Facts, Finding, NamedPath, Recipient, Verb, Zone, effect_of};
 use crate::canon::Value;
 use crate::profile::{Content, Profile};
 
@@ -164,11 +164,31 @@ impl Conclusion<'_> {
         self.annotated();
         self.facts.verb =
             self.facts.findings.iter().map(|found| verb_of(found.effect)).max().unwrap_or(self.verb).max(self.verb);
-        self.facts.sql = self.found.sql;
-        self.facts.shell = self.found.shell;
+        self.facts.sql = self.found.sql.take();
+        self.facts.shell = self.found.shell.take();
         self.facts.targets = std::mem::take(&mut self.found.targets);
         self.facts.findings.dedup();
+        self.bound();
         self.facts
+    }
+
+    /// Lists that policies compare are cut visibly: what stands for the rest is in no list of what is allowed.
+    fn bound(&mut self) {
+        let more = || MORE.to_owned();
+        let facts = &mut self.facts;
+        let mut cut = cut(&mut facts.recipients, || Recipient { who: more(), declared: false, at: String::new() });
+        cut |= self::cut(&mut facts.paths, || NamedPath { path: more(), in_scope: false, at: String::new() });
+        let rest = || Destination { host: more(), zone: Zone::Private, declared: false, at: String::new() };
+        cut |= self::cut(&mut facts.destinations, rest);
+        if let Some(sql) = &mut facts.sql {
+            cut |= self::cut(&mut sql.tables, more) | self::cut(&mut sql.statements, || MORE);
+        }
+        if let Some(shell) = &mut facts.shell {
+            cut |= self::cut(&mut shell.programs, more);
+        }
+        if cut {
+            self.add(Effect::Unknown, "it names more than a decision can list".to_owned(), None);
+        }
     }
 
     fn add(&mut self, effect: Effect, text: String, at: Option<&str>) {
@@ -177,6 +197,19 @@ impl Conclusion<'_> {
         }
     }
 }
+
+/// Whether a list was longer than is kept; the last of it then stands for the rest.
+fn cut<T>(list: &mut Vec<T>, rest: impl Fn() -> T) -> bool {
+    let over = list.len() > MAX_LISTED;
+    if over {
+        list.truncate(MAX_LISTED - 1);
+        list.push(rest());
+    }
+    over
+}
+
+const MORE: &str = "(more)";
+const MAX_LISTED: usize = 256;
 
 /// The verb that a finding stands for.
 fn verb_of(effect: Effect) -> Verb {

@@ -14,7 +14,7 @@ pub(super) fn find(text: &str) -> Option<&'static str> {
 
 fn plain(text: &str) -> Option<&'static str> {
     let Some(starts) = STARTS.as_ref() else { return Some("credential") };
-    starts.find_iter(text).take(MAX_TRIES).find_map(|hit| {
+    starts.find_iter(text).find_map(|hit| {
         let shape = SHAPES.get(hit.pattern().as_usize())?;
         let before = text.get(..hit.start()).and_then(|before| before.chars().next_back());
         let tail = text.get(hit.end()..)?;
@@ -22,7 +22,7 @@ fn plain(text: &str) -> Option<&'static str> {
         let body = tail
             .chars()
             .take_while(|letter| letter.is_ascii_alphanumeric() || shape.also.contains(*letter))
-            .take(256)
+            .take(shape.least)
             .count();
         let varied = shape.least < 12 || varied(tail.get(..tail.floor_char_boundary(body)).unwrap_or_default());
         (alone && body >= shape.least && varied).then_some(shape.kind)
@@ -44,8 +44,7 @@ fn varied(body: &str) -> bool {
 fn wrapped(text: &str) -> Option<&'static str> {
     text.split(|letter: char| !(letter.is_ascii_alphanumeric() || "+/=_-".contains(letter)))
         .filter(|run| run.len() >= 40)
-        .take(16)
-        .find_map(|run| plain(&decode(run.get(..run.floor_char_boundary(8_192))?)?))
+        .find_map(|run| plain(&decode(run)?))
 }
 
 /// Whether a run is base64 of text that a person could read.
@@ -150,9 +149,6 @@ static STARTS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     let starts = SHAPES.iter().map(|shape| shape.start);
     AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(starts).ok()
 });
-
-/// Starts are rare in honest text; a text made of nothing else is not worth more tries.
-const MAX_TRIES: usize = 4_096;
 
 #[cfg(test)]
 mod tests {

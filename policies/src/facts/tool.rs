@@ -129,7 +129,7 @@ impl ToolFacts {
 
     fn judge_schema(&mut self, schema: Option<&Value>) {
         let properties = schema.and_then(|schema| schema.get("properties")).and_then(Value::as_object);
-        for (_, property) in properties.into_iter().flat_map(crate::canon::Object::iter).take(64) {
+        for (_, property) in properties.into_iter().flat_map(crate::canon::Object::iter).take(1_024) {
             if let Some(text) = property.get("description").and_then(Value::as_str) {
                 self.judge_orders(text);
             }

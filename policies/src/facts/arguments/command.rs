@@ -38,8 +38,6 @@ impl<'a> Arguments<'a> {
         facts.parsed &= sql.facts.parsed;
         facts.statements.extend(sql.facts.statements);
         facts.tables.extend(sql.facts.tables);
-        facts.statements.truncate(MAX_FACTS);
-        facts.tables.truncate(MAX_FACTS);
         for (effect, text) in sql.found {
             self.find(effect, format!("the SQL {text}"));
         }
@@ -61,15 +59,15 @@ impl<'a> Arguments<'a> {
     /// `mutation { deleteIssue(…) }` changes what its fields' names say; a `query` reads.
     pub(super) fn graphql(&mut self, text: &str) {
         let bare = text.get(..text.floor_char_boundary(MAX_GRAPHQL)).unwrap_or_default();
+        if text.len() > MAX_GRAPHQL {
+            self.find(Effect::Unknown, "is GraphQL too long to be read whole".to_owned());
+        }
         let mutates =
             bare.split(|letter: char| !letter.is_alphanumeric() && letter != '_').any(|word| word == "mutation");
         if !mutates {
             return self.settle(Verb::Read);
         }
-        let names = bare
-            .split(|letter: char| !letter.is_alphanumeric() && letter != '_')
-            .filter(|word| word.len() > 2)
-            .take(64);
+        let names = bare.split(|letter: char| !letter.is_alphanumeric() && letter != '_').filter(|word| word.len() > 2);
         let verb = names.filter_map(|name| {
             let tokens = words(name);
             let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
@@ -143,7 +141,6 @@ impl<'a> Arguments<'a> {
             Some(before) => {
                 before.parsed &= shell.facts.parsed;
                 before.programs.extend(shell.facts.programs);
-                before.programs.truncate(MAX_FACTS);
             }
             None => self.shell = Some(shell.facts),
         }
@@ -201,4 +198,3 @@ fn is_formula(text: &str) -> bool {
 
 const MAX_CODE: usize = 64 * 1024;
 const MAX_GRAPHQL: usize = 16 * 1024;
-const MAX_FACTS: usize = super::MAX_FACTS;

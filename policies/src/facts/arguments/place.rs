@@ -6,7 +6,7 @@ use crate::facts::path::{MAX_PATH, Place};
 use crate::facts::sql::Sql;
 use crate::facts::url::{Address, MAX_URL};
 use crate::facts::words::{among, words};
-use crate::facts::{Effect, Verb, is_hidden, shown};
+use crate::facts::{Effect, Verb, is_hidden, listed, shown};
 
 impl Arguments<'_> {
     pub(super) fn path(&mut self, text: &str, sent: bool) {
@@ -38,11 +38,7 @@ impl Arguments<'_> {
         if root && place.absolute && self.base.is_none() {
             self.base = Some(place.path.clone());
         }
-        if self.places.len() < MAX_FACTS {
-            self.places.push((place, self.pointer.clone(), sent));
-        } else {
-            self.find(Effect::Unknown, "names more paths than are read".to_owned());
-        }
+        self.places.push((place, self.pointer.clone(), sent));
     }
 
     /// An attachment is named by its path, or is its content.
@@ -82,11 +78,7 @@ impl Arguments<'_> {
             }
             return;
         };
-        if self.addresses.len() < MAX_FACTS {
-            self.addresses.push((address, self.pointer.clone()));
-        } else {
-            self.find(Effect::Unknown, "names more addresses than are read".to_owned());
-        }
+        self.addresses.push((address, self.pointer.clone()));
     }
 
     pub(super) fn path_of_url(&mut self, text: &str) {
@@ -110,7 +102,7 @@ impl Arguments<'_> {
         } else {
             Address::of_host(text.split('/').next().unwrap_or_default())
         };
-        if let Some(address) = parsed.filter(|_| self.addresses.len() < MAX_FACTS) {
+        if let Some(address) = parsed {
             self.addresses.push((address, self.pointer.clone()));
         }
     }
@@ -118,10 +110,8 @@ impl Arguments<'_> {
     pub(super) fn recipient(&mut self, text: &str) {
         self.hidden(text);
         self.target();
-        for one in text.split([',', ';']).map(str::trim).filter(|one| !one.is_empty()).take(64) {
-            if self.recipients.len() < MAX_FACTS {
-                self.recipients.push((shown(one), self.pointer.clone()));
-            }
+        for one in text.split([',', ';']).map(str::trim).filter(|one| !one.is_empty()) {
+            self.recipients.push((listed(one), self.pointer.clone()));
         }
     }
 
@@ -208,4 +198,3 @@ const INJECTED: &str = "rm curl wget sh bash zsh cat nc ncat python python3 perl
     xdg-open sleep reboot shutdown uname php socat telnet cp mv git npm npx pip";
 
 const MAX_HOST: usize = 2 * 1024;
-const MAX_FACTS: usize = super::MAX_FACTS;

@@ -6,7 +6,7 @@ use crate::facts::lexicon::thing as t;
 use crate::facts::path::{Holding, Place, Power};
 use crate::facts::url::Address;
 use crate::facts::words::among;
-use crate::facts::{Destination, Effect, NamedPath, Recipient, Verb, Zone, shown};
+use crate::facts::{Destination, Effect, NamedPath, Recipient, Verb, Zone, listed, shown};
 use crate::profile::Content;
 
 impl Conclusion<'_> {
@@ -37,25 +37,7 @@ impl Conclusion<'_> {
                     format!("`{}` is not a declared host", shown(&address.host)),
                     Some(&at),
                 );
-            } else if matches!(
-                address.scheme.as_str(),
-                "gopher"
-                    | "dict"
-                    | "ftp"
-                    | "tftp"
-                    | "ldap"
-                    | "ldaps"
-                    | "smb"
-                    | "jar"
-                    | "netdoc"
-                    | "chrome"
-                    | "view-source"
-                    | "php"
-                    | "expect"
-                    | "phar"
-                    | "sftp"
-                    | "telnet"
-            ) {
+            } else if among(ODD_SCHEMES, &address.scheme) {
                 self.add(
                     Effect::NewDestination,
                     format!("`{}:` is not a scheme that tools of the web need", shown(&address.scheme)),
@@ -65,7 +47,7 @@ impl Conclusion<'_> {
             self.carried(&address, declared, &at);
             if network && !address.host.is_empty() {
                 self.facts.destinations.push(Destination {
-                    host: shown(&address.host),
+                    host: listed(&address.host),
                     zone: address.zone,
                     declared,
                     at,
@@ -117,7 +99,7 @@ impl Conclusion<'_> {
                 );
             }
             if !remote {
-                self.facts.paths.push(NamedPath { path: shown(&joined), in_scope, at });
+                self.facts.paths.push(NamedPath { path: listed(&joined), in_scope, at });
             }
         }
         for (path, at) in std::mem::take(&mut self.found.written) {
@@ -125,7 +107,7 @@ impl Conclusion<'_> {
             let in_scope = self.profile.scope().is_some_and(|folders| {
                 folders.iter().any(|folder| folder.contains(&place.path) && place.climbs.is_none())
             });
-            self.facts.paths.push(NamedPath { path: shown(&place.path), in_scope, at });
+            self.facts.paths.push(NamedPath { path: listed(&place.path), in_scope, at });
         }
         self.scope_of_shell();
     }
@@ -201,3 +183,6 @@ impl Conclusion<'_> {
 
 const NETWORK_SCHEMES: &str =
     "ftp sftp ssh gopher ldap redis rediss postgres postgresql mysql mongodb amqp smb telnet dict tftp git";
+/// Schemes that reach more than a page.
+const ODD_SCHEMES: &str =
+    "gopher dict ftp tftp ldap ldaps smb jar netdoc chrome view-source php expect phar sftp telnet";

@@ -94,7 +94,7 @@ impl Shell {
         if let Some(at) = arguments.iter().position(|word| matches!(*word, "-o" | "--output" | "-O") && name != "nc") {
             self.written.push(arguments.get(at + 1).copied().unwrap_or(".").to_owned());
         }
-        self.hosts.extend(addresses.into_iter().take(16));
+        self.hosts.extend(addresses);
     }
 
     pub(super) fn database(&mut self, name: &str, arguments: &[&str]) {

@@ -12,7 +12,7 @@ impl Shell {
         let read =
             command.redirects.iter().filter(|redirect| !redirect.writes).map(|redirect| redirect.to.text.as_str());
         let mut worst = Holding::Plain;
-        for word in arguments.iter().copied().chain(read).take(256) {
+        for word in arguments.iter().copied().chain(read) {
             for part in
                 [Some(word), word.split_once('=').map(|(_, value)| value), word.split_once('@').map(|(_, file)| file)]
                     .into_iter()

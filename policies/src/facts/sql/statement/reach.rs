@@ -35,7 +35,7 @@ impl Statement<'_> {
             let bare = self.word(at);
             if table_next && !matches!(bare, "select" | "only" | "if" | "exists" | "lateral" | "not") {
                 let table = shown(&name.value);
-                if tables.len() < MAX_TABLES && !tables.contains(&table) {
+                if !tables.contains(&table) {
                     tables.push(table);
                 }
             }
@@ -134,5 +134,3 @@ const OUTWARD: &[(Effect, &str, &[&str])] = &[
     (Effect::ChangesPolicy, "changes settings", &["set_config"]),
     (Effect::Deletes, "removes a stored object", &["lo_unlink", "pg_drop_replication_slot"]),
 ];
-
-const MAX_TABLES: usize = 16;
