@@ -86,7 +86,7 @@ fn a_prefix_of_a_call_id_is_a_range_of_keys() {
     let call = CallId::from_random([0xA5, 7, 255, 0, 1, 2, 3, 4, 5, 6]);
     let key = call_key(&call);
     for length in 5..=call.as_str().len() {
-        let (first, last) = prefix_range(&call.as_str()[..length]).unwrap();
+        let (first, last) = prefix_range(call.as_str().get(..length).unwrap()).unwrap();
         assert!((first..=last).contains(&key), "{length}");
         assert_eq!(first == last, length >= 17, "{length}");
     }

@@ -48,14 +48,14 @@ impl Tie {
         match self {
             Self::Literal => true,
             Self::Tight => !name::is_code(value),
+            // A type, a constant and a path go on like this too.
             Self::Loose => {
                 let odd = |byte: u8| {
                     byte.is_ascii_digit()
-                        || (byte.is_ascii_punctuation() && !matches!(byte, b'.' | b'-' | b'\'' | b'/'))
+                        || (byte.is_ascii_punctuation()
+                            && !matches!(byte, b'.' | b'-' | b'\'' | b'/' | b'_' | b'*' | b'`'))
                 };
-                let inner_capital = value.bytes().skip(1).any(|byte| byte.is_ascii_uppercase())
-                    && value.bytes().any(|byte| byte.is_ascii_lowercase());
-                value.len() >= 6 && !name::is_code(value) && (value.bytes().any(odd) || inner_capital)
+                value.len() >= 6 && !name::is_code(value) && value.bytes().any(odd)
             }
         }
     }

@@ -219,7 +219,12 @@ fn is_prose(value: &str) -> bool {
 pub(super) fn is_code(value: &str) -> bool {
     let word = |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'.' | b'?' | b'!');
     let joined = value.bytes().any(|byte| matches!(byte, b'_' | b'.'));
-    value.bytes().any(|byte| matches!(byte, b'(' | b'[' | b'{' | b'$' | b'|')) || (joined && value.bytes().all(word))
+    let constant = value.contains('_')
+        && value.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+    value.contains("::")
+        || constant
+        || value.bytes().any(|byte| matches!(byte, b'(' | b'[' | b'{' | b'$' | b'|'))
+        || (joined && value.bytes().all(word))
 }
 
 /// What stands for a value: `<password>`, `${TOKEN}`, `***`, `your-key-here`.

@@ -31,7 +31,7 @@ pub(super) fn find(text: &str) -> Vec<Span> {
             shape::Anchor::Shape(row) => shape::at(row, text, at),
             shape::Anchor::Name => assign::at(text, at, &mut last_value),
         };
-        let Some(span) = span else { return };
+        let Some(span) = span.filter(|span| !in_tag(text, span.start)) else { return };
         found.push(span);
         match last.and_then(|last| passed.get_mut(last)) {
             Some((_, end)) => *end = span.end,
@@ -77,7 +77,9 @@ pub(super) fn is_tag(text: &str) -> bool {
 
 /// Whether `at` is inside one of our replacements, which are made of words that are anchors.
 fn in_tag(text: &str, at: usize) -> bool {
-    let Some(before) = text.as_bytes().get(at.saturating_sub(TAG.len() + KIND)..at) else { return false };
+    let Some(before) = text.as_bytes().get(at.saturating_sub(TAG.len() + KIND + ":7f3a".len())..at) else {
+        return false;
+    };
     // `secret` itself is an anchor, one byte into the tag.
     let Some(open) = before.iter().rposition(|byte| *byte == b'[') else { return false };
     let start = at - (before.len() - open);

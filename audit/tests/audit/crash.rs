@@ -19,9 +19,12 @@ const CHILD: &str = "PORTCULLIS_TEST_APPENDS_IN";
 fn what_was_acknowledged_before_kill_9_is_there_and_nothing_ran_twice() {
     let state = tempfile::tempdir().unwrap();
     let mut acknowledged: BTreeMap<u64, (String, String)> = BTreeMap::new();
-    for round in 0..10_u64 {
-        // Not always at the same place: the start itself, its recovery, and full speed are all hit.
-        let said = append_and_kill(state.path(), Duration::from_millis(40 + round * 37));
+    // During the start and its recovery, at the first record, and at full speed.
+    for after in [Moment::Time(40), Moment::Time(150), Moment::Time(400)]
+        .into_iter()
+        .chain([1, 2, 5, 20, 60, 120, 200].map(Moment::Records))
+    {
+        let said = append_and_kill(state.path(), after);
         for (seq, kind, call) in said {
             assert_eq!(acknowledged.insert(seq, (kind, call)), None, "number {seq} was given twice");
         }
@@ -64,15 +67,37 @@ async fn check(state: &Path, acknowledged: &BTreeMap<u64, (String, String)>, bef
     assert!(audit.stop().await);
 }
 
-fn append_and_kill(state: &Path, after: Duration) -> Vec<(u64, String, String)> {
+/// When the process is killed.
+#[derive(Clone, Copy)]
+enum Moment {
+    /// So many milliseconds after its start.
+    Time(u64),
+    /// When it has acknowledged so many records.
+    Records(usize),
+}
+
+fn append_and_kill(state: &Path, after: Moment) -> Vec<(u64, String, String)> {
     let mut child = child(state);
     let lines = BufReader::new(child.stdout.take().unwrap());
-    let reader = std::thread::spawn(move || lines.split(b'\n').map_while(Result::ok).collect::<Vec<_>>());
-    std::thread::sleep(after);
+    let (sender, receiver) = std::sync::mpsc::channel::<Vec<u8>>();
+    std::thread::spawn(move || lines.split(b'\n').map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    let mut said: Vec<Vec<u8>> = Vec::new();
+    match after {
+        Moment::Time(milliseconds) => std::thread::sleep(Duration::from_millis(milliseconds)),
+        Moment::Records(count) => {
+            while said.iter().filter(|line| whole(line).is_some()).count() < count {
+                said.push(receiver.recv_timeout(Duration::from_mins(1)).unwrap());
+            }
+        }
+    }
     child.kill().unwrap();
     child.wait().unwrap();
-    let lines = reader.join().unwrap();
-    lines.iter().filter_map(|line| parse(std::str::from_utf8(line).ok()?)).collect()
+    said.extend(receiver);
+    said.iter().filter_map(|line| whole(line)).collect()
+}
+
+fn whole(line: &[u8]) -> Option<(u64, String, String)> {
+    parse(std::str::from_utf8(line).ok()?)
 }
 
 fn parse(line: &str) -> Option<(u64, String, String)> {

@@ -204,7 +204,7 @@ fn a_full_disk_refuses_calls_lets_running_ones_end_and_recovers() {
             if let Some(error) = refused(&audit).await {
                 break error;
             }
-            assert!(started.elapsed() < Duration::from_secs(60));
+            assert!(started.elapsed() < Duration::from_mins(1));
         };
         assert_eq!(error, AuditError::Full);
         assert_eq!(audit.healthy(), Err(AuditError::Full));

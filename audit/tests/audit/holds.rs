@@ -74,7 +74,9 @@ async fn of_many_answers_at_once_one_counts() {
     match stored.state() {
         HoldState::Denied { .. } => assert!(taken == 1 || taken == 2),
         HoldState::Approved => assert_eq!(taken, 1),
-        other => panic!("{other:?}"),
+        HoldState::Pending | HoldState::Expired | HoldState::Cancelled | HoldState::Consumed { .. } => {
+            panic!("{stored:?}")
+        }
     }
     for refused in answers.into_iter().filter_map(Result::err) {
         assert!(matches!(refused, StepRefused::Step(StepError::Settled { .. })), "{refused:?}");

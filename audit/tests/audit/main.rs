@@ -1,11 +1,20 @@
 //! The log on a real disk: what is acknowledged is there, whatever happens to the disk or the process.
 
+#[cfg(test)]
 mod bodies;
+#[cfg(test)]
 mod concurrent;
+#[cfg(test)]
 mod crash;
+#[cfg(test)]
 mod disk;
+#[cfg(test)]
 mod holds;
+#[cfg(test)]
 mod projections;
+#[cfg(test)]
 mod query;
+#[cfg(test)]
 mod tamper;
+#[cfg(test)]
 mod world;

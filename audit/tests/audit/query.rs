@@ -70,7 +70,7 @@ async fn a_life_is_found_by_id_beginning_hold_and_number() {
     let id = receipt.call_id().as_str();
     let whole = reader.show(id).unwrap();
     assert_eq!(whole.records.len(), 2);
-    for name in [&id[..20], &id[..12], &id[5..], &receipt.seq().to_string()] {
+    for name in [id.get(..20).unwrap(), id.get(..12).unwrap(), id.get(5..).unwrap(), &receipt.seq().to_string()] {
         assert_eq!(reader.show(name).unwrap(), whole, "{name}");
     }
     assert_eq!(reader.show(hold.id().as_str()).unwrap().records.len(), 1);

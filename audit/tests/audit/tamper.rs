@@ -112,7 +112,7 @@ async fn every_change_is_found_and_named() {
     for (change, seq, what) in rows {
         match verdict(world.state.path(), change) {
             Err(VerifyError::Broken(broken)) => {
-                assert_eq!(broken, Broken { seq: *seq, what: what.clone() }, "{change}")
+                assert_eq!(broken, Broken { seq: *seq, what: what.clone() }, "{change}");
             }
             other => panic!("{change}: {other:?}"),
         }

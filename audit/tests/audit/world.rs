@@ -108,10 +108,10 @@ impl World {
 
 /// Ten bytes that differ each time, in every process.
 pub(crate) fn random() -> [u8; 10] {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
     // The standard library's hasher is keyed at random for each process.
     static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let mut bytes = [0; 10];
     bytes[..8].copy_from_slice(&KEYS.hash_one(number).to_be_bytes());
     bytes[8..].copy_from_slice(&number.to_be_bytes()[6..]);
@@ -146,7 +146,7 @@ fn policies() -> &'static Policies {
     static POLICIES: std::sync::LazyLock<Policies> = std::sync::LazyLock::new(|| {
         let held = r#"@id("test-hold") forbid(principal, action == Action::"call_unattended", resource) when { context.risk == 4 };"#;
         let source = Source { name: "test.cedar".to_owned(), text: format!("{RULES}\n{held}") };
-        Policies::load(&[source.clone()])
+        Policies::load(std::slice::from_ref(&source))
             .or_else(|_| Policies::load_without_defaults(&[source]))
             .unwrap_or_else(|_| Policies::builtin())
     });

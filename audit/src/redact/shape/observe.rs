@@ -22,11 +22,7 @@ pub(super) const ROWS: &[Shape] = &[
     // docs.honeycomb.io/configure/environments/manage-api-keys
     prefix("honeycomb-key", &["hcaik_", "hcbik_", "hccik_"], r"hc[abc]ik_[A-Za-z0-9]{26,}"),
     // docs.dynatrace.com/docs/manage/identity-access-management/access-tokens-and-oauth-clients
-    prefix(
-        "dynatrace-token",
-        &["dt0c01.", "dt0s01.", "dt0s16.", "dt0s08."],
-        r"dt0[cs][0-9]{2}\.[A-Z0-9]{8,24}\.[A-Z0-9]{64}",
-    ),
+    prefix("dynatrace-token", &["dt0c", "dt0s"], r"dt0[cs][0-9]{2}\.[A-Z0-9]{8,24}\.[A-Z0-9]{64}"),
     // posthog.com/docs/api: personal keys; project keys are public
     word("posthog-key", &["phx_"], r"phx_[A-Za-z0-9]{40,}"),
     // docs.rollbar.com; support.pagerduty.com; docs.opsgenie.com
