@@ -131,7 +131,7 @@ const VERBS: &[(Does, bool, &str)] = &[
          glob scan monitor watch wait poll explore discover lint parse translate calculate calc compute convert \
          echo think reason sum subtract multiply divide roll hash encode decode render sample suggest recommend detect \
          classify measure recall locate identify extract scrape crawl screenshot scroll observe geocode \
-         dump enumerate whoami pwd tree dig whois traceroute nslookup obtain ask tell autocomplete rank receive demonstrate upscale downscale factorize flip hget hgetall hmget hkeys hvals hlen hexists smembers sismember scard zrange zscore zcard llen lrange lindex mget ttl strlen getrange xrange xlen dbsize \
+         dump enumerate whoami pwd tree dig whois traceroute nslookup obtain ask tell autocomplete rank receive encrypt decrypt demonstrate upscale downscale factorize flip hget hgetall hmget hkeys hvals hlen hexists smembers sismember scard zrange zscore zcard llen lrange lindex mget ttl strlen getrange xrange xlen dbsize \
          normalize normalise tokenize sort aggregate simulate predict interpret debug introspect recommend \
          paginate iterate visualize visualise plot transcribe ocr caption embed rerank similarity \
          research crawl spider reflect brainstorm solve divide modulo sqrt factorial round floor ceil \
@@ -151,7 +151,7 @@ const VERBS: &[(Does, bool, &str)] = &[
          graph tags describe thinking sequentialthinking sitemap sunrise sunset exchange currency units unit conversion \
          recipe recipes nutrition horoscope lyrics wiki wikipedia hello greet greeting hover snapshot nearby places place_details geocoding \
          reverse listing quota outline symbols hover definition references diagnostics context docs \
-         activity recent latest size sizes length total count indexes inverse transpose determinant between completion completions researcher ls_files rev shortlog log ps df du top env printenv now today",
+         unread activity recent latest size sizes length total count indexes inverse transpose determinant between completion completions researcher ls_files rev shortlog log ps df du top env printenv now today",
     ),
     (
         Does::Ask,
@@ -186,7 +186,7 @@ const VERBS: &[(Does, bool, &str)] = &[
          hide unhide pin unpin follow unfollow subscribe unsubscribe enroll unenroll snooze translate_file rewrite \
          crear actualizar escribir modificar guardar ajouter modifier ecrire schreiben erstellen aktualisieren aendern criar \
          scaffold refactor autofix populate seed provide synchronize synchronise ingest index_repository stash pop \
-         reschedule setup materialize unarchive untrash undelete unflag reopen adopt convert_to rate_limit hincrby hmset mset setex lset xadd",
+         reschedule setup materialize unarchive untrash undelete unflag reopen adopt expand convert_to rate_limit hincrby hmset mset setex lset xadd",
     ),
     (
         Does::Write,
@@ -270,7 +270,11 @@ const VERBS: &[(Does, bool, &str)] = &[
         "pay refund charge withdraw buy sell purchase stake unstake donate payout remit reimburse repay lend \
          invest redeem unwrap bid liquidate airdrop pagar transferir payer überweisen ueberweisen bezahlen acheter comprar kaufen",
     ),
-    (Does::Pay, false, "transfer deposit trade swap tip wire order mint burn bridge borrow fund topup spend settle"),
+    (
+        Does::Pay,
+        false,
+        "place transfer deposit trade swap tip wire order mint burn bridge borrow fund topup spend settle",
+    ),
     (
         Does::Identify,
         true,
@@ -306,7 +310,7 @@ const THINGS: &[(u64, &str)] = &[
     ),
     (
         t::DIRECT | t::PRIVATE,
-        "dm dms sms imessage whatsapp telegram inbox direct voicemail mms wechat messenger imessages",
+        "dm dms sms imessage whatsapp telegram twilio inbox direct voicemail mms wechat messenger imessages",
     ),
     (
         t::NAMES,
@@ -344,7 +348,7 @@ const THINGS: &[(u64, &str)] = &[
     ),
     (
         t::HOME,
-        "light lights lamp lamps fan thermostat climate scene scenes blinds curtain curtains vacuum homeassistant hass hue plug switch entity \
+        "light lights lamp lamps fan thermostat climate scene scenes blinds curtain curtains vacuum homeassistant hass nest ecobee smartthings hue plug switch entity \
         switches humidifier sprinkler tv brightness color bulb bulbs shade shades temperature device devices",
     ),
     (
@@ -359,7 +363,7 @@ const THINGS: &[(u64, &str)] = &[
     (
         t::PRIVATE,
         "contact contacts user users profile profiles customer customers employee employees patient patients person people \
-         passport ssn health medical candidate candidates lead leads staff student students client clients \
+         passport ssn strava fitbit garmin oura whoop heart sleep health medical candidate candidates lead leads staff student students client clients \
          subscriber subscribers clipboard cookie cookies keychain payslip resume resumes cv personal pii dob birthday birthdays identity \
          biometric diagnosis prescription prescriptions hr whereabouts camera cameras webcam geolocation member members attendees crm salesforce hubspot voicemails",
     ),
@@ -387,7 +391,7 @@ const THINGS: &[(u64, &str)] = &[
     ),
     (
         t::SECRET | t::PRIVATE,
-        "secret secrets credential credentials password passwords passphrase env environ environment vault keyring otp totp \
+        "secret secrets decrypt credential credentials password passwords passphrase env environ environment vault keyring otp totp \
          dotenv apikey apikeys 1password bitwarden lastpass onepassword cookies storage_state",
     ),
     (t::KEY, "key keys token tokens certificate certificates cert certs keypair keypairs pat"),

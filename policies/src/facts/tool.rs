@@ -101,6 +101,15 @@ impl ToolFacts {
                 }
             }
         } else if let Some(Reading { verb, .. }) = reading {
+            // `branch` and `tag` are nouns too: a description that lists settles which.
+            let loose = !self.words.iter().any(|token| word(token).is_some_and(|found| found.sure));
+            if loose
+                && self.verb == Verb::Write
+                && verb == Verb::Read
+                && !tokens.iter().skip(1).any(|token| acts(token))
+            {
+                (self.verb, self.by_description) = (verb, true);
+            }
             let weighty = matches!(
                 verb,
                 Verb::Overwrite | Verb::Delete | Verb::Pay | Verb::Identity | Verb::Govern | Verb::Execute

@@ -32,7 +32,7 @@ fn push(words: &mut Vec<String>, current: &mut String) {
         let whole = if bare.is_empty() || word(&whole).is_some() { whole } else { bare.to_owned() };
         // `crawling` crawls; what is `opening` further on only describes.
         let whole =
-            if words.is_empty() && word(&whole).is_none() && whole.ends_with("ing") { base(&whole) } else { whole };
+            if words.is_empty() && word(&whole).is_none() && whole.ends_with("ing") { looking(&whole) } else { whole };
         match split(&whole) {
             Some((one, two)) => words.extend([one.to_owned(), two.to_owned()]),
             None => words.push(whole),
@@ -172,6 +172,13 @@ pub(super) fn opening(description: &str) -> Vec<String> {
         }
     }
     words
+}
+
+/// `crawling` as `crawl`, where it only looks: `onboarding` is a thing.
+fn looking(given: &str) -> String {
+    let stem = base(given);
+    let looks = word(&stem).is_some_and(|found| found.does.is_some_and(|does| does <= Does::Visit));
+    if looks { stem } else { given.to_owned() }
 }
 
 /// `deletes` and `deleting` as `delete`.

@@ -24,10 +24,7 @@ impl Arguments<'_> {
             })
         });
         let exports = self.tool.words.iter().any(|word| {
-            matches!(
-                word.as_str(),
-                "download" | "export" | "save" | "screenshot" | "pdf" | "dump" | "backup" | "capture"
-            )
+            matches!(word.as_str(), "download" | "export" | "save" | "screenshot" | "dump" | "backup" | "capture")
         });
         self.sign(Sign::Saves, self.tool.verb == Verb::Read && (output || exports) && text.contains(['/', '\\']));
         let root = self.pointer.rsplit('/').next().is_some_and(|name| {

@@ -33,7 +33,10 @@ impl Conclusion<'_> {
         let told = self.found.findings.iter().chain(&self.facts.findings).any(|found| found.effect == effect);
         let shell =
             self.verb == Verb::Read && self.found.findings.iter().any(|found| found.effect == Effect::RunsLooks);
-        let shown_by_shell = shell && effect == Effect::Reads;
+        // That it reads as well is no news beside what else it does.
+        let beside = |found: &Finding| found.effect > Effect::AsksAddress;
+        let more = self.found.findings.iter().chain(&self.facts.findings).any(beside);
+        let shown_by_shell = effect == Effect::Reads && (shell || more);
         if !(told || shown_by_shell) {
             let at = if effect == Effect::WritesOutsideScope {
                 self.facts.paths.iter().find(|path| !path.in_scope).map(|path| path.at.clone())

@@ -56,6 +56,9 @@ impl Object<'_> {
             Does::Log => plain(self.log()),
             Does::Turn => plain(self.turn()),
             Does::Switch => plain(self.switch()),
+            Does::Write if self.head() == "make" && self.is(t::GENERIC) => {
+                Reading { verb: Verb::Unknown, deferring: true }
+            }
             Does::Write => plain(self.write()),
             Does::Add => plain(self.add()),
             Does::Archive if self.sure => plain(Verb::Keep),
@@ -76,6 +79,11 @@ impl Object<'_> {
             Does::Schedule => plain(self.schedule()),
             Does::Book => plain(if self.sure || !self.is(t::TRIP) { Verb::Send } else { Verb::Pay }),
             Does::Operate => defers(self.operate()),
+            Does::Send if self.is(t::GENERIC) && self.says(&["request", "http", "api"]) => {
+                Reading { verb: Verb::Unknown, deferring: true }
+            }
+            // A tool named `mail` does what its `operation` says.
+            Does::Send if !self.sure && self.tokens.len() == 1 => Reading { verb: self.send(), deferring: true },
             Does::Send => defers(self.send()),
             Does::Invite => plain(Verb::Invite),
             Does::Grant => plain(if self.is(t::POLICY) { Verb::Govern } else { Verb::Grant }),
@@ -91,6 +99,7 @@ impl Object<'_> {
         match self.head() {
             "select" if self.is(t::VIEW) || self.says(&["option"]) => Verb::Interact,
             "test" if self.around(t::CODE) && self.says(&["run"]) => Verb::Execute,
+            _ if self.tokens.last() == Some(&"scale") => Verb::Operate,
             "format" if self.says(&["disk", "drive", "volume", "partition", "usb", "sd", "filesystem"]) => {
                 Verb::Overwrite
             }
@@ -151,7 +160,9 @@ impl Object<'_> {
         if self.server & (t::SQL | t::NOSQL) != 0 && self.server & t::SHELL == 0 {
             return Reading { verb: Verb::Unknown, deferring: true };
         }
-        Reading { verb: Verb::Execute, deferring: true }
+        // `run_configuration` starts something; `run` alone and a shell's `run` run what they are given.
+        let given = self.tokens.len() == 1 || self.around(t::CODE | t::SHELL) || self.says(&["admin", "root", "sudo"]);
+        Reading { verb: if given { Verb::Execute } else { Verb::Operate }, deferring: true }
     }
 
     fn execute(&self) -> Reading {
@@ -213,6 +224,8 @@ impl Object<'_> {
             Verb::Send
         } else if self.says(&["position", "positions"]) {
             Verb::Pay
+        } else if self.says(&["project", "workspace", "solution"]) {
+            Verb::Keep
         } else if self.around(t::BROWSER | t::WEB | t::FILE | t::DOC | t::VIEW | t::OWN) {
             Verb::Read
         } else {
@@ -288,6 +301,7 @@ impl Object<'_> {
             return Verb::Identity;
         }
         match name {
+            "activate" if self.says(&["project", "workspace", "context", "profile"]) => Verb::Keep,
             "printenv" => Verb::Read,
             "print" if self.says(&["env", "environment", "environ"]) => Verb::Read,
             "start" | "launch" if self.says(&["process", "command", "terminal", "shell", "program"]) => Verb::Execute,
@@ -389,16 +403,18 @@ impl Object<'_> {
         if self.head() == "transfer" && self.is(t::REPO) {
             return Verb::Identity;
         }
+        if self.head() == "place" && !self.is(t::PAYMENT) {
+            return Verb::Read;
+        }
         let handed = self.head() == "transfer"
             && self.says(&["human", "agent", "agents", "call", "support", "representative", "department", "operator"]);
         let call = handed
             || matches!(self.head(), "transfer") && self.is(t::FILE | t::TRACKER | t::CHAT) && !self.is(t::PAYMENT);
-        let sorting = matches!(
-            self.head(),
-            "order" | "short" | "long" | "tip" | "swap" | "mint" | "bridge" | "burn" | "wire" | "spend" | "fund"
-        ) && !self.around(t::FINANCE | t::LEDGER | t::CRYPTO | t::PAYMENT | t::TRIP)
-            && self.tokens.len() > 1
-            && self.head > 0;
+        let sorting =
+            matches!(self.head(), "order" | "tip" | "swap" | "mint" | "bridge" | "burn" | "wire" | "spend" | "fund")
+                && !self.around(t::FINANCE | t::LEDGER | t::CRYPTO | t::PAYMENT | t::TRIP)
+                && self.tokens.len() > 1
+                && self.head > 0;
         if call || sorting { Verb::Send } else { Verb::Pay }
     }
 

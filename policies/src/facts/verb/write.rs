@@ -161,7 +161,8 @@ impl Object<'_> {
         let cart = self.says(&["cart", "basket"]);
         let home = self.around(t::HOME)
             && !self.is(t::GUARD)
-            && (self.server & t::HOME != 0 || self.says(&["light", "lights", "lamp", "thermostat", "brightness"]));
+            && (self.server & t::HOME != 0
+                || self.says(&["light", "lights", "lamp", "thermostat", "brightness", "temperature"]));
         // A note at a code host is a comment that others read.
         let thing = self.is(t::OWN)
             && !(shared && !self.is(t::TASK) && self.is(t::CHAT | t::TRACKER))
