@@ -98,7 +98,7 @@ fn a_pointer_leads_where_walk_was() {
     }
 }
 
-/// Any JSON tree, as serde_json has it.
+/// Any JSON tree, as `serde_json` has it.
 pub(super) fn tree() -> impl Strategy<Value = serde_json::Value> {
     let leaf = prop_oneof![
         Just(serde_json::Value::Null),
