@@ -181,7 +181,7 @@ impl ToolFacts {
         let mut untrusted = (outside || search) && !names_only && !labels && self.verb < Verb::Write;
         let private = self.private(server) && !names_only && !labels;
         untrusted |= self.open_world;
-        let looks = matches!(self.verb, Verb::Read | Verb::Interact | Verb::Unknown | Verb::Execute);
+        let looks = self.deferring || matches!(self.verb, Verb::Read | Verb::Interact | Verb::Unknown | Verb::Execute);
         self.reads = Content::new(untrusted && (looks || self.open_world), private && looks);
         if let Some(declared) = standing.profile.reads() {
             self.reads = declared;

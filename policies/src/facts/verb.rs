@@ -30,9 +30,9 @@ pub(super) fn read(tokens: &[&str], server: u64) -> Option<Reading> {
                 Some("message" | "mail" | "email" | "comment" | "text" | "file" | "form" | "label" | "tag" | "index")
             )
     };
-    let unsure = |any: bool| {
-        (0..tokens.len()).find(|at| does(*at).is_some_and(|(what, _)| any || what != Does::Any) && !noun(*at))
-    };
+    // `http_post` posts and `api_list` lists; what is requested is asked for by whoever gets the request.
+    let means = |at: usize| matches!(tokens.get(at).copied(), Some("http" | "api" | "rest" | "rpc"));
+    let unsure = |any: bool| (0..tokens.len()).find(|at| does(*at).is_some() && (any || !means(*at)) && !noun(*at));
     let unsure = unsure(false).or_else(|| unsure(true));
     let Some(head) = head(tokens, sure, unsure, &does) else { return named(tokens, &found) };
     let (first, first_sure) = does(head)?;

@@ -40,7 +40,8 @@ impl Object<'_> {
                 if self.head() == "request"
                     && self.head == 0
                     && self.tokens.len() > 1
-                    && !self.is(t::GENERIC | t::WEB) =>
+                    && !self.is(t::GENERIC)
+                    && !self.says(&["url", "web", "page"]) =>
             {
                 plain(Verb::Send)
             }
@@ -161,7 +162,10 @@ impl Object<'_> {
             return Reading { verb: Verb::Unknown, deferring: true };
         }
         // `run_configuration` starts something; `run` alone and a shell's `run` run what they are given.
-        let given = self.tokens.len() == 1 || self.around(t::CODE | t::SHELL) || self.says(&["admin", "root", "sudo"]);
+        let given = self.tokens.len() == 1
+            || self.around(t::CODE | t::SHELL)
+            || self.is(t::CLI)
+            || self.says(&["admin", "root", "sudo"]);
         Reading { verb: if given { Verb::Execute } else { Verb::Operate }, deferring: true }
     }
 
