@@ -89,7 +89,7 @@ async fn the_servers_own_call_timeout_ends_a_call_too() {
 async fn a_cancelled_call_ends_at_once_and_the_server_is_told() {
     let world = legacy();
     world.ready().await;
-    let (answer, ()) = beside_a_hanging_call(&world, async {}).await;
+    let (answer, ()) = Box::pin(beside_a_hanging_call(&world, async {})).await;
     assert_eq!(answer, Answer::Cancelled);
     assert_eq!(world.text("was_cancelled", "{}").await, "1");
 }
@@ -99,7 +99,7 @@ async fn one_call_too_many_is_refused_at_once() {
     let world = World::start(python(&["legacy.py"], "max_in_flight = 2"));
     world.ready().await;
     let third = beside_a_hanging_call(&world, world.call("echo", "{}"));
-    let (_, (_, third)) = beside_a_hanging_call(&world, third).await;
+    let (_, (_, third)) = Box::pin(beside_a_hanging_call(&world, third)).await;
     assert_eq!(failure(&third), FailureKind::Busy);
 }
 
@@ -108,7 +108,7 @@ async fn a_server_that_exits_fails_its_calls_and_comes_back() {
     let world = legacy();
     world.ready().await;
     let first = world.text("pid", "{}").await;
-    let (beside, exit) = beside_a_hanging_call(&world, world.call("exit", "{}")).await;
+    let (beside, exit) = Box::pin(beside_a_hanging_call(&world, world.call("exit", "{}"))).await;
     assert_eq!((failure(&exit), failure(&beside)), (FailureKind::Exited, FailureKind::Exited));
     assert_ne!(world.text("pid", "{}").await, first);
 }
@@ -172,7 +172,7 @@ fn resident_megabytes() -> usize {
 async fn an_oversized_message_that_could_be_anyones_ends_the_connection() {
     let world = legacy();
     let pid = world.text("pid", "{}").await;
-    let (beside, huge) = beside_a_hanging_call(&world, world.call("huge_unknown", "{}")).await;
+    let (beside, huge) = Box::pin(beside_a_hanging_call(&world, world.call("huge_unknown", "{}"))).await;
     assert_eq!((failure(&huge), failure(&beside)), (FailureKind::TooLarge, FailureKind::TooLarge));
     assert_ne!(world.text("pid", "{}").await, pid);
 }
@@ -248,7 +248,7 @@ async fn a_question_reaches_the_only_call_and_is_refused_among_several() {
     drop(events);
     assert!(text(&world.call_on("asks", "{}", asked).await).contains("'code': -1"));
 
-    let (_, refused) = beside_a_hanging_call(&world, world.text("asks", "{}")).await;
+    let (_, refused) = Box::pin(beside_a_hanging_call(&world, world.text("asks", "{}"))).await;
     assert!(refused.contains("several calls are running"), "{refused}");
 }
 
@@ -327,7 +327,7 @@ async fn an_end_interrupts_what_runs() {
         stop.cancel();
         tokio::time::sleep(Duration::from_millis(100)).await;
     };
-    let (answer, ()) = beside_a_hanging_call(&world, stopping).await;
+    let (answer, ()) = Box::pin(beside_a_hanging_call(&world, stopping)).await;
     assert_eq!(answer, Answer::Interrupted);
     assert!(world.end().await < Duration::from_secs(5));
 }
