@@ -45,6 +45,10 @@ soak: components
     cargo build --workspace --locked --bins
     PORTCULLIS_SOAK=100 cargo test -p tests --locked --test e2e -- killed --nocapture
 
+# Records per second, and the time to redact a message
+bench-log:
+    cargo test -p audit --locked --release -- --ignored --nocapture --test-threads 1
+
 # Requests per second, latency, CPU and memory, side by side with a bare server
 bench:
     cargo build --workspace --locked --release --bins

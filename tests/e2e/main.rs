@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod approval;
 #[cfg(test)]
+mod asking;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod bad_servers;

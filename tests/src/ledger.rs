@@ -18,6 +18,8 @@ pub enum Kind {
     Hold = 4,
     /// Something happened to a hold.
     Step = 5,
+    /// A server's question, or the answer to it.
+    Relay = 6,
     /// Anything that is not about one call.
     Event = 7,
 }
