@@ -14,11 +14,12 @@ pub mod stream;
 pub mod tasks;
 pub mod tools;
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
 use audit::Audit;
 use jsonrpsee::server::Methods;
+use policies::AgentId;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -49,8 +50,8 @@ pub struct Agents {
     pub legacy: legacy::Legacy,
     /// The method table.
     pub methods: Methods,
-    /// How many streams are open that only listen.
-    pub listening: AtomicUsize,
+    /// How many streams of each agent are open that only listen.
+    pub listening: Mutex<HashMap<AgentId, usize>>,
     /// Owns every task.
     pub tracker: TaskTracker,
     /// No new calls.

@@ -6,8 +6,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -158,7 +157,8 @@ impl App {
         let sandbox = Arc::new(Sandbox::start(servers, background.clone(), halt.clone()));
         let catalog = Arc::new(Catalog::new(Arc::clone(&config), Arc::clone(&sandbox), audit.clone()));
         let people = Peers::new(&config.operators).count();
-        let holds = Arc::new(Holds::new(audit.clone(), Arc::clone(&policies), people, recovered.holds));
+        let standing = recovered.holds.into_iter().chain(recovered.denied).collect();
+        let holds = Arc::new(Holds::new(audit.clone(), Arc::clone(&policies), people, standing));
         let sessions = Sessions::new(config.session_idle, lost(&audit, config.session_idle));
         let calls = Arc::new(Calls {
             policies: Arc::clone(&policies),
@@ -169,6 +169,7 @@ impl App {
             vault: Vault::default(),
             sandbox,
             hold_for: config.hold,
+            halt: halt.clone(),
         });
         let agents = Arc::new(Agents {
             gate: Gate::new(audit.clone(), config.agents),
@@ -181,7 +182,7 @@ impl App {
             parked: Parked::default(),
             tasks: Tasks::default(),
             legacy: Legacy::default(),
-            listening: AtomicUsize::new(0),
+            listening: Mutex::default(),
             tracker: TaskTracker::new(),
             stop: stop.clone(),
         });

@@ -43,6 +43,8 @@ pub struct Calls {
     pub sandbox: Arc<Sandbox>,
     /// How long people have to answer.
     pub hold_for: HoldTimes,
+    /// Calls that still run are interrupted.
+    pub halt: CancellationToken,
 }
 
 /// How a call ended for the agent that waited for it.
@@ -149,6 +151,9 @@ impl Calls {
             },
         };
         let approved_by = approval(&permit);
+        if let (Some(hold), true) = (&approved_by, caller.cancel.is_cancelled()) {
+            return Ok(End::Held(hold.clone())); // the approval stays for whoever comes back
+        }
         let reads = permit.assessment().facts.reads;
         let entry = self.audit.open(permit, clock::now()).await?; // the intent is on disk
         if let Some(hold) = approved_by {
@@ -188,7 +193,7 @@ impl Calls {
         };
         // Who does not hear of the hold still waits for it.
         let opened = |hold: &Hold| drop(caller.hears.try_send(Heard::Held(Box::new(hold.clone()))));
-        Ok(match self.holds.settle(held, &caller.leave, opened).await? {
+        Ok(match self.holds.settle(held, [&caller.leave, &caller.cancel], opened).await? {
             Settled::Approved(held, approved, place) => match self.again(held, &approved) {
                 Ok(permit) => Waited::Run(permit, Some(place)),
                 Err(denial) => Waited::Refused(denial),
@@ -242,6 +247,13 @@ impl Calls {
             .resume
             .as_ref()
             .map(|go_on| Resume { state: go_on.state.clone(), responses: go_on.responses.clone() });
+        if let Some(said) = resume.as_ref().and_then(|resume| resume.responses.clone()) {
+            let relayed =
+                self.audit.relay(entry, Direction::ToServer, "inputResponses", Raw::new(said), clock::now()).await;
+            if let Err(error) = relayed {
+                return Outcome::Failed(Failure { kind: FailureKind::Declined, detail: error.to_string() });
+            }
+        }
         for _ in 0..MOST_ROUNDS {
             let outcome = self.carry(entry, leases, &caller, resume.take()).await;
             let Outcome::Answered(raw) = outcome else { return outcome };
@@ -251,7 +263,13 @@ impl Calls {
                 // We never offer to follow a server's tasks, so nobody could collect the answer.
                 ResultType::Task | ResultType::Other => return Outcome::Failed(unasked()),
             }
-            match self.ask_all(entry, raw, &caller).await {
+            let asked = tokio::select! {
+                asked = self.ask_all(entry, raw, &caller) => asked,
+                () = caller.cancel.cancelled() => return Outcome::Cancelled,
+                () = self.halt.cancelled() => return Outcome::Interrupted,
+                () = tokio::time::sleep_until(caller.terms.deadline) => return Outcome::Failed(unanswered()),
+            };
+            match asked {
                 Ok(next) => resume = Some(next),
                 Err(failure) => return Outcome::Failed(failure),
             }
@@ -319,7 +337,11 @@ impl Calls {
     ) -> Option<Result<Value, Value>> {
         let (reply, answer) = oneshot::channel();
         caller.hears.send(Heard::Ask { method: method.to_owned(), params, reply }).await.ok()?;
-        let answer = answer.await.ok()?;
+        let answer = tokio::select! {
+            answer = answer => answer.ok()?,
+            // Nobody is left who could pass the question on or bring the answer.
+            () = caller.hears.closed() => return None,
+        };
         let (Ok(said) | Err(said)) = &answer;
         self.audit.relay(entry, Direction::ToServer, method, Raw::new(said.clone()), clock::now()).await.ok()?;
         Some(answer)
@@ -331,6 +353,7 @@ impl Calls {
         let asked = self.audit.relay(entry, Direction::ToAgent, "input_required", raw, clock::now()).await;
         let asked =
             asked.map_err(|error| Failure { kind: FailureKind::Declined, detail: error.to_string() })?.into_value();
+        self.sessions.observe(entry.call(), entry.permit().assessment().facts.reads, &asked);
         let mut responses = Object::new();
         for (key, request) in
             asked.get("inputRequests").and_then(Value::as_object).map(Object::iter).into_iter().flatten()
@@ -371,6 +394,11 @@ impl Terms {
             log_level: self.log_level.clone(),
         }
     }
+}
+
+fn unanswered() -> Failure {
+    let detail = "the agent's client did not answer the server's question in time".to_owned();
+    Failure { kind: FailureKind::Declined, detail }
 }
 
 fn unasked() -> Failure {

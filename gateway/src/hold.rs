@@ -87,22 +87,23 @@ impl Drop for Place {
 }
 
 impl Holds {
-    /// The holds that were open when the gateway last stopped, and those to come. `operators` is how many people can
+    /// The holds that still stood when the gateway last stopped (open, or denied and not over), and those to come. `operators` is how many people can
     /// answer: CRITICAL wants two where two exist.
     #[must_use]
-    pub fn new(audit: Audit, policies: Arc<Reloadable>, operators: usize, open: Vec<Hold>) -> Self {
-        let known = open.into_iter().map(|hold| (hold.id().clone(), Waiting::new(hold))).collect();
+    pub fn new(audit: Audit, policies: Arc<Reloadable>, operators: usize, standing: Vec<Hold>) -> Self {
+        let known = standing.into_iter().map(|hold| (hold.id().clone(), Waiting::new(hold))).collect();
         Self { audit, policies, operators, known: Mutex::new(known), changes: broadcast::channel(256).0 }
     }
 
-    /// Waits until the call may run, may not, or `leave` is cancelled. `opened` hears of the hold as soon as it is durable.
+    /// Waits until the call may run, may not, or its agent has gone: who has gone is handed no approval. `opened`
+    /// hears of the hold as soon as it is durable.
     ///
     /// # Errors
     /// If the hold, or the end of it, cannot be recorded.
     pub async fn settle(
         &self,
         held: Held,
-        leave: &CancellationToken,
+        [leave, cancel]: [&CancellationToken; 2],
         opened: impl FnOnce(&Hold),
     ) -> Result<Settled, AuditError> {
         let waiting = match self.join(&held) {
@@ -119,6 +120,9 @@ impl Holds {
                 let hold = hold.borrow_and_update();
                 (hold.state().clone(), clock::now().duration_until(hold.expires()))
             };
+            if leave.is_cancelled() || cancel.is_cancelled() {
+                return Ok(Settled::Open(id));
+            }
             match state {
                 HoldState::Pending => {}
                 HoldState::Approved => return Ok(approved(held, place)),
@@ -129,7 +133,8 @@ impl Holds {
             let left = Duration::try_from(left).unwrap_or_default();
             tokio::select! {
                 changed = hold.changed() => if changed.is_err() { return Ok(Settled::Open(id)) },
-                () = leave.cancelled() => return Ok(Settled::Open(id)),
+                () = leave.cancelled() => {}
+                () = cancel.cancelled() => {}
                 () = tokio::time::sleep(left) => self.expire(&id).await?,
             }
         }
@@ -274,8 +279,20 @@ impl Holds {
         self.audit.find_hold(id).ok().flatten()
     }
 
+    /// Two answers that were recorded one after the other may arrive here in the other order: what is older never
+    /// replaces what is newer.
     fn publish(&self, waiting: &Waiting, hold: Hold) {
-        waiting.hold.send_replace(hold.clone());
+        let newer = waiting.hold.send_if_modified(|known| {
+            let newer = known.state().is_open()
+                && (!hold.state().is_open() || hold.approvals().len() >= known.approvals().len());
+            if newer {
+                known.clone_from(&hold);
+            }
+            newer
+        });
+        if !newer {
+            return;
+        }
         // No listener is no error: holds wait for people who are not there yet.
         self.changes.send(hold).ok();
     }

@@ -86,8 +86,9 @@ impl Sandbox {
         let deadline = line.deadline.min(Instant::now() + server.limits.call);
         tokio::select! {
             biased;
-            reply = server.call(call, &line) => outcome(reply),
+            // First, so that what was cancelled before it was sent is not sent.
             () = line.cancel.cancelled() => Outcome::Cancelled,
+            reply = server.call(call, &line) => outcome(reply),
             () = self.around.stop.cancelled() => Outcome::Interrupted,
             () = tokio::time::sleep_until(deadline) => failed(FailureKind::OutOfTime, "the server did not answer in time"),
         }

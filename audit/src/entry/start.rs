@@ -51,6 +51,8 @@ pub struct Recovered {
     pub interrupted: Vec<CallId>,
     /// The holds that are still open.
     pub holds: Vec<Hold>,
+    /// The latest of the holds that were denied and whose time is not over: the denial stands until it is.
+    pub denied: Vec<Hold>,
 }
 
 /// Why the log cannot be started.
@@ -131,8 +133,11 @@ impl Audit {
         if let Err(error) = reserve.fill() {
             tracing::warn!(%error, "too little disk space to set some apart for the log");
         }
-        let recovered =
-            Recovered { interrupted: recover::calls(&debts), holds: views.holds.values().cloned().collect() };
+        let recovered = Recovered {
+            interrupted: recover::calls(&debts),
+            holds: views.holds.values().cloned().collect(),
+            denied: recover::denied(&db, clock())?,
+        };
         let shared = Arc::new(Shared::new(state.clone(), patience, views));
         for debt in debts {
             shared.owed.add(debt);

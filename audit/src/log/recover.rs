@@ -1,7 +1,7 @@
 //! What a start finds: the head, the projections, and the entries that a crash left open.
 
 use jiff::Timestamp;
-use policies::approval::Hold;
+use policies::approval::{Hold, HoldState};
 use policies::{AgentId, CallId, Hash, Limits, Method, ServerName, Value};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -77,6 +77,15 @@ pub(crate) fn views(db: &Connection) -> rusqlite::Result<Views> {
         Ok(())
     })?;
     Ok(views)
+}
+
+/// The denied holds whose time is not over, of the last thousand that ended.
+pub(crate) fn denied(db: &Connection, now: Timestamp) -> rusqlite::Result<Vec<Hold>> {
+    let mut found = Vec::new();
+    let ended = "SELECT hold FROM hold WHERE open = 0 ORDER BY rowid DESC LIMIT 1000";
+    each(db, ended, |row| hold(row).map(|hold| found.push(hold)))?;
+    found.retain(|hold| matches!(hold.state(), HoldState::Denied { .. }) && now < hold.expires());
+    Ok(found)
 }
 
 /// The intents without an outcome.

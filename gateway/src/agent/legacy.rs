@@ -3,7 +3,7 @@
 //! A session is nothing but a sealed text that the client keeps: it says which version was agreed and what the client
 //! can be asked for. Nothing is stored, so a restart ends no session.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use jiff::SignedDuration;
@@ -32,6 +32,9 @@ pub struct Session {
 
 /// A client is greeted again after this: longer than any agent's run.
 const SESSION_LASTS: SignedDuration = SignedDuration::from_hours(24 * 7);
+
+/// How many resources one agent may watch.
+const WATCHED: usize = 64;
 
 /// How many ended sessions and log levels are remembered.
 const REMEMBERED: usize = 4_096;
@@ -74,6 +77,7 @@ pub struct Legacy {
     running: Mutex<HashMap<Running, Vec<CancellationToken>>>,
     ended: Mutex<VecDeque<String>>,
     levels: Mutex<VecDeque<(String, String)>>,
+    watched: Mutex<HashMap<AgentId, HashSet<String>>>,
 }
 
 type Reply = oneshot::Sender<Result<Value, Value>>;
@@ -99,15 +103,24 @@ impl Drop for Cancellable<'_> {
 }
 
 impl Legacy {
-    /// Asks the client: the message to send, and the waiter for its answer.
-    pub fn question(&self, agent: &AgentId, method: &str, params: Value, reply: Reply) -> Value {
+    /// Asks the client: the question's id and the message to send; the answer comes through `reply`.
+    pub fn question(&self, agent: &AgentId, method: &str, params: Value, reply: Reply) -> (String, Value) {
         let id = format!("ask-{:032x}", u128::from_be_bytes(clock::random()));
         let mut questions = self.questions.lock().unwrap_or_else(PoisonError::into_inner);
         questions.retain(|_, (_, reply)| !reply.is_closed());
         questions.insert(id.clone(), (agent.clone(), reply));
-        let message =
-            [("jsonrpc", Value::from("2.0")), ("id", id.into()), ("method", method.into()), ("params", params)];
-        message.into_iter().collect::<Object>().into()
+        let message = [
+            ("jsonrpc", Value::from("2.0")),
+            ("id", id.as_str().into()),
+            ("method", method.into()),
+            ("params", params),
+        ];
+        (id, message.into_iter().collect::<Object>().into())
+    }
+
+    /// A question that could not be put to the client is refused.
+    pub fn withdraw(&self, id: &str) {
+        self.questions.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 
     /// The client's answer to a question. Only the agent that was asked can answer.
@@ -152,6 +165,26 @@ impl Legacy {
     pub fn level(&self, session: &Session) -> Option<String> {
         let levels = self.levels.lock().unwrap_or_else(PoisonError::into_inner);
         levels.iter().find(|(id, _)| *id == session.id).map(|(_, level)| level.clone())
+    }
+
+    /// `resources/subscribe`: `false` if the agent watches it already, or too much.
+    pub fn watch(&self, agent: &AgentId, uri: &str) -> bool {
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let mine = watched.entry(agent.clone()).or_default();
+        mine.len() < WATCHED && mine.insert(uri.to_owned())
+    }
+
+    /// `resources/unsubscribe`: whether the agent watched it.
+    pub fn unwatch(&self, agent: &AgentId, uri: &str) -> bool {
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.get_mut(agent).is_some_and(|mine| mine.remove(uri))
+    }
+
+    /// Whether the agent watches this resource.
+    #[must_use]
+    pub fn watches(&self, agent: &AgentId, uri: &str) -> bool {
+        let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.get(agent).is_some_and(|mine| mine.contains(uri))
     }
 
     fn end(&self, session: &Session) {

@@ -23,6 +23,8 @@ pub struct Live {
     pub asks: Hash,
     /// The hold that it runs under.
     pub hold: Option<policies::HoldId>,
+    /// The hold whose approval covers it, if it goes on with the input it asked for.
+    pub covered_by: Option<policies::HoldId>,
     run: JoinHandle<Result<End, AuditError>>,
     heard: mpsc::Receiver<Heard>,
     leave: CancellationToken,
@@ -54,7 +56,7 @@ impl Live {
         cancel: CancellationToken,
         cancels: bool,
     ) -> Self {
-        Self { call, method, asks, hold: None, run, heard, leave, cancel, cancels }
+        Self { call, method, asks, hold: None, covered_by: None, run, heard, leave, cancel, cancels }
     }
 
     /// What happens next. What was said before the end comes before it. Cancel-safe.

@@ -61,11 +61,7 @@ pub fn table() -> Result<Methods, RegisterMethodError> {
     add(&mut module, "ping", |_, _| async { Ok(Object::new().into()) })?;
     add(&mut module, "logging/setLevel", |on, asked| async move { on.set_level(&asked) })?;
     add(&mut module, "resources/subscribe", |on, asked| async move { on.subscribe(&asked).await })?;
-    add(
-        &mut module,
-        "resources/unsubscribe",
-        |_, asked| async move { asked.text("uri").map(|_| Object::new().into()) },
-    )?;
+    add(&mut module, "resources/unsubscribe", |on, asked| async move { on.unsubscribe(&asked) })?;
     Ok(module.into())
 }
 

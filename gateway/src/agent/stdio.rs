@@ -199,15 +199,21 @@ impl<W: AsyncWrite + Unpin + Send + 'static> Bridge<W> {
             return;
         }
         let mut buffer = Vec::new();
+        let mut answered = request.is_none();
         while let Some(Ok(frame)) = body.frame().await {
             buffer.extend_from_slice(frame.data_ref().map(Bytes::as_ref).unwrap_or_default());
             // Events of our own endpoint: one `data:` line each, ended by an empty line.
             while let Some(end) = buffer.windows(2).position(|pair| pair == b"\n\n") {
                 let event: Vec<u8> = buffer.drain(..end + 2).collect();
                 for data in String::from_utf8_lossy(&event).lines().filter_map(|line| line.strip_prefix("data: ")) {
+                    answered |=
+                        Value::parse(data.as_bytes(), &Limits::ANSWER).is_ok_and(|said| said.get("method").is_none());
                     self.say(data).await;
                 }
             }
+        }
+        if let (false, Some(request)) = (answered, request) {
+            self.lost(&request.id, &anyhow::anyhow!("its answer broke off")).await;
         }
     }
 

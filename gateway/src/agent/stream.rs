@@ -3,14 +3,14 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
+use std::sync::PoisonError;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};
-use policies::{Object, Value};
+use policies::{AgentId, Object, Value};
 use sandbox::Listing;
 use tokio::sync::broadcast;
 use tokio::sync::mpsc;
@@ -42,8 +42,8 @@ pub struct Events {
 /// Below the idle limits of the proxies in common use.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// Streams that only listen, over all agents: each is a connection.
-const MOST_LISTENING: usize = 1_024;
+/// Streams of one agent that only listen: each is a connection.
+const MOST_LISTENING: usize = 32;
 
 impl Events {
     /// A stream that begins with what was said already.
@@ -144,19 +144,23 @@ impl Agents {
             resources: flag("resourcesListChanged"),
             uris,
         };
-        let _place = self.listening()?;
+        let _place = self.listening(&asked.origin.agent)?;
         let changes = self.catalog.changes();
         asked.say(notification("notifications/subscriptions/acknowledged", acknowledged(asked, &wanted)));
+        let mut watched = Watched(self, Vec::new());
         for uri in &wanted.uris {
-            self.catalog.watch(uri).await;
+            if self.catalog.watch(uri).await {
+                watched.1.push(uri.clone());
+            }
         }
         self.tell(asked, &wanted, changes).await;
+        drop(watched);
         Ok(result_for(subscription(asked, Object::new()).into(), asked.era))
     }
 
     /// A legacy client's `GET`: tells of every list that changes, and of the resources that this agent watches.
     pub async fn listen_legacy(&self, asked: &Asked) {
-        let Ok(_place) = self.listening() else { return };
+        let Ok(_place) = self.listening(&asked.origin.agent) else { return };
         let wanted = Wanted { tools: true, prompts: true, resources: true, uris: Vec::new() };
         self.tell(asked, &wanted, self.catalog.changes()).await;
     }
@@ -167,10 +171,30 @@ impl Agents {
     /// If no server offers the resource.
     pub async fn subscribe(&self, asked: &Asked) -> Result<Value, RpcError> {
         let uri = asked.text("uri")?;
-        if self.catalog.watch(&uri).await {
+        let agent = &asked.origin.agent;
+        if self.legacy.watches(agent, &uri) {
             return Ok(Object::new().into());
         }
-        Err(RpcError::new(INVALID_PARAMS, "no server tells of changes of this resource"))
+        if !self.catalog.watch(&uri).await {
+            return Err(RpcError::new(INVALID_PARAMS, "no server lists this resource and tells of its changes"));
+        }
+        if !self.legacy.watch(agent, &uri) {
+            self.catalog.unwatch(&uri);
+            return Err(RpcError::new(BUSY, "this agent watches too many resources"));
+        }
+        Ok(Object::new().into())
+    }
+
+    /// `resources/unsubscribe` of a legacy client.
+    ///
+    /// # Errors
+    /// If the params are not its own.
+    pub fn unsubscribe(&self, asked: &Asked) -> Result<Value, RpcError> {
+        let uri = asked.text("uri")?;
+        if self.legacy.unwatch(&asked.origin.agent, &uri) {
+            self.catalog.unwatch(&uri);
+        }
+        Ok(Object::new().into())
     }
 
     /// `logging/setLevel`
@@ -205,7 +229,7 @@ impl Agents {
                 Ok(Changed::List(Listing::Resources | Listing::Templates)) if wanted.resources => {
                     ("notifications/resources/list_changed", Object::new())
                 }
-                Ok(Changed::Resource(uri)) if wanted.uris.is_empty() || wanted.uris.contains(&uri) => {
+                Ok(Changed::Resource(uri)) if wanted.uris.contains(&uri) || self.watched_by(asked, &uri) => {
                     ("notifications/resources/updated", [("uri", uri)].into_iter().collect())
                 }
                 Ok(Changed::List(_) | Changed::Resource(_)) => continue,
@@ -217,20 +241,41 @@ impl Agents {
         }
     }
 
-    fn listening(&self) -> Result<Listening<'_>, RpcError> {
-        if self.listening.fetch_add(1, Ordering::AcqRel) < MOST_LISTENING {
-            return Ok(Listening(self));
+    /// A legacy client's `GET` tells of what its agent watches, and of nobody else's.
+    fn watched_by(&self, asked: &Asked, uri: &str) -> bool {
+        matches!(asked.era, sandbox::Era::Legacy(_)) && self.legacy.watches(&asked.origin.agent, uri)
+    }
+
+    fn listening(&self, agent: &AgentId) -> Result<Listening<'_>, RpcError> {
+        let mut listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner);
+        let mine = listening.entry(agent.clone()).or_insert(0);
+        if *mine >= MOST_LISTENING {
+            return Err(RpcError::new(BUSY, "too many streams of this agent listen"));
         }
-        self.listening.fetch_sub(1, Ordering::AcqRel);
-        Err(RpcError::new(BUSY, "too many streams listen"))
+        *mine += 1;
+        Ok(Listening(self, agent.clone()))
     }
 }
 
-struct Listening<'a>(&'a Agents);
+/// What one stream watches; dropping it watches no more.
+struct Watched<'a>(&'a Agents, Vec<String>);
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        for uri in &self.1 {
+            self.0.catalog.unwatch(uri);
+        }
+    }
+}
+
+struct Listening<'a>(&'a Agents, AgentId);
 
 impl Drop for Listening<'_> {
     fn drop(&mut self) {
-        self.0.listening.fetch_sub(1, Ordering::AcqRel);
+        let mut listening = self.0.listening.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mine) = listening.get_mut(&self.1) {
+            *mine -= 1;
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use audit::StepRefused;
 use jiff::{SignedDuration, Timestamp};
 use policies::approval::{Hold, HoldState, Step};
 use policies::{AgentId, Call, HoldId, Object, Value};
@@ -23,7 +24,7 @@ use crate::clock;
 
 /// Held calls that became tasks.
 #[derive(Default)]
-pub struct Tasks(Mutex<HashMap<HoldId, Arc<Task>>>);
+pub struct Tasks(Mutex<HashMap<HoldId, Arc<Task>>>, tokio::sync::Mutex<()>);
 
 struct Task {
     agent: AgentId,
@@ -143,9 +144,13 @@ impl Agents {
         task.cancel.cancel();
         // It may run or have ended already: then there is nothing to withdraw.
         let step = Step::Cancel { why: "the agent cancelled the task".to_owned() };
-        if let Ok(hold) = self.audit.step(id.clone(), step, clock::now()).await {
-            self.calls.holds.changed(hold);
-            task.set(State::Cancelled);
+        match self.audit.step(id.clone(), step, clock::now()).await {
+            Ok(hold) => {
+                self.calls.holds.changed(hold);
+                task.set(State::Cancelled);
+            }
+            Err(StepRefused::Audit(error)) => return Err((&error).into()),
+            Err(StepRefused::Step(_) | StepRefused::Unknown) => {}
         }
         Ok(answer::result_for(Object::new().into(), asked.era))
     }
@@ -159,6 +164,11 @@ impl Agents {
         }
         let unknown = || RpcError::new(INVALID_PARAMS, "there is no such task");
         let id = HoldId::parse(&asked.text("taskId")?).map_err(|_| unknown())?;
+        if let Some(task) = self.tasks.get(&id, &asked.origin.agent) {
+            return Ok((id, task));
+        }
+        // One at a time: two that take the same call up would ask for two approvals.
+        let _turn = self.tasks.1.lock().await;
         if let Some(task) = self.tasks.get(&id, &asked.origin.agent) {
             return Ok((id, task));
         }
@@ -235,7 +245,17 @@ impl Agents {
 
 fn ended(end: Result<End, audit::AuditError>, live: &Live, era: Era) -> Result<Value, RpcError> {
     match end {
-        Ok(End::Answered { receipt, .. }) => answer::receipt(receipt, live.method, era),
+        Ok(End::Answered { receipt, .. }) => {
+            let result = answer::receipt(receipt, live.method, era)?;
+            if result.get("resultType").and_then(Value::as_str) != Some("input_required") {
+                return Ok(result);
+            }
+            answer::lost(
+                "the tool asked for input in a way that a task cannot carry; call it without tasks",
+                live.method,
+                era,
+            )
+        }
         Ok(End::Refused(refusal)) => answer::refusal(&refusal, live.method, era),
         Ok(End::Held(hold)) => answer::pending(&hold, live.method, era),
         Err(error) => Err((&error).into()),

@@ -144,14 +144,15 @@ impl Agents {
     async fn go(&self, asked: &Asked, tool: Arc<Tool>, arguments: Value) -> Result<Value, RpcError> {
         let call = Call::new(clock::call_id(), asked.origin.agent.clone(), session_key()?, tool, arguments);
         let asks = digest(&call);
-        asked.note(); // whatever comes of it now is recorded as the call's own
         let responses = asked.take("inputResponses");
         let (live, round) = match self.reopen(asked, asks)? {
             None => (self.start(call, terms(asked, None), asked.era == Era::Modern), 0),
             Some(State { round, then: Then::Wait, .. }) => (self.start(call, terms(asked, None), true), round),
             Some(State { round, then: Then::Resume { of, hold, state }, .. }) => {
-                let resume = Continued { state, responses, of, hold };
-                (self.start(call, terms(asked, Some(resume)), true), round)
+                let resume = Continued { state, responses, of, hold: hold.clone() };
+                let mut live = self.start(call, terms(asked, Some(resume)), true);
+                live.covered_by = hold;
+                (live, round)
             }
             Some(State { round, then: Then::Answer(place), .. }) => {
                 let (live, reply) = self.parked.take(&place, &asked.origin.agent, asks).ok_or_else(stale)?;
@@ -163,6 +164,7 @@ impl Agents {
                 (live, round)
             }
         };
+        asked.note(); // whatever comes of it now is recorded as the call's own
         self.attend(asked, live, round).await
     }
 
@@ -209,7 +211,10 @@ impl Agents {
                 Next::Heard(Heard::Ask { method, params, reply }) => match asked.era {
                     Era::Modern => return self.park(asked, live, &method, params, reply, round),
                     Era::Legacy(_) => {
-                        asked.say(self.legacy.question(&asked.origin.agent, &method, params, reply));
+                        let (id, question) = self.legacy.question(&asked.origin.agent, &method, params, reply);
+                        if !asked.say(question) {
+                            self.legacy.withdraw(&id);
+                        }
                     }
                 },
                 Next::End(end) => return self.finish(asked, &live, end, round),
@@ -224,7 +229,8 @@ impl Agents {
                 if result.get("resultType").and_then(Value::as_str) != Some("input_required") {
                     return Ok(result);
                 }
-                let then = Then::Resume { of: live.call.clone(), hold: live.hold.clone(), state };
+                let hold = live.hold.clone().or_else(|| live.covered_by.clone());
+                let then = Then::Resume { of: live.call.clone(), hold, state };
                 self.input_required(asked, live.asks, round, then, result)
             }
             Ok(End::Refused(refusal)) => answer::refusal(&refusal, live.method, asked.era),

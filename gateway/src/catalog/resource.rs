@@ -99,12 +99,24 @@ impl Catalog {
         self.request(server, Method::Complete, None, asked)
     }
 
-    /// Asks a resource's server to tell of its changes.
+    /// Asks a resource's server to tell of its changes. Only what a server lists itself can be watched: no text of an
+    /// agent's reaches a server but as a recorded call.
     pub async fn watch(&self, uri: &str) -> bool {
-        match self.owner(uri).await {
+        match self.listed(uri) {
             Some(server) => self.sandbox.watch(&server, uri).await.is_ok(),
             None => false,
         }
+    }
+
+    /// Takes one [`Catalog::watch`] back.
+    pub fn unwatch(&self, uri: &str) {
+        if let Some(server) = self.listed(uri) {
+            self.sandbox.unwatch(&server, uri);
+        }
+    }
+
+    fn listed(&self, uri: &str) -> Option<ServerName> {
+        self.shown().resources.get(uri).map(|(server, _)| server.clone())
     }
 
     fn request(&self, server: ServerName, method: Method, about: Option<Value>, arguments: Object) -> Option<Found> {
