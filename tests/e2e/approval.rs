@@ -124,3 +124,24 @@ pub(crate) fn poll(agent: &tests::agent::Agent, tool: &str, arguments: &serde_js
     }
     panic!("ten rounds and no answer");
 }
+
+#[test]
+fn a_denial_stands_for_identical_calls_also_after_a_restart() {
+    let (mut world, record) = note_server("");
+    let call = |world: &World| {
+        let agent = world.legacy();
+        std::thread::spawn(move || agent.call("notes.delete_note", &json!({"note": "again"})))
+    };
+    let first = call(&world);
+    drop(world.cli(&["holds", "deny", &world.hold(), "--reason", "never"]).success());
+    assert!(!first.join().unwrap().ran());
+    for _ in 0..2 {
+        let answer = call(&world).join().unwrap();
+        assert!(answer.text.contains("never"), "the denial was forgotten: {}", answer.text);
+        assert!(world.holds().is_empty(), "a person is asked again");
+        world.kill();
+        world.restart();
+        world.eventually("the tools", || (world.modern().names().len() == 2).then_some(()));
+    }
+    assert_eq!(tests::invocations::count(&record, "start", "again"), 0);
+}

@@ -149,3 +149,13 @@ fn an_agents_id_never_reaches_a_server() {
     let learned = answer.result()["structuredContent"].to_string();
     assert!(!learned.contains("id-of-the-agent"), "{learned}");
 }
+
+#[test]
+fn only_what_a_server_lists_can_be_watched() {
+    let fixture = Server::fixture(None);
+    let world = world(&fixture);
+    let refused = world.legacy().ask("resources/subscribe", json!({"uri": "test://template/what-an-agent-knows/data"}));
+    assert_eq!(refused.code(), Some(-32602), "{}", refused.text);
+    let taken = world.legacy().ask("resources/subscribe", json!({"uri": "test://watched-resource"}));
+    assert_eq!(taken.code(), None, "{}", taken.text);
+}
