@@ -102,6 +102,9 @@ impl Catalog {
     /// Asks a resource's server to tell of its changes. Only what a server lists itself can be watched: no text of an
     /// agent's reaches a server but as a recorded call.
     pub async fn watch(&self, uri: &str) -> bool {
+        if self.listed(uri).is_none() {
+            self.fresh(Listing::Resources).await;
+        }
         match self.listed(uri) {
             Some(server) => self.sandbox.watch(&server, uri).await.is_ok(),
             None => false,
