@@ -16,9 +16,6 @@ use super::Agents;
 use super::asked::Asked;
 use crate::answer::{NO_METHOD, RpcError};
 
-/// Methods that are calls: they go the whole path. Whatever is not here acts on nothing but the gateway itself.
-pub const CALLS: [&str; 4] = ["tools/call", "resources/read", "prompts/get", "completion/complete"];
-
 /// Methods of 2026-07-28 alone.
 const MODERN: [&str; 5] = ["server/discover", "subscriptions/listen", "tasks/get", "tasks/update", "tasks/cancel"];
 
@@ -63,14 +60,6 @@ pub fn table() -> Result<Methods, RegisterMethodError> {
     add(&mut module, "resources/subscribe", |on, asked| async move { on.subscribe(&asked).await })?;
     add(&mut module, "resources/unsubscribe", |on, asked| async move { on.unsubscribe(&asked) })?;
     Ok(module.into())
-}
-
-/// Every method in the table.
-#[must_use]
-pub fn names(table: &Methods) -> Vec<&'static str> {
-    let mut names: Vec<_> = table.method_names().collect();
-    names.sort_unstable();
-    names
 }
 
 /// What a method answered.
