@@ -16,7 +16,8 @@ use crate::event::Event;
 use crate::log::Log;
 use crate::log::health::AuditError;
 use crate::log::work::{Approval, Done, Guard, NotDone, Work};
-use crate::outcome::{Loans, Outcome, Receipt, Refusal};
+use crate::observed::Ran;
+use crate::outcome::{Loans, Receipt, Refusal};
 use crate::raw::Raw;
 use crate::record::Draft;
 use crate::redact::{Redacted, Redactor};
@@ -148,14 +149,14 @@ impl Audit {
         &self,
         mut entry: Entry,
         loans: Loans,
-        outcome: Outcome,
+        ran: impl Into<Ran>,
         now: Timestamp,
     ) -> Result<Receipt, AuditError> {
         if !loans.is_of(&entry) {
             return Err(AuditError::ForeignLoans);
         }
         entry.guard.closing();
-        let (draft, answer, redactions) = self.outcome(&entry, loans, outcome, now);
+        let (draft, answer, redactions) = self.outcome(&entry, loans, ran.into(), now);
         let done = self.record(Work::Outcome { draft, intent: entry.seq }).await?;
         entry.guard.settle();
         Ok(Receipt::new(entry.permit, done.seq, answer, redactions))

@@ -7,6 +7,7 @@
 mod entry;
 mod event;
 mod log;
+mod observed;
 mod outcome;
 mod query;
 mod raw;
@@ -19,6 +20,7 @@ pub use entry::{Audit, Config, Direction, Entry, Recovered, StartError, StepRefu
 pub use event::Event;
 pub use log::health::AuditError;
 pub use log::views::{Agent, Pending, Pin};
+pub use observed::{Attempt, Observed, Ran};
 pub use outcome::{Answer, Failure, FailureKind, Loan, Loans, Outcome, Receipt, Refusal};
 pub use query::{Filter, Found, Life, QueryError, Reader, ShowError};
 pub use raw::{Raw, ResultType};

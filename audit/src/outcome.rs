@@ -55,11 +55,17 @@ pub enum FailureKind {
     Unsupported,
     /// The agent's client did not give the input that the server asked for.
     Declined,
+    /// The tool used more memory than its sandbox has.
+    OutOfMemory,
+    /// The tool came to an end that is no answer: a trap, an exit, a signal.
+    Crashed,
+    /// No sandbox could be made for it; the call did not run.
+    NoSandbox,
 }
 
 impl FailureKind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Unreachable,
         Self::Exited,
         Self::OutOfTime,
@@ -69,6 +75,9 @@ impl FailureKind {
         Self::Lease,
         Self::Unsupported,
         Self::Declined,
+        Self::OutOfMemory,
+        Self::Crashed,
+        Self::NoSandbox,
     ];
 
     /// The kind's name in records.
@@ -84,6 +93,9 @@ impl FailureKind {
             Self::Lease => "lease",
             Self::Unsupported => "unsupported",
             Self::Declined => "declined",
+            Self::OutOfMemory => "out-of-memory",
+            Self::Crashed => "crashed",
+            Self::NoSandbox => "no-sandbox",
         }
     }
 }

@@ -242,7 +242,10 @@ pub fn lost(text: &str, method: Method, era: Era) -> Result<Value, RpcError> {
 }
 
 fn failed(failure: &Failure, call: &str, method: Method, era: Era) -> Result<Value, RpcError> {
-    let ran = !matches!(failure.kind, FailureKind::Unreachable | FailureKind::Busy | FailureKind::Lease);
+    let ran = !matches!(
+        failure.kind,
+        FailureKind::Unreachable | FailureKind::Busy | FailureKind::Lease | FailureKind::NoSandbox
+    );
     let effects = if ran {
         "It may have had effects: look before you repeat it."
     } else {

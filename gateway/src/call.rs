@@ -8,7 +8,9 @@ mod converse;
 
 use std::sync::{Arc, PoisonError};
 
-use audit::{Answer, Audit, AuditError, Entry, Failure, FailureKind, Loans, Outcome, Receipt, Refusal, ResultType};
+use audit::{
+    Answer, Audit, AuditError, Entry, Failure, FailureKind, Loans, Outcome, Ran, Receipt, Refusal, ResultType,
+};
 use policies::approval::{Approved, Hold, Step};
 use policies::decision::{Because, Circumstances, Denial, Held, HoldTimes, Permit, Verdict};
 use policies::{Call, HoldId, Reason};
@@ -92,9 +94,9 @@ impl Calls {
             caller.hears.try_send(Heard::Running).ok();
         }
         drop(place);
-        let (mut outcome, loans) = self.execute(&entry, caller).await;
-        let state = state_of(&mut outcome);
-        let receipt = self.audit.close(entry, loans, outcome, clock::now()).await?; // redacted, and on disk
+        let (mut ran, loans) = self.execute(&entry, caller).await;
+        let state = state_of(&mut ran.outcome);
+        let receipt = self.audit.close(entry, loans, ran, clock::now()).await?; // redacted, and on disk
         if let Answer::Result(value) | Answer::Error(value) = receipt.outcome() {
             self.sessions.observe(receipt.call(), reads, value);
         }
@@ -159,16 +161,16 @@ impl Calls {
     }
 
     /// Runs a recorded call with what it was lent, and carries what is said meanwhile.
-    async fn execute(&self, entry: &Entry, caller: Caller) -> (Outcome, Loans) {
+    async fn execute(&self, entry: &Entry, caller: Caller) -> (Ran, Loans) {
         let leases = match self.vault.lease(entry) {
             Ok(leases) => leases,
             Err(error) => {
                 let failure = Failure { kind: FailureKind::Lease, detail: error.to_string() };
-                return (Outcome::Failed(failure), Loans::none(entry));
+                return (Outcome::Failed(failure).into(), Loans::none(entry));
             }
         };
-        let outcome = self.converse(entry, &leases, caller).await;
-        (outcome, leases.end(entry))
+        let ran = self.converse(entry, &leases, caller).await;
+        (ran, leases.end(entry))
     }
 }
 

@@ -1,6 +1,9 @@
 //! `Profile`: what an operator declared that a tool may touch, and what reading through it yields.
 
 mod pattern;
+mod resources;
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +11,9 @@ use crate::call::Hash;
 use crate::risk::Risk;
 
 pub use pattern::{DeclarationError, Folder, HostPattern, RecipientPattern};
+pub use resources::{
+    Ceilings, Destination, DestinationError, Isolation, Mount, Network, NetworkError, Protocol, Resources,
+};
 
 /// What an operator declared of a server or of one tool.
 ///
@@ -27,6 +33,9 @@ pub struct Profile {
     risk: Option<Risk>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     secrets: Vec<String>,
+    /// Never written by an operator: the sandbox knows it.
+    #[serde(skip)]
+    resources: Option<Arc<Resources>>,
 }
 
 impl Profile {
@@ -69,6 +78,18 @@ impl Profile {
         &self.secrets
     }
 
+    /// What its sandbox opens while it runs; `None` where nothing of ours runs it.
+    #[must_use]
+    pub fn resources(&self) -> Option<&Arc<Resources>> {
+        self.resources.as_ref()
+    }
+
+    /// The same, run in this sandbox.
+    #[must_use]
+    pub fn with_resources(self, resources: Arc<Resources>) -> Self {
+        Self { resources: Some(resources), ..self }
+    }
+
     /// The profile of one tool of a server: the tool's declarations inside those of its server, never beyond.
     #[must_use]
     pub fn merge(server: &Self, tool: &Self) -> Self {
@@ -79,6 +100,7 @@ impl Profile {
             reads: tool.reads.or(server.reads),
             risk: server.risk.max(tool.risk),
             secrets: if tool.secrets.is_empty() { server.secrets.clone() } else { tool.secrets.clone() },
+            resources: server.resources.clone(),
         }
     }
 

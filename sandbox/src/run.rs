@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use audit::{Entry, Failure, FailureKind, Outcome, Raw};
+use audit::{Entry, Failure, FailureKind, Outcome, Ran, Raw};
 use policies::{Call, Object, ServerName, Value};
 use tokio::sync::{Semaphore, broadcast};
 use tokio::time::Instant;
@@ -69,29 +69,30 @@ impl Sandbox {
 
     /// Runs a recorded call. Ends at the earliest of: the answer, the line's cancellation, its deadline or the server's own
     /// `call_timeout`, and the sandbox's end. Dropping it gives the call up.
-    pub async fn run(&self, entry: &Entry, leases: &Leases, line: Line) -> Outcome {
+    pub async fn run(&self, entry: &Entry, leases: &Leases, line: Line) -> Ran {
         // Nothing can be lent yet; the kinds that place secrets will ask for this.
         let _: &Leases = leases;
         self.run_call(entry.call(), line).await
     }
 
-    async fn run_call(&self, call: &Call, line: Line) -> Outcome {
+    async fn run_call(&self, call: &Call, line: Line) -> Ran {
         let Some(server) = self.servers.get(call.tool().server()) else {
-            return failed(FailureKind::Unsupported, "the server is not configured any more");
+            return failed(FailureKind::Unsupported, "the server is not configured any more").into();
         };
         let Ok(_slot) = server.slots.try_acquire() else {
             let detail = format!("the server already runs {} calls", server.limits.in_flight);
-            return failed(FailureKind::Busy, detail);
+            return failed(FailureKind::Busy, detail).into();
         };
         let deadline = line.deadline.min(Instant::now() + server.limits.call);
-        tokio::select! {
+        let ended = tokio::select! {
             biased;
             // First, so that what was cancelled before it was sent is not sent.
             () = line.cancel.cancelled() => Outcome::Cancelled,
             reply = server.call(call, &line) => outcome(reply),
             () = self.around.stop.cancelled() => Outcome::Interrupted,
             () = tokio::time::sleep_until(deadline) => failed(FailureKind::OutOfTime, "the server did not answer in time"),
-        }
+        };
+        ended.into()
     }
 
     /// What a server offers, each item as it was sent, following every page. Empty where the server does not declare
@@ -269,6 +270,9 @@ fn error_of(failure: Failure) -> ServerError {
         FailureKind::Busy => ServerError::Busy { detail },
         FailureKind::Unreachable
         | FailureKind::Exited
+        | FailureKind::OutOfMemory
+        | FailureKind::Crashed
+        | FailureKind::NoSandbox
         | FailureKind::Lease
         | FailureKind::Unsupported
         | FailureKind::Declined => ServerError::Down { why: detail },

@@ -13,6 +13,7 @@ use crate::log::health::AuditError;
 use crate::log::pen::hold_digest;
 use crate::log::views::{Agent, Pending, Pin};
 use crate::log::work::Work;
+use crate::observed::{Observed, Ran};
 use crate::outcome::{Answer, Failure, Loan, Loans, Outcome};
 use crate::raw::Raw;
 use crate::record::{Decided, Draft, Kind};
@@ -51,6 +52,19 @@ struct Ended<'a> {
     redactions: usize,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     lent: Vec<Lent>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sandbox: Option<Seen>,
+}
+
+/// What was declared against what was observed.
+#[derive(Serialize)]
+struct Seen {
+    declared: serde_json::Value,
+    observed: Vec<serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    more: Option<u64>,
+    /// The tool tried what it did not declare.
+    undeclared: bool,
 }
 
 #[derive(Serialize)]
@@ -99,14 +113,8 @@ impl Audit {
         self.about(call, held.assessment(), draft)
     }
 
-    pub(super) fn outcome(
-        &self,
-        entry: &Entry,
-        loans: Loans,
-        outcome: Outcome,
-        now: Timestamp,
-    ) -> (Draft, Answer, usize) {
-        let (answer, body, redactions) = self.answer(outcome);
+    pub(super) fn outcome(&self, entry: &Entry, loans: Loans, ran: Ran, now: Timestamp) -> (Draft, Answer, usize) {
+        let (answer, body, redactions) = self.answer(ran.outcome);
         let failure = if let Answer::Failed(failure) = &answer { Some(failure) } else { None };
         let ended = Ended {
             intent: entry.seq,
@@ -115,6 +123,7 @@ impl Audit {
             detail: failure.map(|failure| failure.detail.as_str()),
             redactions,
             lent: loans.into_lent().into_iter().map(|loan| self.lent(&loan)).collect(),
+            sandbox: self.seen(entry, &ran.observed),
         };
         let mut draft = Draft::new(Kind::Outcome, now, json(&ended));
         draft.body = body;
@@ -122,6 +131,22 @@ impl Audit {
             draft = draft.about(subject.clone());
         }
         (draft, answer, redactions)
+    }
+
+    /// Names that a tool asked for and paths that it requested come from outside.
+    fn seen(&self, entry: &Entry, observed: &Observed) -> Option<Seen> {
+        let resources = entry.call().tool().standing().profile.resources()?;
+        let outside = |value| {
+            let mut value = serde_json::to_value(value).unwrap_or_default();
+            cut(&mut value, &|text| self.outside(text));
+            value
+        };
+        Some(Seen {
+            declared: serde_json::to_value(resources).unwrap_or_default(),
+            observed: observed.attempts().iter().map(outside).collect(),
+            more: Some(observed.more()).filter(|more| *more > 0),
+            undeclared: observed.undeclared(),
+        })
     }
 
     fn answer(&self, outcome: Outcome) -> (Answer, Option<Vec<u8>>, usize) {

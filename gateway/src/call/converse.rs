@@ -1,7 +1,7 @@
 //! What is said while a call runs: notices on the way, questions of its server and their answers, each recorded before it
 //! goes on.
 
-use audit::{Direction, Entry, Failure, FailureKind, Outcome, Raw, ResultType};
+use audit::{Direction, Entry, Failure, FailureKind, Observed, Outcome, Ran, Raw, ResultType};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use policies::{Object, Value};
@@ -14,7 +14,13 @@ use crate::clock;
 
 impl Calls {
     /// Runs the call, again for as long as its server asks for input that a legacy agent gives on its open stream.
-    pub(super) async fn converse(&self, entry: &Entry, leases: &Leases, caller: Caller) -> Outcome {
+    pub(super) async fn converse(&self, entry: &Entry, leases: &Leases, caller: Caller) -> Ran {
+        let mut observed = Observed::default();
+        let outcome = self.rounds(entry, leases, &caller, &mut observed).await;
+        Ran { outcome, observed }
+    }
+
+    async fn rounds(&self, entry: &Entry, leases: &Leases, caller: &Caller, observed: &mut Observed) -> Outcome {
         let mut resume = caller
             .terms
             .resume
@@ -28,8 +34,9 @@ impl Calls {
             }
         }
         for _ in 0..MOST_ROUNDS {
-            let outcome = self.carry(entry, leases, &caller, resume.take()).await;
-            let Outcome::Answered(raw) = outcome else { return outcome };
+            let ran = self.carry(entry, leases, caller, resume.take()).await;
+            observed.merge(ran.observed);
+            let Outcome::Answered(raw) = ran.outcome else { return ran.outcome };
             match raw.result_type() {
                 ResultType::InputRequired if caller.terms.era != Era::Modern => {}
                 ResultType::Complete | ResultType::InputRequired => return Outcome::Answered(raw),
@@ -37,7 +44,7 @@ impl Calls {
                 ResultType::Task | ResultType::Other => return Outcome::Failed(unasked()),
             }
             let asked = tokio::select! {
-                asked = self.ask_all(entry, raw, &caller) => asked,
+                asked = self.ask_all(entry, raw, caller) => asked,
                 () = caller.cancel.cancelled() => return Outcome::Cancelled,
                 () = self.halt.cancelled() => return Outcome::Interrupted,
                 () = tokio::time::sleep_until(caller.terms.deadline) => return Outcome::Failed(unanswered()),
@@ -54,7 +61,7 @@ impl Calls {
     }
 
     /// One run in the sandbox; what its server says meanwhile goes to the agent, redacted.
-    async fn carry(&self, entry: &Entry, leases: &Leases, caller: &Caller, resume: Option<Resume>) -> Outcome {
+    async fn carry(&self, entry: &Entry, leases: &Leases, caller: &Caller, resume: Option<Resume>) -> Ran {
         let (events, mut said) = mpsc::channel(WORDS);
         let line = caller.terms.line(events, caller.cancel.clone(), resume);
         let mut run = std::pin::pin!(self.sandbox.run(entry, leases, line));
@@ -67,7 +74,7 @@ impl Calls {
                     Event::Ask { method, params, reply } => questions.push(self.ask(entry, method, params, reply, caller)),
                 },
                 Some(()) = questions.next(), if !questions.is_empty() => {}
-                outcome = &mut run => return outcome,
+                ran = &mut run => return ran,
             }
         }
     }
