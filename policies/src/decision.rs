@@ -41,6 +41,8 @@ pub struct Circumstances<'a> {
     pub first_use: bool,
     /// The call is unlike what the agent usually does.
     pub anomaly: bool,
+    /// The server was seen trying what it had not declared, and no operator has looked at it since.
+    pub undeclared: bool,
     /// The time.
     pub now: Timestamp,
     /// How long held calls wait.
@@ -171,7 +173,7 @@ impl Policies {
 fn assess(call: &Call, around: &Circumstances<'_>) -> Assessment {
     let facts = Facts::of(call.tool(), call.arguments());
     let provenance = around.session.provenance(call.arguments());
-    let Assessed { risk, reasons } = risk::assess(
+    let Assessed { risk, mut reasons } = risk::assess(
         &facts,
         call.tool().standing(),
         around.session.facts(),
@@ -179,6 +181,10 @@ fn assess(call: &Call, around: &Circumstances<'_>) -> Assessment {
         around.first_use,
         around.anomaly,
     );
+    if around.undeclared {
+        let text = format!("The server `{}` was seen trying what it had not declared.", call.tool().server());
+        reasons.push(Reason { id: "undeclared", text, at: None });
+    }
     Assessment { risk, reasons, facts, provenance, policies: Vec::new() }
 }
 

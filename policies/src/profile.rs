@@ -84,10 +84,32 @@ impl Profile {
         self.resources.as_ref()
     }
 
-    /// The same, run in this sandbox.
+    /// The same, run in this sandbox. Where the operator declared no folders and no hosts, those that the sandbox opens are
+    /// the declared ones: it keeps the tool from all others.
     #[must_use]
     pub fn with_resources(self, resources: Arc<Resources>) -> Self {
-        Self { resources: Some(resources), ..self }
+        let confined = resources.sandbox != Isolation::None;
+        let writable = || resources.folders.iter().filter(|mount| mount.writable);
+        let scope: Vec<Folder> = writable().filter_map(|mount| Folder::parse(&mount.at).ok()).collect();
+        let hosts: Vec<HostPattern> = resources.egress.iter().map(|destination| destination.host.clone()).collect();
+        Self {
+            scope: self.scope.or_else(|| (confined && !scope.is_empty()).then_some(scope)),
+            hosts: self.hosts.or_else(|| (confined && !hosts.is_empty()).then_some(hosts)),
+            resources: Some(resources),
+            ..self
+        }
+    }
+
+    /// The same, with these secrets named.
+    #[must_use]
+    pub fn with_secrets(self, secrets: Vec<String>) -> Self {
+        Self { secrets, ..self }
+    }
+
+    /// The same, with these folders that may be written.
+    #[must_use]
+    pub fn with_scope(self, scope: Vec<Folder>) -> Self {
+        Self { scope: Some(scope), ..self }
     }
 
     /// The profile of one tool of a server: the tool's declarations inside those of its server, never beyond.

@@ -121,6 +121,7 @@ fn table() -> String {
                 session: &session,
                 first_use: false,
                 anomaly: false,
+                undeclared: false,
                 now: "2026-11-21T12:00:00Z".parse().unwrap(),
                 hold_for: HoldTimes::default(),
             };

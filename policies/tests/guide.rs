@@ -29,7 +29,14 @@ fn call(agent: &str, server: &str, name: &str, arguments: &str) -> Call {
 
 fn decide(policies: &Policies, call: Call, session: &Session) -> Verdict {
     let now = "2026-11-21T12:00:00Z".parse().unwrap();
-    let around = Circumstances { session, first_use: false, anomaly: false, now, hold_for: HoldTimes::default() };
+    let around = Circumstances {
+        session,
+        first_use: false,
+        anomaly: false,
+        undeclared: false,
+        now,
+        hold_for: HoldTimes::default(),
+    };
     policies.decide(call, &around)
 }
 

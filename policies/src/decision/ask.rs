@@ -68,6 +68,7 @@ impl Question {
         }
         let mut context = described(assessment);
         context.extend(surrounding(around, assessment));
+        context.push(("sandbox", string(sandbox(call.tool()))));
         context.push(("arguments", RestrictedExpression::new_entity_uid(arguments)));
         if slice.looks_at_time() {
             let now = around.now.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string();
@@ -106,6 +107,11 @@ pub(super) fn approval(operator: &OperatorId, roles: &[String], hold: &Hold) -> 
     Some((request, Entities::from_entities(entities, None).ok()?))
 }
 
+/// What keeps the tool from what it was not granted.
+fn sandbox(tool: &Tool) -> &'static str {
+    tool.standing().profile.resources().map_or("remote", |resources| resources.sandbox.as_str())
+}
+
 type Pairs = Vec<(&'static str, RestrictedExpression)>;
 
 fn described(assessment: &Assessment) -> Pairs {
@@ -136,6 +142,7 @@ fn surrounding(around: &Circumstances<'_>, assessment: &Assessment) -> Pairs {
         ("session", legs(session.untrusted, session.sensitive)),
         ("tainted", set(assessment.provenance.untrusted().map(|(pointer, _)| pointer))),
         ("first_use", RestrictedExpression::new_bool(around.first_use)),
+        ("undeclared", RestrictedExpression::new_bool(around.undeclared)),
         ("anomaly", RestrictedExpression::new_bool(around.anomaly)),
     ]
 }

@@ -43,7 +43,14 @@ pub(crate) fn held_by(agent: &str, arguments: &str) -> Held {
 }
 
 pub(crate) fn around(session: &Session) -> Circumstances<'_> {
-    Circumstances { session, first_use: false, anomaly: false, now: noon(), hold_for: HoldTimes::default() }
+    Circumstances {
+        session,
+        first_use: false,
+        anomaly: false,
+        undeclared: false,
+        now: noon(),
+        hold_for: HoldTimes::default(),
+    }
 }
 
 fn source(text: &str) -> Source {

@@ -115,8 +115,14 @@ impl<'a> Replay<'a> {
         let key = session_key(row)?;
         let again = || Call::new(call_id(line), agent(row), key.clone(), Arc::clone(&tool), arguments(row));
         let session = self.sessions.entry(key.clone()).or_default();
-        let around =
-            Circumstances { session, first_use: false, anomaly: false, now: self.now, hold_for: HoldTimes::default() };
+        let around = Circumstances {
+            session,
+            first_use: false,
+            anomaly: false,
+            undeclared: false,
+            now: self.now,
+            hold_for: HoldTimes::default(),
+        };
         let explanation = Explanation::of(&self.policies.decide(again(), &around));
         if let Some(result) = row.get("result").filter(|result| !result.is_null()) {
             let call = again();

@@ -240,3 +240,43 @@ impl Value {
         object.into()
     }
 }
+
+/// A tool of a guest that comes with the gateway, with one folder.
+fn bundled(server: &str, definitions: &str, name: &str) -> Tool {
+    let definitions = value(definitions);
+    let tools = definitions.get("tools").and_then(Value::as_array).unwrap();
+    let definition = tools.iter().find(|tool| tool.get("name").and_then(Value::as_str) == Some(name)).unwrap();
+    let resources = r#"{"sandbox":"wasm","folders":[{"folder":"/state/files","at":"/files","writable":true}],
+        "limits":{"time":{"secs":1,"nanos":0},"memory":1,"cpu":1,"output":1,"processes":1,"disk":1}}"#;
+    let scope = vec![crate::profile::Folder::parse("/state/files").unwrap()];
+    let profile = Profile::default().with_scope(scope).with_resources(serde_json::from_str(resources).unwrap());
+    tool(server, definition.clone(), profile)
+}
+
+#[test]
+fn the_tools_that_come_with_the_gateway_are_judged_by_the_folder_they_have() {
+    let files = include_str!("../../../sandbox/guests/files/src/definitions.json");
+    for (name, arguments, risk) in [
+        ("list", "{}", "LOW"),
+        ("read", r#"{"path":"a.txt"}"#, "LOW"),
+        ("search", r#"{"text":"x","path":"b"}"#, "LOW"),
+        ("write", r#"{"path":"a.txt","content":"x"}"#, "MEDIUM"),
+        ("write", r#"{"path":"/files/a.txt","content":"x"}"#, "MEDIUM"),
+        ("write", r#"{"path":"/srv/a.txt","content":"x"}"#, "HIGH"),
+        ("write", r#"{"path":"a.txt","content":"x","overwrite":true}"#, "CRITICAL"),
+        ("move", r#"{"path":"a.txt","new_path":"b/c.txt"}"#, "MEDIUM"),
+        ("delete", r#"{"path":"a.txt"}"#, "CRITICAL"),
+    ] {
+        let found = judge(&bundled("files", files, name), &value(arguments));
+        assert_eq!(found.risk.as_str(), risk, "{name} {arguments}: {:?}", found.reasons);
+    }
+    for (name, path) in [("read", "../x"), ("write", "a/../../x"), ("delete", "%2e%2e/x")] {
+        let facts = Facts::of(&bundled("files", files, name), &value(&format!(r#"{{"path":"{path}","content":"x"}}"#)));
+        assert!(facts.findings.iter().any(|found| found.effect == Effect::PathTraversal), "{path}");
+    }
+    let http = include_str!("../../../sandbox/guests/http/src/definitions.json");
+    let fetch = Facts::of(&bundled("http", http, "fetch"), &value(r#"{"url":"https://example.com/a"}"#));
+    assert!(fetch.verb == Verb::Read && fetch.reads.untrusted(), "{fetch:?}");
+    let time = include_str!("../../../sandbox/guests/time/src/definitions.json");
+    assert_eq!(judge(&bundled("time", time, "now"), &value("{}")).risk.as_str(), "LOW");
+}

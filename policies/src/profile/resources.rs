@@ -29,6 +29,21 @@ pub struct Resources {
     pub limits: Ceilings,
 }
 
+impl Resources {
+    /// Where a path leads on the host, by the text of a component's argument; `None` where that cannot be told. A component
+    /// with one folder has nowhere else to go, so a relative path starts there.
+    #[must_use]
+    pub fn leads(&self, path: &str, absolute: bool) -> Option<String> {
+        let (Isolation::Wasm, [only]) = (self.sandbox, self.folders.as_slice()) else { return None };
+        let root = only.folder.as_str().trim_end_matches('/');
+        if !absolute {
+            return Some(format!("{root}/{path}"));
+        }
+        let rest = path.strip_prefix(only.at.trim_end_matches('/'))?;
+        (rest.is_empty() || rest.starts_with('/')).then(|| format!("{root}{rest}"))
+    }
+}
+
 /// What keeps a tool from everything that it was not granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

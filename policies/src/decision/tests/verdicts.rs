@@ -173,6 +173,49 @@ fn the_guards_outweigh_an_operators_own_permits_also_without_the_defaults() {
 }
 
 #[test]
+fn a_server_in_quarantine_waits_for_a_person_whatever_permits_it() {
+    let policies = with("@id(\"mine\") permit (principal, action == Action::\"call_unattended\", resource);");
+    let session = Session::fresh();
+    let decided = |undeclared| {
+        let around = Circumstances { undeclared, ..around(&session) };
+        let verdict = policies.decide(call("files", "list", "{}"), &around);
+        let reasons: Vec<&str> = verdict.assessment().reasons.iter().map(|reason| reason.id).collect();
+        (verdict.as_str(), reasons.contains(&"undeclared"), verdict.assessment().policies.join(" "))
+    };
+    assert_eq!(decided(true), ("hold", true, "agents-may-ask quarantine".to_owned()));
+    assert_eq!(decided(false).0, "allow");
+}
+
+#[test]
+fn a_policy_can_ask_what_keeps_a_tool() {
+    let policies = with(
+        "@id(\"kept\") forbid (principal, action == Action::\"call\", resource) when { context.sandbox == \"remote\" };",
+    );
+    assert_eq!(decide(&policies, call("files", "list", "{}")).as_str(), "deny");
+}
+
+#[test]
+fn the_gateways_own_trial_is_held_and_is_nobodys_else() {
+    let all = source("@id(\"all\") permit (principal, action, resource);");
+    for policies in [Policies::builtin(), Policies::load_without_defaults(&[all]).unwrap()] {
+        let tried = |agent: &str| {
+            let trial = tool("portcullis-liveness", r#"{"name":"fetch"}"#);
+            let verdict = decide(&policies, call_of(agent, trial, "{}"));
+            (verdict.as_str(), verdict.assessment().policies.join(" "))
+        };
+        let (verdict, by) = tried("portcullis:liveness");
+        assert_eq!(verdict, "hold");
+        assert!(by.contains("liveness-is-tried ") && by.contains("liveness-is-held"), "{by}");
+        assert_eq!(tried("ann"), ("deny", "liveness-is-the-gateways".to_owned()));
+        // "liveness-is-nobodys-to-approve"
+        let held = call_of("portcullis:liveness", tool("portcullis-liveness", r#"{"name":"fetch"}"#), "{}");
+        let Verdict::Hold(held) = decide(&policies, held) else { panic!("it is not held") };
+        let hold = Hold::open(HoldId::from_random([1; 10]), &held, 1, noon());
+        assert!(!policies.may_approve(&OperatorId::authenticated("bob"), &[], &hold));
+    }
+}
+
+#[test]
 fn every_shipped_policy_is_exercised_by_a_test() {
     let verdicts = include_str!("verdicts.rs").to_owned() + include_str!("../tests.rs");
     let roles = ["operators-approve", "reviewers-only-read", "not-your-own"];

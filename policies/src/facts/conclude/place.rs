@@ -75,7 +75,12 @@ impl Conclusion<'_> {
         for (place, at, sent) in std::mem::take(&mut self.found.places) {
             let joined = match &self.found.base {
                 Some(base) if !place.absolute => format!("{}/{}", base.trim_end_matches('/'), place.path),
-                _ => place.path.clone(),
+                Some(_) => place.path.clone(),
+                // A component knows its folders by other names than the host, and can reach nothing else.
+                None => {
+                    let led = self.profile.resources().and_then(|opened| opened.leads(&place.path, place.absolute));
+                    led.unwrap_or_else(|| place.path.clone())
+                }
             };
             let in_scope = place.climbs.is_none()
                 && !joined.contains("..")
