@@ -15,6 +15,7 @@ use thiserror::Error;
 use crate::event::Event;
 use crate::log::Log;
 use crate::log::health::AuditError;
+use crate::log::views::{Mark, MarkKind};
 use crate::log::work::{Approval, Done, Guard, NotDone, Work};
 use crate::observed::Ran;
 use crate::outcome::{Loans, Receipt, Refusal};
@@ -23,6 +24,7 @@ use crate::record::Draft;
 use crate::redact::{Redacted, Redactor};
 use crate::seal::Seal;
 
+pub(crate) use start::Ready;
 pub use start::{Config, Recovered, StartError};
 
 /// The log, to write to. Clones share one writer.
@@ -156,8 +158,11 @@ impl Audit {
             return Err(AuditError::ForeignLoans);
         }
         entry.guard.closing();
-        let (draft, answer, redactions) = self.outcome(&entry, loans, ran.into(), now);
-        let done = self.record(Work::Outcome { draft, intent: entry.seq }).await?;
+        let ran = ran.into();
+        let sandboxed = entry.call().tool().standing().profile.resources().is_some();
+        let quarantine = (sandboxed && ran.observed.undeclared()).then(|| self.quarantine(&entry, now));
+        let (draft, answer, redactions) = self.outcome(&entry, loans, ran, now);
+        let done = self.record(Work::Outcome { draft, intent: entry.seq, quarantine }).await?;
         entry.guard.settle();
         Ok(Receipt::new(entry.permit, done.seq, answer, redactions))
     }
@@ -255,6 +260,12 @@ impl Audit {
     /// closed as interrupted at the next start. True if it was done in time.
     pub async fn stop(&self) -> bool {
         self.log.stop().await
+    }
+
+    fn quarantine(&self, entry: &Entry, now: Timestamp) -> Mark {
+        let tool = entry.call().tool();
+        let value = self.redactor.text(tool.name());
+        Mark { kind: MarkKind::Quarantine, name: tool.server().clone(), value, at: now }
     }
 
     async fn record(&self, work: Work) -> Result<Done, AuditError> {

@@ -112,6 +112,38 @@ pub enum Event {
         /// Its name at its server.
         name: String,
     },
+    /// An operator added a tool package. Changes the packages.
+    PackageAdded {
+        /// Its server's name.
+        name: ServerName,
+        /// The digest of all of it.
+        digest: Hash,
+        /// Its version, as its author counts.
+        version: Option<String>,
+        /// Who added it.
+        by: Option<OperatorId>,
+    },
+    /// An operator removed a tool package. Changes the packages.
+    PackageRemoved {
+        /// Its server's name.
+        name: ServerName,
+        /// Who removed it.
+        by: Option<OperatorId>,
+    },
+    /// An operator has looked at a server that tried what it had not declared. Changes the quarantine.
+    QuarantineLifted {
+        /// Which.
+        name: ServerName,
+        /// Who looked.
+        by: Option<OperatorId>,
+    },
+    /// The gateway tried itself: a call that must be held, denied, and kept from a secret and from the network.
+    LivenessChecked {
+        /// Whether all of it held.
+        passed: bool,
+        /// What did not.
+        failures: Vec<String>,
+    },
     /// Policies are in force.
     PoliciesLoaded {
         /// Their hash.
@@ -184,6 +216,10 @@ impl Event {
             | Self::ToolChanged { .. }
             | Self::ToolAccepted { .. }
             | Self::ToolRestored { .. }
+            | Self::PackageAdded { .. }
+            | Self::PackageRemoved { .. }
+            | Self::QuarantineLifted { .. }
+            | Self::LivenessChecked { .. }
             | Self::PoliciesLoaded { .. }
             | Self::ReloadRefused { .. }
             | Self::ServerChanged { .. }

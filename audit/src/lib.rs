@@ -4,27 +4,41 @@
 //! entry without the rule or the people that allowed it; [`Audit::close`] alone makes a [`Receipt`], so no answer leaves
 //! before its record is on disk.
 
+mod checkpoint;
 mod entry;
 mod event;
+mod export;
 mod log;
+mod note;
 mod observed;
 mod outcome;
+mod proof;
 mod query;
 mod raw;
 pub mod record;
 mod redact;
 mod seal;
+mod tile;
+mod tree;
 mod verify;
+mod witness;
 
+pub use checkpoint::{BadCheckpoint, Checkpoint, Settings, WitnessAddress};
 pub use entry::{Audit, Config, Direction, Entry, Recovered, StartError, StepRefused};
 pub use event::Event;
+pub use export::{ExportError, Exported, export};
 pub use log::health::AuditError;
-pub use log::views::{Agent, Pending, Pin};
+pub use log::keys::NotOurs;
+pub use log::renew::{Renewed, accept, log_key, rotate_key};
+pub use log::views::{Agent, Mark, MarkKind, Pending, Pin};
+pub use note::{BadKey, BadNote, FileKey, KeyType, Note, Signer, VerifierKey};
 pub use observed::{Attempt, Observed, Ran};
 pub use outcome::{Answer, Failure, FailureKind, Loan, Loans, Outcome, Receipt, Refusal};
+pub use proof::{BadProof, Disclosed, Proof, ProveError, Proven, Shown, prove};
 pub use query::{Filter, Found, Life, QueryError, Reader, ShowError};
 pub use raw::{Raw, ResultType};
 pub use record::{Decided, Kind, Record};
-pub use redact::{Redacted, Redactor};
+pub use redact::{Finding, Learned, Personal, Redacted, Redactor, Stream, UnknownPersonal, Withheld};
 pub use seal::{HeldCall, KeyError, SealError, fingerprint_key};
-pub use verify::{Broken, Verified, VerifyError, What, verify};
+pub use verify::{Broken, Trusted, Verified, VerifyError, What, verify, verify_tiles, verify_with};
+pub use witness::{Answer as WitnessAnswer, Submission, SubmitError, Witness, WitnessError};

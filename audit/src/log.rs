@@ -11,8 +11,11 @@
 
 pub(crate) mod files;
 pub(crate) mod health;
+pub(crate) mod keys;
+pub(crate) mod notary;
 pub(crate) mod pen;
 pub(crate) mod recover;
+pub(crate) mod renew;
 pub(crate) mod tables;
 pub(crate) mod views;
 pub(crate) mod work;
@@ -105,7 +108,7 @@ impl Log {
         if work.ends().is_none() {
             self.shared.health.check()?;
         }
-        work.prepare();
+        work.prepare().map_err(|_| AuditError::Failed)?;
         let (reply, answer) = oneshot::channel();
         self.queue.try_send(Message::Job(Box::new(Job { work, reply }))).map_err(|error| match error {
             TrySendError::Full(_) => AuditError::Slow,

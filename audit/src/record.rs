@@ -1,18 +1,21 @@
 //! `Record`: one line of the log, versioned; the only schema, shared by the writer and by whoever checks it.
 //!
-//! A record's canonical bytes are JSON with the members below in this order, without spaces, absent members left out.
-//! They are stored as they were hashed, so checking never depends on writing the same text again.
+//! A record is stored as JSON with the members below in this order, without spaces, absent members left out.
 //!
 //! ```text
-//! {"v":1,"seq":7,"at":"2026-11-21T09:30:00.123456Z","kind":"intent","call":…,"agent":…,"session":…,"server":…,
+//! {"v":2,"seq":7,"at":"2026-11-21T09:30:00.123456Z","kind":"intent","call":…,"agent":…,"session":…,"server":…,
 //!  "tool":…,"method":…,"risk":…,"verdict":…,"detail":{…},"body":{"bytes":…,"sha256":…,"kept":…}}
-//! leaf(n)  = SHA-256(0x00 ‖ bytes)                    as in RFC 6962, so that a tree can be built over the same leaves
+//! leaf(n)  = SHA-256(0x00 ‖ canonical bytes)          as in RFC 6962: the tree is built over the leaves
 //! chain(n) = SHA-256(0x02 ‖ chain(n-1) ‖ leaf(n))     chain(0) is 32 zero bytes
 //! ```
+//!
+//! The canonical bytes of version 1 are the stored ones. Those of version 2 hold a salted commitment in place of each
+//! member after `at` (see `fields`), and are made of the stored text as it is spelled; the seed of the salts lies beside it.
 //!
 //! The body (redacted arguments or results) lies beside its record, which holds its size and hash: it can be deleted one
 //! day without breaking the chain.
 
+pub(crate) mod fields;
 mod read;
 
 use std::fmt::Write as _;
@@ -20,11 +23,15 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use policies::{AgentId, Call, CallId, Hash, Hold, Risk, Value};
 use ring::digest::{Context, SHA256};
+use ring::error::Unspecified;
+use ring::rand::{SecureRandom, SystemRandom};
+
+use fields::{Plain, SEED};
 
 pub use read::{BadRecord, Record};
 
 /// The version that this code writes.
-pub const VERSION: u64 = 1;
+pub const VERSION: u64 = 2;
 
 /// The longest body that is kept; of a longer one the record has size and hash.
 pub const BODY_KEPT: usize = 64 << 10;
@@ -184,13 +191,31 @@ pub(crate) struct Draft {
     /// A JSON object.
     pub(crate) detail: Vec<u8>,
     pub(crate) body: Option<Vec<u8>>,
-    /// The canonical bytes after the number, once they are made.
-    rest: Option<String>,
+    /// All but the number, once it is made.
+    prepared: Option<Prepared>,
+}
+
+/// A record but for its number.
+#[derive(Clone, Debug)]
+struct Prepared {
+    /// The stored text after the number.
+    plain: String,
+    /// The canonical bytes after the number.
+    committed: String,
+    seed: [u8; SEED],
+}
+
+/// A record with its number, as it is stored.
+#[derive(Debug)]
+pub(crate) struct Written {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) seed: [u8; SEED],
+    pub(crate) leaf: Hash,
 }
 
 impl Draft {
     pub(crate) fn new(kind: Kind, at: Timestamp, detail: Vec<u8>) -> Self {
-        Self { kind, at, subject: None, agent: None, verdict: None, detail, body: None, rest: None }
+        Self { kind, at, subject: None, agent: None, verdict: None, detail, body: None, prepared: None }
     }
 
     pub(crate) fn about(self, subject: Subject) -> Self {
@@ -210,24 +235,45 @@ impl Draft {
         self.body.as_deref().filter(|body| body.len() <= BODY_KEPT)
     }
 
-    /// Makes all of the canonical bytes but the number: the caller's work, so that the one writer has less.
-    pub(crate) fn prepare(&mut self) {
-        self.rest = Some(self.rest());
+    /// Makes all but the number: the caller's work, so that the one writer has less.
+    ///
+    /// # Errors
+    /// If the system has no randomness: a salt that can be guessed hides nothing.
+    pub(crate) fn prepare(&mut self) -> Result<(), Unspecified> {
+        self.prepared = Some(self.prepared()?);
+        Ok(())
     }
 
-    /// The canonical bytes of this record as number `seq`.
-    pub(crate) fn bytes(&self, seq: u64) -> Vec<u8> {
+    /// This record as number `seq`.
+    pub(crate) fn written(&self, seq: u64) -> Result<Written, Unspecified> {
+        let made;
+        let Prepared { plain, committed, seed } = match &self.prepared {
+            Some(prepared) => prepared,
+            None => {
+                made = self.prepared()?;
+                &made
+            }
+        };
         let begin = format!("{{\"v\":{VERSION},\"seq\":{seq}");
-        match &self.rest {
-            Some(rest) => [begin.as_bytes(), rest.as_bytes()].concat(),
-            None => (begin + &self.rest()).into_bytes(),
-        }
+        let leaf = hash(&[&[0], begin.as_bytes(), committed.as_bytes()]);
+        Ok(Written { bytes: [begin.as_bytes(), plain.as_bytes()].concat(), seed: *seed, leaf })
     }
 
-    fn rest(&self) -> String {
-        let mut out = String::with_capacity(512 + self.detail.len());
-        self.write(&mut out);
-        out
+    fn prepared(&self) -> Result<Prepared, Unspecified> {
+        let mut seed = [0; SEED];
+        SystemRandom::new().fill(&mut seed)?;
+        self.prepared_with(seed)
+    }
+
+    fn prepared_with(&self, seed: [u8; SEED]) -> Result<Prepared, Unspecified> {
+        let number = format!("{{\"v\":{VERSION},\"seq\":0");
+        let mut whole = String::with_capacity(512 + self.detail.len());
+        whole.push_str(&number);
+        self.write(&mut whole);
+        // What cannot be taken apart again could never be checked.
+        let committed = Plain::parse(whole.as_bytes()).ok_or(Unspecified)?.committed_rest(&seed);
+        let plain = whole.split_off(number.len());
+        Ok(Prepared { plain, committed, seed })
     }
 
     fn write(&self, out: &mut String) {
@@ -258,7 +304,7 @@ impl Draft {
 
     fn write_detail(&self, out: &mut String) {
         match std::str::from_utf8(&self.detail) {
-            Ok(detail) if detail.len() <= DETAIL_KEPT => out.push_str(detail),
+            Ok(detail) if detail.len() <= DETAIL_KEPT && fields::is_detail(&self.detail) => out.push_str(detail),
             Ok(_) | Err(_) => {
                 let _ = write!(out, "{{\"bytes\":{},\"sha256\":\"{}\"}}", self.detail.len(), Hash::of(&self.detail));
             }
@@ -272,10 +318,20 @@ fn member(out: &mut String, name: &str, value: Option<&str>) {
     }
 }
 
-/// A record's leaf in the sense of RFC 6962.
+/// The leaf of canonical bytes, in the sense of RFC 6962.
 #[must_use]
 pub fn leaf(bytes: &[u8]) -> Hash {
     hash(&[&[0], bytes])
+}
+
+/// The canonical bytes of a stored record. What is no record of version 2 stands for itself, and does not lead to the hash
+/// of one.
+pub(crate) fn canonical(stored: &[u8], seed: Option<&[u8]>) -> Vec<u8> {
+    let seed = seed.and_then(|seed| seed.try_into().ok());
+    match (Plain::parse(stored), seed) {
+        (Some(plain), Some(seed)) => plain.committed(seed).into_bytes(),
+        (None, _) | (_, None) => stored.to_vec(),
+    }
 }
 
 /// The chain's value after a record with this leaf.
@@ -287,7 +343,7 @@ pub fn chain(before: &Hash, leaf: &Hash) -> Hash {
 /// The chain's value before the first record.
 pub const GENESIS: [u8; 32] = [0; 32];
 
-fn hash(parts: &[&[u8]]) -> Hash {
+pub(crate) fn hash(parts: &[&[u8]]) -> Hash {
     let mut context = Context::new(&SHA256);
     for part in parts {
         context.update(part);

@@ -1,27 +1,42 @@
-//! `Redactor`: replaces what looks like a credential, and leaves all else as it was sent.
+//! `Redactor`: replaces live secrets, and what looks like a credential, and leaves all else as it was sent.
 //!
 //! A replacement names the kind and a keyed fingerprint, `[secret:github-token:7f3a]`: a reviewer can tell two leaks of one
-//! secret from two secrets, and learns nothing else. One search for anchors over the whole text decides in most cases that
-//! there is nothing to do; only the rows whose anchor was found run their pattern, at that place.
+//! secret from two secrets, and learns nothing else. Live secrets are found exactly, in every encoding that can be undone
+//! (`live`). For the rest, one search for anchors over the whole text decides in most cases that there is nothing to do; only the
+//! rows whose anchor was found run their pattern, at that place.
 
 mod assign;
+mod gather;
+mod live;
 mod name;
+mod personal;
 mod shape;
 mod span;
+mod stream;
+mod walk;
 
 use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
 
 use policies::{Limits, Object, Value};
 use ring::hmac;
 
 use crate::raw::Raw;
+use gather::Leaves;
+pub use live::Learned;
+use live::{Hit, Live, OutOfWork, Work};
+pub use personal::{Personal, UnknownPersonal};
 use span::{Span, TAG};
+pub use stream::Stream;
+use walk::Walk;
 
 /// What has been redacted: it may be shown, written and answered.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Redacted {
     value: Value,
     redactions: usize,
+    withheld: bool,
 }
 
 impl Redacted {
@@ -42,18 +57,72 @@ impl Redacted {
     pub fn redactions(&self) -> usize {
         self.redactions
     }
+
+    /// Whether the search came to no end within its bounds, so that this is a notice in place of what was to be redacted.
+    #[must_use]
+    pub fn withheld(&self) -> bool {
+        self.withheld
+    }
 }
 
-/// Replaces what looks like a credential. Building one is cheap: the tables are built once for all.
+/// The search came to no end within its bounds: what was to be redacted must not be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it could not be redacted within its bounds of work and time")]
+pub struct Withheld;
+
+/// One part of a text that is replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What it is, or looks like.
+    pub kind: &'static str,
+    /// Its first byte.
+    pub start: usize,
+    /// The byte after its last.
+    pub end: usize,
+    /// The keyed fingerprint, as in the replacement.
+    pub fingerprint: String,
+}
+
+/// Replaces live secrets and what looks like a credential.
 pub struct Redactor {
     fingerprints: hmac::Key,
+    live: Arc<Live>,
+    personal: Personal,
 }
+
+/// How long a value is looked for after nobody holds it: what a tool kept comes back late.
+const GRACE: Duration = Duration::from_mins(15);
+
+/// The kind of live secrets.
+const LIVE: &str = "live";
 
 impl Redactor {
     /// With a key for the fingerprints: see [`fingerprint_key`](crate::fingerprint_key).
     #[must_use]
     pub fn new(fingerprint_key: &[u8; 32]) -> Self {
-        Self { fingerprints: hmac::Key::new(hmac::HMAC_SHA256, fingerprint_key) }
+        Self {
+            fingerprints: hmac::Key::new(hmac::HMAC_SHA256, fingerprint_key),
+            live: Live::new(GRACE),
+            personal: Personal::default(),
+        }
+    }
+
+    /// With another choice of what identifies people.
+    #[must_use]
+    pub fn with_personal(self, personal: Personal) -> Self {
+        Self { personal, ..self }
+    }
+
+    /// With another time for which values are looked for after they were given back.
+    #[must_use]
+    pub fn with_grace(self, grace: Duration) -> Self {
+        Self { live: Live::new(grace), ..self }
+    }
+
+    /// Learns a value before it is lent or stored. It is replaced wherever it appears, in plain or encoded, whole or in parts of
+    /// twelve characters, until the [`Learned`] is dropped and the grace time is over. Values under four bytes cannot be found.
+    pub fn learn(&self, value: &[u8]) -> Learned {
+        self.live.learn(value, &self.fingerprints)
     }
 
     /// Redacts what came from outside. A value in which nothing is replaced is unchanged to the byte.
@@ -66,31 +135,72 @@ impl Redactor {
     pub(crate) fn redact_with_text(&self, raw: Raw) -> (Redacted, Vec<u8>) {
         let mut value = raw.into_value();
         let text = value.to_bytes();
-        if !shape::may_hold(&text) {
-            return (Redacted { value, redactions: 0 }, text);
+        if self.holds_nothing(&text) {
+            return (Redacted { value, redactions: 0, withheld: false }, text);
         }
-        match self.walk(&mut value) {
-            0 => (Redacted { value, redactions: 0 }, text),
-            redactions => {
+        match self.in_place(&mut value) {
+            Ok(0) => (Redacted { value, redactions: 0, withheld: false }, text),
+            Ok(redactions) => {
                 let text = value.to_bytes();
-                (Redacted { value, redactions }, text)
+                (Redacted { value, redactions, withheld: false }, text)
+            }
+            Err(OutOfWork) => {
+                let value = notice(&value);
+                let text = value.to_bytes();
+                (Redacted { value, redactions: 1, withheld: true }, text)
             }
         }
     }
 
-    /// Redacts a value; says how many places were replaced.
+    /// Redacts a value; says how many places were replaced. One that cannot be redacted within its bounds becomes a notice.
     #[must_use]
     pub fn redact_value(&self, value: &Value) -> (Value, usize) {
-        let mut value = value.clone();
-        let redactions = self.walk(&mut value);
-        (value, redactions)
+        let mut redacted = value.clone();
+        match self.in_place(&mut redacted) {
+            Ok(redactions) => (redacted, redactions),
+            Err(OutOfWork) => (notice(value), 1),
+        }
     }
 
-    /// Redacts a text that is not JSON, or is JSON inside a string.
+    /// Redacts a text that is not JSON, or is JSON inside a string. One that cannot be redacted within its bounds becomes a
+    /// notice.
     #[must_use]
     pub fn redact_text<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let spans = span::find(text);
-        if spans.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(self.replace(text, &spans)) }
+        match self.spans_of(text) {
+            Ok(spans) if spans.is_empty() => Cow::Borrowed(text),
+            Ok(spans) => Cow::Owned(self.replace(text, &spans)),
+            Err(OutOfWork) => Cow::Borrowed(WITHHELD),
+        }
+    }
+
+    /// What of a text would be replaced, in order.
+    ///
+    /// # Errors
+    ///
+    /// The text could not be searched within its bounds.
+    pub fn find(&self, text: &str) -> Result<Vec<Finding>, Withheld> {
+        let spans = self.spans_of(text).map_err(|OutOfWork| Withheld)?;
+        Ok(spans.iter().map(|span| self.finding(text, span)).collect())
+    }
+
+    /// The text with what was found in it replaced.
+    #[must_use]
+    pub fn replaced<'f>(&self, text: &str, found: impl IntoIterator<Item = &'f Finding>) -> String {
+        let mut out = String::with_capacity(text.len());
+        let mut from = 0;
+        for Finding { kind, start, end, fingerprint } in found {
+            out.push_str(text.get(from..*start).unwrap_or_default());
+            out.extend([TAG, kind, ":", fingerprint, "]"]);
+            from = *end;
+        }
+        out.push_str(text.get(from..).unwrap_or_default());
+        out
+    }
+
+    /// Redacts text that arrives in pieces.
+    #[must_use]
+    pub fn stream(self: &Arc<Self>) -> Stream {
+        Stream::new(Arc::clone(self))
     }
 
     pub(crate) fn text(&self, text: &str) -> String {
@@ -99,13 +209,13 @@ impl Redactor {
 
     /// Redacts JSON text of our own making. Text that cannot be read back is not kept.
     pub(crate) fn redact_json(&self, text: Vec<u8>) -> Vec<u8> {
-        if !shape::may_hold(&text) {
+        if self.holds_nothing(&text) {
             return text;
         }
         match Value::parse(&text, &LIMITS) {
-            Ok(mut value) => match self.walk(&mut value) {
-                0 => text,
-                _ => value.to_bytes(),
+            Ok(value) => match self.redact_value(&value) {
+                (_, 0) => text,
+                (redacted, _) => redacted.to_bytes(),
             },
             Err(_) => b"null".to_vec(),
         }
@@ -113,7 +223,7 @@ impl Redactor {
 
     /// Redacts a value whose JSON text is known.
     pub(crate) fn redact_json_of(&self, text: &[u8], value: &Value) -> Vec<u8> {
-        if !shape::may_hold(text) {
+        if self.holds_nothing(text) {
             return text.to_vec();
         }
         match self.redact_value(value) {
@@ -122,113 +232,82 @@ impl Redactor {
         }
     }
 
+    /// Whether a value with this JSON text needs no look at its strings.
+    fn holds_nothing(&self, text: &[u8]) -> bool {
+        self.live.is_empty() && !shape::may_hold(text) && !self.personal.may_stand_in(text)
+    }
+
     /// Redacts in place; the number of places.
-    fn walk(&self, value: &mut Value) -> usize {
-        match value {
-            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-            Value::String(text) => self.string(text),
-            Value::Array(items) => items.iter_mut().map(|item| self.walk(item)).sum(),
-            Value::Object(object) => self.object(object),
-        }
+    fn in_place(&self, value: &mut Value) -> Result<usize, OutOfWork> {
+        let live = self.leaves(value)?;
+        Ok(Walk::new(self, live).value(value))
     }
 
-    fn string(&self, text: &mut String) -> usize {
-        let spans = span::find(text);
-        if !spans.is_empty() {
-            *text = self.replace(text, &spans);
+    /// The live secrets in each leaf of a value.
+    fn leaves(&self, value: &Value) -> Result<Leaves, OutOfWork> {
+        let mut leaves = Leaves::new();
+        if self.live.is_empty() {
+            return Ok(leaves);
         }
-        spans.len()
+        for gathered in gather::gather(value) {
+            let mut work = Work::for_text(gathered.text.len());
+            let hits = self.live.find(&gathered.text, &mut work)?;
+            gathered.share(&hits, &mut leaves);
+        }
+        Ok(leaves)
     }
 
-    fn object(&self, object: &mut Object) -> usize {
-        let media = media_member(object);
-        let labelled = labelled(object);
-        let mut count = 0;
-        for (key, member) in object.iter_mut() {
-            count += match member {
-                // Pictures and sounds are large, and must arrive as they were sent.
-                Value::String(text) if media == Some(key) && is_blob(text) => 0,
-                Value::String(text) => {
-                    let kind = if key == "value" { labelled } else { None }.or_else(|| name::secret(key));
-                    match kind.filter(|kind| name::plausible(kind, text)) {
-                        Some(kind) => {
-                            *text = self.tag(kind.kind, text);
-                            1
-                        }
-                        None => self.string(text),
-                    }
-                }
-                Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-                    self.walk(member)
-                }
-            };
-        }
-        count + self.keys(object)
+    fn spans_of(&self, text: &str) -> Result<Vec<Span>, OutOfWork> {
+        let hits = self.live.find(text.as_bytes(), &mut Work::for_text(text.len()))?;
+        Ok(self.spans(text, &hits, true))
     }
 
-    /// Credentials that are keys. Two that become one key would make the object invalid, so later ones are numbered.
-    fn keys(&self, object: &mut Object) -> usize {
-        let found = object.keys().filter(|key| !span::find(key).is_empty()).count();
-        if found == 0 {
-            return 0;
+    /// What is replaced of a text in which these live secrets were found.
+    fn spans(&self, text: &str, hits: &[Hit], shapes: bool) -> Vec<Span> {
+        let mut spans = if shapes { span::find(text) } else { Vec::new() };
+        if shapes {
+            self.personal.find(text, &mut spans);
         }
-        let mut renamed = Object::new();
-        for (number, (key, member)) in std::mem::take(object).into_iter().enumerate() {
-            let mut new = self.text(&key);
-            if renamed.contains_key(&new) {
-                new = format!("{new}#{number}");
-            }
-            renamed.insert(new, member);
-        }
-        *object = renamed;
-        found
+        spans.extend(hits.iter().map(|hit| Span::live(text, hit)));
+        span::merge(spans)
+    }
+
+    fn finding(&self, text: &str, span: &Span) -> Finding {
+        let found = text.get(span.start..span.end).unwrap_or_default();
+        let print = span.print.unwrap_or_else(|| live::print(&self.fingerprints, found.as_bytes()));
+        let fingerprint = format!("{:04x}", u16::from_be_bytes(print));
+        Finding { kind: span.kind, start: span.start, end: span.end, fingerprint }
     }
 
     fn replace(&self, text: &str, spans: &[Span]) -> String {
-        let mut out = String::with_capacity(text.len());
-        let mut from = 0;
-        for span in spans {
-            out.push_str(text.get(from..span.start).unwrap_or_default());
-            out.push_str(&self.tag(span.kind, text.get(span.start..span.end).unwrap_or_default()));
-            from = span.end;
-        }
-        out.push_str(text.get(from..).unwrap_or_default());
-        out
-    }
-
-    fn tag(&self, kind: &str, secret: &str) -> String {
-        let fingerprint = hmac::sign(&self.fingerprints, secret.as_bytes());
-        let digits = fingerprint.as_ref().iter().take(2).map(|byte| format!("{byte:02x}"));
-        format!("{TAG}{kind}:{}]", digits.collect::<String>())
+        let found: Vec<Finding> = spans.iter().map(|span| self.finding(text, span)).collect();
+        self.replaced(text, &found)
     }
 }
 
 /// For text of our own making, which grows by redaction.
 const LIMITS: Limits = Limits { bytes: 64 << 20, depth: 256, values: 4_000_000 };
 
-/// The member of a content block or resource that holds base64 of a picture, a sound or a file.
-fn media_member(object: &Object) -> Option<&'static str> {
-    match object.get("type").and_then(Value::as_str) {
-        Some("image" | "audio") => Some("data"),
-        Some(_) => None,
-        None => object.contains_key("uri").then_some("blob"),
+/// What stands for a text that could not be redacted.
+const WITHHELD: &str = "[withheld: it could not be redacted within its bounds]";
+
+/// What stands for a value that could not be redacted: of the same form where the protocol asks for one.
+fn notice(value: &Value) -> Value {
+    let text = || Value::from(WITHHELD);
+    let error = value.as_object().filter(|object| object.contains_key("code") && object.contains_key("message"));
+    if let Some(code) = error.and_then(|error| error.get("code")).and_then(Value::as_i64) {
+        return [("code", Value::from(code)), ("message", text())].into_iter().collect::<Object>().into();
     }
-}
-
-/// Base64, long and strict: a credential of ordinary length does not pass for one.
-fn is_blob(text: &str) -> bool {
-    const SHORTEST: usize = 512;
-    let unpadded = text.trim_end_matches('=');
-    text.len() >= SHORTEST
-        && text.len().is_multiple_of(4)
-        && text.len() - unpadded.len() <= 2
-        && unpadded.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/')
-}
-
-/// Of `{"name": "Authorization", "value": "…"}`, what the name says of the value.
-fn labelled(object: &Object) -> Option<name::Named> {
-    let label = ["name", "key", "header"].into_iter().find_map(|label| object.get(label)?.as_str())?;
-    name::secret(label)
+    if value.get("content").is_none() {
+        return if value.as_object().is_some() {
+            [("withheld", text())].into_iter().collect::<Object>().into()
+        } else {
+            text()
+        };
+    }
+    let block = [("type", Value::from("text")), ("text", text())].into_iter().collect::<Object>();
+    let members = [("content", Value::from(vec![block.into()])), ("isError", Value::Bool(true))];
+    members.into_iter().collect::<Object>().into()
 }
 
 #[cfg(test)]

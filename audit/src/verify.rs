@@ -1,7 +1,10 @@
 //! `verify`: walks the log from its first record and names the first that is not what was written. It reads only, and
-//! shares with the writer nothing but `record`.
+//! shares with the writer nothing but `record` and `tree`.
 
+mod folder;
+mod grown;
 mod projection;
+mod succession;
 
 use std::path::Path;
 
@@ -10,8 +13,15 @@ use policies::Hash;
 use rusqlite::{Connection, Row};
 use thiserror::Error;
 
+use crate::checkpoint::Checkpoint;
+use crate::log::tables;
+use crate::note::{BadNote, VerifierKey};
 use crate::query::{self, QueryError};
 use crate::record::{self, BadRecord, Kind, Record};
+use grown::Grown;
+use succession::Succession;
+
+pub use folder::verify_tiles;
 
 /// A log in which every record is what was written, in its order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +34,21 @@ pub struct Verified {
     pub first: Option<Timestamp>,
     /// When the last record was made.
     pub last: Option<Timestamp>,
+    /// The newest checkpoint, and the key that signed it. A log that is older than its tree has none.
+    pub signed: Option<(Checkpoint, VerifierKey)>,
+    /// The records by which someone took what was there for the log: before each, records may be missing that were signed.
+    /// Of exported tiles it is not known.
+    pub accepted: Vec<u64>,
+}
+
+/// What a verification trusts, beside the log itself.
+#[derive(Clone, Debug, Default)]
+pub struct Trusted {
+    /// The log's public key, as it was given to whoever verifies: the one that signs now, or one before it. Without it, the
+    /// key is what the log says that it is.
+    pub key: Option<VerifierKey>,
+    /// A checkpoint of the same log that was kept elsewhere: the log must go as far, and lead there.
+    pub checkpoint: Option<Checkpoint>,
 }
 
 /// Why the log did not verify.
@@ -39,7 +64,7 @@ pub enum VerifyError {
 
 /// The first record that is not what was written.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("record {seq}: {what}")]
+#[error("{}{what}", place(*.seq, .what))]
 pub struct Broken {
     /// Its number.
     pub seq: u64,
@@ -80,31 +105,94 @@ pub enum What {
     /// The head has another hash than the last record.
     #[error("the head has another hash than the last record")]
     Head,
+    /// A tile is not what its records lead to, or is missing, or should not be there.
+    #[error("tile/{0}: it is not what its records lead to")]
+    Tile(String),
+    /// A file of an exported log is missing or cannot be read.
+    #[error("tile/{0}: it is missing, or of another length than the checkpoint's size asks for")]
+    File(String),
+    /// The checkpoint is not signed by the log's key.
+    #[error("the checkpoint: {0}")]
+    Note(BadNote),
+    /// The signed text is no checkpoint of this log.
+    #[error("the checkpoint: it is not one of the log `{0}`")]
+    Origin(String),
+    /// There is no checkpoint, and there must be one.
+    #[error("the checkpoint: it is missing")]
+    NoCheckpoint,
+    /// The signed root is not the one that the records lead to.
+    #[error("the checkpoint: the records do not lead to its root")]
+    Root,
+    /// The key changed, and the key before did not sign that.
+    #[error("another key follows, and the trusted key did not vouch for it")]
+    Key,
+    /// The log is shorter than it was.
+    #[error("the log ends here, and {0} records were signed: it was rolled back")]
+    RolledBack(u64),
+    /// The log is another one than was signed earlier.
+    #[error("the first {0} records are not those that were signed earlier: the log was rewritten, or shows two views")]
+    SplitView(u64),
     /// A projection differs from the last record about it.
     #[error("the stored {0} differs from the last record about it")]
     Projection(&'static str),
 }
 
-/// Walks the log in a state folder.
+/// Tiles and checkpoints name themselves.
+fn place(seq: u64, what: &What) -> String {
+    match what {
+        What::Tile(_) | What::File(_) | What::Note(_) | What::Origin(_) | What::NoCheckpoint | What::Root => {
+            String::new()
+        }
+        What::Missing
+        | What::Chain
+        | What::Unreadable(_)
+        | What::Column(_)
+        | What::Body
+        | What::NoBody
+        | What::End { .. }
+        | What::Head
+        | What::Key
+        | What::RolledBack(_)
+        | What::SplitView(_)
+        | What::Projection(_) => format!("record {seq}: "),
+    }
+}
+
+/// Walks the log in a state folder, trusting the key that the log itself names.
 ///
 /// # Errors
 /// [`VerifyError::Broken`] names the first bad record; [`VerifyError::Read`] says why the log cannot be read.
 pub fn verify(state: &Path) -> Result<Verified, VerifyError> {
+    verify_with(state, &Trusted::default())
+}
+
+/// Walks the log in a state folder, against a key and a checkpoint that were kept elsewhere.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_with(state: &Path, trusted: &Trusted) -> Result<Verified, VerifyError> {
     let db = query::open(state)?;
     // One snapshot: a gateway may go on writing.
     let transaction = db.unchecked_transaction().map_err(QueryError::from)?;
-    walk(&transaction)
+    walk(&transaction, trusted)
 }
 
-fn walk(db: &Connection) -> Result<Verified, VerifyError> {
-    let sql = "SELECT seq, chain, record, body, at, kind, call, risk, verdict,
-                      (SELECT text FROM name WHERE id = agent), (SELECT text FROM name WHERE id = server),
-                      (SELECT text FROM name WHERE id = tool), agent IS NULL, server IS NULL, tool IS NULL
-               FROM entry ORDER BY seq";
+fn walk(db: &Connection, trusted: &Trusted) -> Result<Verified, VerifyError> {
+    let treeless = tables::layout(db).map_err(QueryError::from)? == tables::TREELESS;
+    let salt = if treeless { "NULL" } else { "salt" };
+    let sql = format!(
+        "SELECT seq, chain, record, body, at, kind, call, risk, verdict,
+                (SELECT text FROM name WHERE id = agent), (SELECT text FROM name WHERE id = server),
+                (SELECT text FROM name WHERE id = tool), agent IS NULL, server IS NULL, tool IS NULL, {salt}
+         FROM entry ORDER BY seq"
+    );
     let mut chain = Hash::from_bytes(record::GENESIS);
-    let mut verified = Verified { records: 0, head: chain, first: None, last: None };
+    let mut verified =
+        Verified { records: 0, head: chain, first: None, last: None, signed: None, accepted: Vec::new() };
     let mut projections = projection::Expected::default();
-    let mut statement = db.prepare(sql).map_err(QueryError::from)?;
+    let mut grown = Grown::new(db, treeless, trusted.checkpoint.as_ref())?;
+    let mut keys = Succession::new(trusted.key.as_ref());
+    let mut statement = db.prepare(&sql).map_err(QueryError::from)?;
     let mut rows = statement.query([]).map_err(QueryError::from)?;
     while let Some(row) = rows.next().map_err(QueryError::from)? {
         let wanted = verified.records + 1;
@@ -113,7 +201,9 @@ fn walk(db: &Connection) -> Result<Verified, VerifyError> {
         if seq != wanted {
             return Err(broken(What::Missing).into());
         }
-        let read = checked(row, seq, &mut chain).map_err(broken)?;
+        let (read, leaf) = checked(row, seq, &mut chain).map_err(broken)?;
+        grown.push(leaf)?;
+        keys.follow(&read).map_err(broken)?;
         verified.first = verified.first.or(Some(read.at));
         verified.last = Some(read.at);
         verified.records = seq;
@@ -121,17 +211,22 @@ fn walk(db: &Connection) -> Result<Verified, VerifyError> {
     }
     verified.head = chain;
     head(db, &verified)?;
+    verified.signed = grown.finish(&keys)?;
+    keys.compare(db, treeless)?;
+    verified.accepted = keys.accepted().to_vec();
     projections.compare(db)?;
     Ok(verified)
 }
 
 /// Checks one row by itself and against the chain so far.
-fn checked(row: &Row<'_>, seq: u64, chain: &mut Hash) -> Result<Record, What> {
+fn checked(row: &Row<'_>, seq: u64, chain: &mut Hash) -> Result<(Record, Hash), What> {
     // A column of another type than the table allows is a change as well.
     let column = |name| move |_: rusqlite::Error| What::Column(name);
     let bytes: Vec<u8> = row.get(2).map_err(column("record"))?;
     let stored: [u8; 32] = row.get(1).map_err(column("chain"))?;
-    *chain = record::chain(chain, &record::leaf(&bytes));
+    let seed: Option<Vec<u8>> = row.get(15).map_err(column("salt"))?;
+    let leaf = record::leaf(&record::canonical(&bytes, seed.as_deref()));
+    *chain = record::chain(chain, &leaf);
     if *chain.as_bytes() != stored {
         return Err(What::Chain);
     }
@@ -156,7 +251,7 @@ fn checked(row: &Row<'_>, seq: u64, chain: &mut Hash) -> Result<Record, What> {
         return Err(What::Column(name));
     }
     body(&read, row.get::<_, Option<Vec<u8>>>(3).map_err(column("body"))?.as_deref())?;
-    Ok(read)
+    Ok((read, leaf))
 }
 
 fn body(read: &Record, stored: Option<&[u8]>) -> Result<(), What> {

@@ -11,7 +11,7 @@ use super::{Audit, Direction, Entry};
 use crate::event::Event;
 use crate::log::health::AuditError;
 use crate::log::pen::hold_digest;
-use crate::log::views::{Agent, Pending, Pin};
+use crate::log::views::{Agent, Mark, MarkKind, Pending, Pin};
 use crate::log::work::Work;
 use crate::observed::{Observed, Ran};
 use crate::outcome::{Answer, Failure, Loan, Loans, Outcome};
@@ -235,7 +235,14 @@ impl Audit {
             Event::ToolAccepted { server, method, name, hash, .. } => {
                 Work::Accept { draft, key: (server, method, name), hash, at: now }
             }
-            Event::Started { .. }
+            Event::PackageAdded { name, digest, .. } => {
+                let mark = Mark { kind: MarkKind::Package, name, value: digest.to_string(), at: now };
+                Work::Mark { draft, mark }
+            }
+            Event::PackageRemoved { name, .. } => Work::NoMark { draft, kind: MarkKind::Package, name },
+            Event::QuarantineLifted { name, .. } => Work::NoMark { draft, kind: MarkKind::Quarantine, name },
+            Event::LivenessChecked { .. }
+            | Event::Started { .. }
             | Event::Stopped { .. }
             | Event::AuthenticationFailed { .. }
             | Event::RequestRefused { .. }

@@ -14,12 +14,19 @@ use rusqlite::Connection;
 use thiserror::Error;
 
 use super::Audit;
+use crate::checkpoint::Anchor;
 use crate::event::Event;
 use crate::log::files::{DATABASE, Lock, Reserve, prepare, private};
+use crate::log::keys::{self, NotOurs};
+use crate::log::notary::Notary;
+use crate::log::pen::Head;
 use crate::log::recover::{self, Unusable};
+use crate::log::work::Work;
 use crate::log::{Clock, Log, Opened, PATIENCE, QUEUE, Shared, Writer, tables};
+use crate::note::{Signer as _, VerifierKey};
 use crate::redact::Redactor;
 use crate::seal::{KeyError, Seal};
+use crate::tree::Tree;
 
 /// Where the log lies and how it behaves.
 #[derive(Clone)]
@@ -28,19 +35,26 @@ pub struct Config {
     clock: Clock,
     reserve: u64,
     patience: Duration,
+    checkpoint: Option<PathBuf>,
 }
 
 impl Config {
     /// A log in this folder, by this clock.
     pub fn new(state: impl Into<PathBuf>, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         // 4 MB: a thousand outcomes of ordinary size.
-        Self { state: state.into(), clock: Arc::new(clock), reserve: 4 << 20, patience: PATIENCE }
+        Self { state: state.into(), clock: Arc::new(clock), reserve: 4 << 20, patience: PATIENCE, checkpoint: None }
     }
 
     /// How many bytes are set apart for a full disk.
     #[must_use]
     pub fn reserve(self, bytes: u64) -> Self {
         Self { reserve: bytes, ..self }
+    }
+
+    /// The file that keeps the newest checkpoint: on another disk than the state folder, it does not go back with it.
+    #[must_use]
+    pub fn checkpoint(self, file: Option<PathBuf>) -> Self {
+        Self { checkpoint: file, ..self }
     }
 }
 
@@ -89,6 +103,9 @@ pub enum StartError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// It is not the log that was signed last.
+    #[error("the log is not the one that was signed last; `portcullis log accept` takes it as it is, and records that")]
+    NotOurs(#[from] NotOurs),
     /// `SQLite` cannot open, read or write it.
     #[error("cannot open the log")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -118,18 +135,14 @@ impl Audit {
     /// # Errors
     /// [`StartError`]; then nothing was written, but for the folder, the lock and the key.
     pub fn start(config: Config, redactor: Arc<Redactor>) -> Result<(Self, Recovered), StartError> {
-        let Config { state, clock, reserve, patience } = config;
+        let ready = Ready::open(config)?;
+        let notary = ready.notary()?;
+        let first = ready.first(&notary);
+        let Ready { state, db, head, tree, lock, reserve, clock, patience, .. } = ready;
         let folder = |source| StartError::Folder { path: state.clone(), source };
-        prepare(&state).map_err(folder)?;
-        // Only a start makes the lock's file, and nothing removes it: where it is, there was a log.
-        let known = Lock::exists(&state);
-        let lock = Lock::take(&state).map_err(folder)?.ok_or_else(|| StartError::Locked(state.clone()))?;
         let seal = Seal::load(&state).map_err(StartError::Key)?;
-        let db = database(&state)?;
-        let head = recover::head(&db)?;
         let debts = recover::running(&db)?;
         let views = recover::views(&db)?;
-        let reserve = Reserve::new(&state, reserve);
         if let Err(error) = reserve.fill() {
             tracing::warn!(%error, "too little disk space to set some apart for the log");
         }
@@ -142,11 +155,9 @@ impl Audit {
         for debt in debts {
             shared.owed.add(debt);
         }
-        let opened = Opened { db, head, lock, reserve, clock, patience };
+        let opened = Opened { db, head, tree, notary: notary.0, lock, reserve, clock, patience };
         let mut writer = Writer::new(opened, Arc::clone(&shared)).map_err(folder)?;
-        writer
-            .begin((head.seq == 0).then(|| created(known)).as_ref())
-            .map_err(|error| StartError::Database(Box::new(error)))?;
+        writer.begin(first).map_err(|error| StartError::Database(Box::new(error)))?;
         let (queue, work) = sync_channel(QUEUE);
         std::thread::Builder::new()
             .name("log".to_owned())
@@ -154,6 +165,60 @@ impl Audit {
             .map_err(StartError::Thread)?;
         let log = Log::new(queue, shared, patience);
         Ok((Self { log, redactor, seal: Arc::new(seal) }, recovered))
+    }
+}
+
+/// A log that is opened and sound, before anything is written to it.
+pub(crate) struct Ready {
+    state: PathBuf,
+    checkpoint: Option<PathBuf>,
+    /// Whether there ever was a log in the folder.
+    known: bool,
+    pub(crate) db: Connection,
+    pub(crate) head: Head,
+    pub(crate) tree: Tree,
+    pub(crate) lock: Lock,
+    pub(crate) reserve: Reserve,
+    pub(crate) clock: Clock,
+    pub(crate) patience: Duration,
+}
+
+impl Ready {
+    pub(crate) fn open(config: Config) -> Result<Self, StartError> {
+        let Config { state, clock, reserve, patience, checkpoint } = config;
+        let folder = |source| StartError::Folder { path: state.clone(), source };
+        prepare(&state).map_err(folder)?;
+        // Only a start makes the lock's file, and nothing removes it: where it is, there was a log.
+        let known = Lock::exists(&state);
+        let lock = Lock::take(&state).map_err(folder)?.ok_or_else(|| StartError::Locked(state.clone()))?;
+        let db = database(&state)?;
+        let head = recover::head(&db)?;
+        let tree = recover::tree(&db, head.seq)?;
+        let reserve = Reserve::new(&state, reserve);
+        Ok(Self { state, checkpoint, known, db, head, tree, lock, reserve, clock, patience })
+    }
+
+    pub(crate) fn state(&self) -> &Path {
+        &self.state
+    }
+
+    pub(crate) fn anchor(&self) -> Anchor {
+        Anchor::new(&self.state, self.checkpoint.as_deref())
+    }
+
+    /// Whoever signs, after it is certain that this is the log that was signed last; and the key, if it is new.
+    fn notary(&self) -> Result<(Notary, Option<VerifierKey>), NotOurs> {
+        let (key, fresh) = keys::load(&self.state, &self.db)?;
+        keys::anchored(&self.db, &self.tree, &self.anchor(), &key, fresh)?;
+        let signed = keys::signed(&self.db, &self.tree)?;
+        let new = fresh.then(|| key.verifier().clone());
+        Ok((Notary::new(Box::new(key), self.anchor(), signed), new))
+    }
+
+    /// The record that names a new key: the log's first, unless the log is older than its tree.
+    fn first(&self, (_, key): &(Notary, Option<VerifierKey>)) -> Option<Work> {
+        let created = (self.head.seq == 0).then(|| serde_json::to_value(created(self.known)).ok()).flatten();
+        key.as_ref().map(|key| keys::first(key, created, (self.clock)()))
     }
 }
 
@@ -168,8 +233,14 @@ fn database(state: &Path) -> Result<Connection, StartError> {
         tables::create(&db)?;
         std::fs::File::open(state).and_then(|folder| folder.sync_all()).map_err(folder)?;
     }
+    if tables::layout(&db)? == tables::TREELESS {
+        tables::grow(&db)?;
+    }
     match tables::layout(&db)? {
-        tables::LAYOUT => Ok(db),
+        tables::LAYOUT => {
+            tables::complete(&db)?;
+            Ok(db)
+        }
         found => Err(StartError::Layout { found, known: tables::LAYOUT }),
     }
 }

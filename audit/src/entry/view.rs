@@ -5,7 +5,7 @@ use policies::approval::Hold;
 use policies::{AgentId, Call, Hash, HoldId, Method, ServerName};
 
 use super::Audit;
-use crate::log::views::{Agent, Pin, used_key};
+use crate::log::views::{Agent, Mark, MarkKind, Pin, used_key};
 use crate::query::{QueryError, Reader};
 use crate::seal::{HeldCall, SealError};
 
@@ -49,6 +49,18 @@ impl Audit {
     #[must_use]
     pub fn pins(&self) -> Vec<Pin> {
         self.log.shared().views().pins.values().cloned().collect()
+    }
+
+    /// What is noted of a server.
+    #[must_use]
+    pub fn mark(&self, kind: MarkKind, server: &ServerName) -> Option<Mark> {
+        self.log.shared().views().marks.get(&(kind, server.clone())).cloned()
+    }
+
+    /// Everything of this kind that is noted, by server.
+    #[must_use]
+    pub fn marks(&self, kind: MarkKind) -> Vec<Mark> {
+        self.log.shared().views().marks.values().filter(|mark| mark.kind == kind).cloned().collect()
     }
 
     /// The open holds, by id.

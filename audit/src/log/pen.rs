@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use policies::approval::{Hold, HoldState, Step, StepError};
-use policies::{Hash, HoldId, Value};
+use policies::{Hash, HoldId, ServerName, Value};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::json;
 
 use super::health::AuditError;
-use super::views::{Change, Pending, Pin, PinKey, used_key};
+use super::views::{Change, Mark, MarkKind, Pending, Pin, PinKey, used_key};
 use super::work::{Approval, Done, Guard, NotDone, Owed, Work};
+use crate::note::VerifierKey;
 use crate::record::{self, Decided, Draft, Kind, Subject};
+use crate::tree::Tree;
 
 /// The last record's number and chain value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +99,7 @@ pub(crate) struct Pen<'a> {
     pub(crate) db: &'a Connection,
     pub(crate) names: &'a mut Names,
     pub(crate) head: Head,
+    pub(crate) tree: Tree,
     pub(crate) changes: Vec<Change>,
     pub(crate) owed: &'a Arc<Owed>,
 }
@@ -107,7 +110,7 @@ impl Pen<'_> {
         match work {
             Work::Record(draft) => Ok(done(self.record(draft)?)),
             Work::Intent { draft, approval } => self.intent(draft, approval.as_deref()),
-            Work::Outcome { draft, intent } => self.outcome(draft, *intent),
+            Work::Outcome { draft, intent, quarantine } => self.outcome(draft, *intent, quarantine.as_ref()),
             Work::Hold { draft, hold, sealed } => self.hold(draft, hold, sealed),
             Work::Step { hold, step, at } => self.step(hold, step, *at),
             Work::Agent { draft, agent } => {
@@ -146,7 +149,14 @@ impl Pen<'_> {
                 self.save_pin(Pin { pending: pending.clone(), ..pin })?;
                 Ok(done(seq))
             }
+            Work::Mark { draft, mark } => {
+                let seq = self.record(draft)?;
+                self.mark(mark)?;
+                Ok(done(seq))
+            }
+            Work::NoMark { draft, kind, name } => self.unmark(draft, *kind, name),
             Work::Accept { draft, key, hash, at } => self.accept(draft, key, hash, *at),
+            Work::Key { draft, key } => self.key(draft, key),
         }
     }
 
@@ -159,15 +169,18 @@ impl Pen<'_> {
 
     fn record(&mut self, draft: &Draft) -> rusqlite::Result<u64> {
         let seq = self.head.seq + 1;
-        let bytes = draft.bytes(seq);
-        let chain = record::chain(&self.head.chain, &record::leaf(&bytes));
+        // All of the group fails then, as with any fault of the disk: part of this request may be written already.
+        let unwritten = |_| rusqlite::Error::ToSqlConversionFailure("the record cannot be made".into());
+        let written = draft.written(seq).map_err(unwritten)?;
+        let chain = record::chain(&self.head.chain, &written.leaf);
         let subject = draft.subject.as_ref();
         let agent = subject.map(|subject| subject.agent.as_str()).or(draft.agent.as_deref());
         let agent = agent.map(|name| self.names.id(self.db, name)).transpose()?;
         let server = subject.map(|subject| self.names.id(self.db, &subject.server)).transpose()?;
         let tool = subject.map(|subject| self.names.id(self.db, &subject.tool)).transpose()?;
-        let sql = "INSERT INTO entry (seq, at, kind, call, agent, server, tool, risk, verdict, chain, record, body)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+        let sql =
+            "INSERT INTO entry (seq, at, kind, call, agent, server, tool, risk, verdict, chain, record, body, salt)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
         self.db.prepare_cached(sql)?.execute(params![
             signed(seq),
             micros(draft.at),
@@ -179,9 +192,13 @@ impl Pen<'_> {
             subject.and_then(|subject| subject.risk).map(policies::Risk::level),
             draft.verdict.map(Decided::code),
             chain.as_bytes(),
-            bytes,
+            written.bytes,
             draft.kept_body(),
+            written.seed,
         ])?;
+        for tile in self.tree.push(written.leaf) {
+            tile.save(self.db)?;
+        }
         self.head = Head { seq, chain };
         Ok(seq)
     }
@@ -215,13 +232,37 @@ impl Pen<'_> {
         Ok(())
     }
 
-    fn outcome(&mut self, draft: &Draft, intent: u64) -> Result<Done, Failed> {
+    fn outcome(&mut self, draft: &Draft, intent: u64, quarantine: Option<&Mark>) -> Result<Done, Failed> {
         let open = self.db.prepare_cached("DELETE FROM running WHERE intent = ?1")?.execute([signed(intent)])?;
         // One outcome for one intent: the second of two is a debt that was paid meanwhile.
         if open == 0 {
             return Err(AuditError::AlreadyConsumed.into());
         }
-        Ok(done(self.record(draft)?))
+        let seq = self.record(draft)?;
+        if let Some(mark) = quarantine {
+            self.mark(mark)?;
+        }
+        Ok(done(seq))
+    }
+
+    fn mark(&mut self, mark: &Mark) -> rusqlite::Result<()> {
+        let sql = "INSERT OR REPLACE INTO mark (kind, name, value, at) VALUES (?1, ?2, ?3, ?4)";
+        let row = params![mark.kind.as_str(), mark.name.as_str(), mark.value, micros(mark.at)];
+        self.db.prepare_cached(sql)?.execute(row)?;
+        self.changes.push(Change::Mark(mark.clone()));
+        Ok(())
+    }
+
+    fn unmark(&mut self, draft: &Draft, kind: MarkKind, name: &ServerName) -> Result<Done, Failed> {
+        let known = "SELECT 1 FROM mark WHERE kind = ?1 AND name = ?2";
+        if !self.db.prepare_cached(known)?.exists([kind.as_str(), name.as_str()])? {
+            return Err(AuditError::Unknown.into());
+        }
+        let seq = self.record(draft)?;
+        let sql = "DELETE FROM mark WHERE kind = ?1 AND name = ?2";
+        self.db.prepare_cached(sql)?.execute([kind.as_str(), name.as_str()])?;
+        self.changes.push(Change::NoMark(kind, name.clone()));
+        Ok(done(seq))
     }
 
     fn hold(&mut self, draft: &Draft, hold: &Hold, sealed: &[u8]) -> Result<Done, Failed> {
@@ -276,6 +317,13 @@ impl Pen<'_> {
             pin.pending.filter(|pending| pending.hash == *hash).ok_or(AuditError::Unknown)?;
         let seq = self.record(draft)?;
         self.save_pin(Pin { hash, definition, pending: None, pinned: at, ..pin })?;
+        Ok(done(seq))
+    }
+
+    fn key(&mut self, draft: &Draft, key: &VerifierKey) -> Result<Done, Failed> {
+        let seq = self.record(draft)?;
+        let sql = "INSERT INTO log_key (seq, vkey) VALUES (?1, ?2)";
+        self.db.prepare_cached(sql)?.execute(params![signed(seq), key.to_string()])?;
         Ok(done(seq))
     }
 

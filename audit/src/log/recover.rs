@@ -8,9 +8,11 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use thiserror::Error;
 
 use super::pen::{Head, signed};
-use super::views::{Agent, Change, Pending, Pin, Views, used_key};
+use super::views::{Agent, Change, Mark, MarkKind, Pending, Pin, Views, used_key};
 use super::work::Debt;
 use crate::record::{self, Record, Subject};
+use crate::tile;
+use crate::tree::Tree;
 
 /// How many records before the head are checked at start. All of them are `log verify`'s work; these catch a torn or
 /// restored file before anything is added to it.
@@ -40,11 +42,12 @@ pub(crate) fn head(db: &Connection) -> Result<Head, Unusable> {
     }
     let first = stored.seq.saturating_sub(CHECKED);
     let mut chain = if first == 0 { Head::start().chain } else { chain_at(db, first)? };
-    let mut rows = db.prepare("SELECT seq, chain, record FROM entry WHERE seq > ?1 ORDER BY seq")?;
+    let mut rows = db.prepare("SELECT seq, chain, record, salt FROM entry WHERE seq > ?1 ORDER BY seq")?;
     let mut rows = rows.query([signed(first)])?;
     while let Some(row) = rows.next()? {
         let seq = number(row, 0)?;
-        chain = record::chain(&chain, &record::leaf(&row.get::<_, Vec<u8>>(2)?));
+        let (stored, seed): (Vec<u8>, Option<Vec<u8>>) = (row.get(2)?, row.get(3)?);
+        chain = record::chain(&chain, &record::leaf(&record::canonical(&stored, seed.as_deref())));
         if chain != hash(row, 1)? {
             return Err(Unusable::Broken { seq, what: "its hash does not follow from the record before it" });
         }
@@ -54,6 +57,30 @@ pub(crate) fn head(db: &Connection) -> Result<Head, Unusable> {
     } else {
         Err(Unusable::Broken { seq: stored.seq, what: "the head has another hash" })
     }
+}
+
+/// The tree's right edge. Of level 0 it is made of the records; above, of the tiles.
+pub(crate) fn tree(db: &Connection, size: u64) -> Result<Tree, Unusable> {
+    let mut edge = Vec::new();
+    let mut each = 1_u64;
+    for level in 0_u8.. {
+        let width = size / each % tile::WIDTH;
+        let index = size / each / tile::WIDTH;
+        let hashes = match (width, level) {
+            (0, _) => Vec::new(),
+            (_, 0) => tile::leaves(db, index * tile::WIDTH, tile::WIDTH)?,
+            (_, _) => tile::load(db, level, index)?.unwrap_or_default(),
+        };
+        if hashes.len() as u64 != width {
+            return Err(Unusable::Broken { seq: size, what: "the last tiles of its tree are not there" });
+        }
+        edge.push(hashes);
+        match each.checked_mul(tile::WIDTH).filter(|each| *each <= size) {
+            Some(next) => each = next,
+            None => break,
+        }
+    }
+    Ok(Tree::with_edge(size, edge))
 }
 
 fn chain_at(db: &Connection, seq: u64) -> rusqlite::Result<Hash> {
@@ -76,6 +103,7 @@ pub(crate) fn views(db: &Connection) -> rusqlite::Result<Views> {
         change(Change::Used(key));
         Ok(())
     })?;
+    each(db, "SELECT kind, name, value, at FROM mark", |row| mark(row).map(Change::Mark).map(&mut change))?;
     Ok(views)
 }
 
@@ -148,6 +176,15 @@ pub(crate) fn pin(row: &Row<'_>) -> rusqlite::Result<Pin> {
         hash: hash(row, 4)?,
         definition: parsed(row, 5, json)?,
         pending,
+    })
+}
+
+fn mark(row: &Row<'_>) -> rusqlite::Result<Mark> {
+    Ok(Mark {
+        kind: parsed(row, 0, MarkKind::parse)?,
+        name: parsed(row, 1, |name| ServerName::parse(name).ok())?,
+        value: row.get(2)?,
+        at: timestamp(row.get(3)?, 3)?,
     })
 }
 

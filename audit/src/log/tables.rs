@@ -4,17 +4,22 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::files::DATABASE;
+use crate::tile;
+use crate::tree::Tree;
 
 /// The layout of the tables, in `user_version`.
-pub(crate) const LAYOUT: i64 = 1;
+pub(crate) const LAYOUT: i64 = 2;
+
+/// The layout before the tree: records of version 1 and no tiles. It is read as it is, and brought up when it is written.
+pub(crate) const TREELESS: i64 = 1;
 
 /// `entry` is the log. Strings that repeat are interned in `name`, and all indexes are of integers: with text keys the
 /// same disk takes a third of the rows. `running`, `hold`, `agent`, `pin` and `used` are projections, written in the
 /// transaction of the record that causes them. `head` repeats the last record's number and chain value.
-const TABLES: &str = "
+const RECORDS: &str = "
 CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL, chain BLOB NOT NULL) STRICT;
 CREATE TABLE name (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE entry (
@@ -60,6 +65,27 @@ CREATE TABLE used (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// What is noted of a server beside its records: the digest of the package it was added as, and its quarantine. Made where
+/// it is missing, since logs that were begun without it are continued.
+const MARKS: &str = "
+CREATE TABLE IF NOT EXISTS mark (
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (kind, name)
+) STRICT, WITHOUT ROWID;
+";
+
+/// `salt` is the seed of a record's salts. `tile` has the full tiles of level 0 and all above it; `checkpoint` the newest
+/// one; `log_key` the keys that records name, the last of which signs.
+const TREE: &str = "
+ALTER TABLE entry ADD COLUMN salt BLOB;
+CREATE TABLE tile (level INTEGER NOT NULL, place INTEGER NOT NULL, hashes BLOB NOT NULL, PRIMARY KEY (level, place)) STRICT;
+CREATE TABLE checkpoint (size INTEGER PRIMARY KEY, note TEXT NOT NULL) STRICT;
+CREATE TABLE log_key (seq INTEGER PRIMARY KEY, vkey TEXT NOT NULL) STRICT;
+";
+
 /// How long `SQLite` itself waits for another writer's lock before the log looks whether anyone still waits for it.
 const LOCK_WAIT: Duration = Duration::from_millis(100);
 
@@ -87,7 +113,30 @@ pub(crate) fn layout(db: &Connection) -> rusqlite::Result<i64> {
     db.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
+/// Makes the tables that a later version added.
+pub(crate) fn complete(db: &Connection) -> rusqlite::Result<()> {
+    db.execute_batch(MARKS)
+}
+
 /// Makes the tables.
 pub(crate) fn create(db: &Connection) -> rusqlite::Result<()> {
-    db.execute_batch(&format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {LAYOUT}; COMMIT;"))
+    db.execute_batch(&format!("BEGIN IMMEDIATE; {RECORDS} {TREE} PRAGMA user_version = {LAYOUT}; COMMIT;"))
+}
+
+/// Brings a log without a tree up: its records stay as they are and become the first leaves.
+pub(crate) fn grow(db: &Connection) -> rusqlite::Result<()> {
+    let transaction = Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
+    transaction.execute_batch(TREE)?;
+    let mut tree = Tree::default();
+    loop {
+        let leaves = tile::leaves(&transaction, tree.size(), tile::WIDTH)?;
+        if leaves.is_empty() {
+            break;
+        }
+        for leaf in leaves {
+            tree.push(leaf).iter().try_for_each(|tile| tile.save(&transaction))?;
+        }
+    }
+    transaction.execute_batch(&format!("PRAGMA user_version = {LAYOUT}"))?;
+    transaction.commit()
 }

@@ -50,6 +50,44 @@ pub struct Pending {
     pub definition: Value,
 }
 
+/// What is noted of a server beside its records.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Mark {
+    /// What is noted.
+    pub kind: MarkKind,
+    /// The server.
+    pub name: ServerName,
+    /// Of a package, its digest; of a quarantine, the tool that tried what it had not declared.
+    pub value: String,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+/// What is noted of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MarkKind {
+    /// It was added as a package.
+    Package,
+    /// It was seen trying what it had not declared.
+    Quarantine,
+}
+
+impl MarkKind {
+    /// The name in the table.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Package => "package",
+            Self::Quarantine => "quarantine",
+        }
+    }
+
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        [Self::Package, Self::Quarantine].into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
 pub(crate) type PinKey = (ServerName, Method, String);
 
 #[derive(Default)]
@@ -60,6 +98,7 @@ pub(crate) struct Views {
     /// The open ones.
     pub(crate) holds: BTreeMap<HoldId, Hold>,
     pub(crate) used: HashSet<String>,
+    pub(crate) marks: BTreeMap<(MarkKind, ServerName), Mark>,
 }
 
 /// One change, held back until its transaction is committed.
@@ -69,6 +108,8 @@ pub(crate) enum Change {
     NoAgent(AgentId),
     Pin(Pin),
     Used(String),
+    Mark(Mark),
+    NoMark(MarkKind, ServerName),
 }
 
 impl Views {
@@ -91,6 +132,12 @@ impl Views {
             }
             Change::Used(key) => {
                 self.used.insert(key);
+            }
+            Change::Mark(mark) => {
+                self.marks.insert((mark.kind, mark.name.clone()), mark);
+            }
+            Change::NoMark(kind, name) => {
+                self.marks.remove(&(kind, name));
             }
         }
     }

@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use policies::approval::{Hold, Step, StepError};
 use policies::decision::Binding;
-use policies::{AgentId, CallId, Hash, HoldId};
+use policies::{AgentId, CallId, Hash, HoldId, ServerName};
+use ring::error::Unspecified;
 use tokio::sync::oneshot;
 
 use super::health::AuditError;
-use super::views::{Agent, Pending, Pin, PinKey};
+use super::views::{Agent, Mark, MarkKind, Pending, Pin, PinKey};
+use crate::note::VerifierKey;
 use crate::record::{Draft, Subject};
 
 /// One request to the writer. Everything in it is redacted.
@@ -23,7 +25,12 @@ pub(crate) enum Work {
         approval: Option<Box<Approval>>,
     },
     /// A call has ended.
-    Outcome { draft: Draft, intent: u64 },
+    Outcome {
+        draft: Draft,
+        intent: u64,
+        /// Its server tried what it had not declared.
+        quarantine: Option<Mark>,
+    },
     /// A call waits.
     Hold { draft: Draft, hold: Box<Hold>, sealed: Vec<u8> },
     /// Something happens to a hold.
@@ -36,8 +43,14 @@ pub(crate) enum Work {
     Pin { draft: Draft, pin: Box<Pin> },
     /// A pinned tool differs.
     Pending { draft: Draft, key: PinKey, pending: Option<Pending> },
+    /// Something is noted of a server.
+    Mark { draft: Draft, mark: Mark },
+    /// It is noted no more.
+    NoMark { draft: Draft, kind: MarkKind, name: ServerName },
     /// A pending definition is accepted.
     Accept { draft: Draft, key: PinKey, hash: Hash, at: Timestamp },
+    /// From this record on, this key signs.
+    Key { draft: Draft, key: VerifierKey },
 }
 
 /// An approval that an intent uses up.
@@ -50,7 +63,7 @@ pub(crate) struct Approval {
 
 impl Work {
     /// Does beforehand what needs no database.
-    pub(crate) fn prepare(&mut self) {
+    pub(crate) fn prepare(&mut self) -> Result<(), Unspecified> {
         match self {
             Self::Record(draft)
             | Self::Intent { draft, .. }
@@ -60,8 +73,11 @@ impl Work {
             | Self::NoAgent { draft, .. }
             | Self::Pin { draft, .. }
             | Self::Pending { draft, .. }
-            | Self::Accept { draft, .. } => draft.prepare(),
-            Self::Step { .. } => {}
+            | Self::Mark { draft, .. }
+            | Self::NoMark { draft, .. }
+            | Self::Accept { draft, .. }
+            | Self::Key { draft, .. } => draft.prepare(),
+            Self::Step { .. } => Ok(()),
         }
     }
 

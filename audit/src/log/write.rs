@@ -13,13 +13,16 @@ use tracing::{error, info, warn};
 
 use super::files::{Files, Lock, Reserve};
 use super::health::{AuditError, Fault};
+use super::notary::Notary;
 use super::pen::{Failed, Head, Names, Pen};
 use super::recover;
 use super::work::{Debt, Done, Job, NotDone, Reply, Work};
 use super::{Clock, GROUP, Message, Shared, TICK, tables};
 use crate::event::Event;
+use crate::note::{Note, Signer};
 use crate::query;
 use crate::record::{Draft, Kind};
+use crate::tree::Tree;
 
 /// Owns the database.
 pub(crate) struct Writer {
@@ -27,6 +30,8 @@ pub(crate) struct Writer {
     db: Option<Connection>,
     names: Names,
     head: Head,
+    tree: Tree,
+    notary: Notary,
     files: Files,
     reserve: Reserve,
     shared: Arc<Shared>,
@@ -41,6 +46,8 @@ pub(crate) struct Writer {
 pub(crate) struct Opened {
     pub(crate) db: Connection,
     pub(crate) head: Head,
+    pub(crate) tree: Tree,
+    pub(crate) notary: Notary,
     pub(crate) lock: Lock,
     pub(crate) reserve: Reserve,
     pub(crate) clock: Clock,
@@ -49,15 +56,15 @@ pub(crate) struct Opened {
 
 impl Writer {
     pub(crate) fn new(opened: Opened, shared: Arc<Shared>) -> io::Result<Self> {
-        let Opened { db, head, lock, reserve, clock, patience } = opened;
+        let Opened { db, head, tree, notary, lock, reserve, clock, patience } = opened;
         let files = Files::watch(&shared.state)?;
-        let names = Names::default();
-        Ok(Self { db: Some(db), names, head, files, reserve, shared, clock, outage: None, patience, _lock: lock })
+        let (db, names, outage) = (Some(db), Names::default(), None);
+        Ok(Self { db, names, head, tree, notary, files, reserve, shared, clock, outage, patience, _lock: lock })
     }
 
-    /// Writes what a start must: the log's first record, and the outcomes that a crash left out.
-    pub(crate) fn begin(&mut self, created: Option<&Event>) -> Result<(), AuditError> {
-        let mut works: Vec<Work> = created.map(|created| event(created, (self.clock)())).into_iter().collect();
+    /// Writes what a start must: the log's first record or a change of its key, and the outcomes that a crash left out.
+    pub(crate) fn begin(&mut self, first: Option<Work>) -> Result<(), AuditError> {
+        let mut works: Vec<Work> = first.into_iter().collect();
         works.extend(self.shared.owed.take().iter().map(|debt| self.settle(debt)));
         if !works.is_empty() {
             self.transact(&works.iter().map(|work| (work, None)).collect::<Vec<_>>())?;
@@ -69,17 +76,30 @@ impl Writer {
     pub(crate) fn run(mut self, queue: &Receiver<Message>) {
         let stop = self.serve(queue);
         self.pay();
+        self.finish();
+        if let Some(stopped) = stop {
+            // Whoever asked may have gone.
+            let _: Result<(), ()> = stopped.send(());
+        }
+    }
+
+    /// From the next checkpoint on, this key signs.
+    pub(crate) fn sign_with(&mut self, signer: Box<dyn Signer>) {
+        self.notary.replace(signer);
+    }
+
+    /// Signs what is not signed, and closes the database.
+    pub(crate) fn finish(mut self) {
+        if self.outage.is_none() {
+            self.notary.hurry();
+            self.sign();
+        }
         // Folds the write-ahead log into the database, so that a copy of one file is the whole log.
         if self.outage.is_none()
             && let Some(db) = &self.db
             && let Err(error) = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
         {
             warn!(%error, "the log's write-ahead file stays as it is");
-        }
-        drop(self);
-        if let Some(stopped) = stop {
-            // Whoever asked may have gone.
-            let _: Result<(), ()> = stopped.send(());
         }
     }
 
@@ -173,16 +193,19 @@ impl Writer {
         let db = self.db.take().ok_or(Fault::Replaced)?;
         let written = self.commit(&db, tasks, &shared).inspect_err(|_| self.names.roll_back());
         self.db = Some(db);
-        let (head, changes, results) = written.map_err(|error| {
+        let Committed { head, tree, note, changes, results } = written.map_err(|error| {
             let fault = Fault::of(&error, &shared.state);
             if fault != Fault::Slow {
                 error!(%error, fault = fault.as_str(), "cannot write the log");
             }
             fault
         })?;
-        self.head = head;
+        (self.head, self.tree) = (head, tree);
         self.names.keep();
         shared.apply(changes);
+        if let Some(note) = note {
+            self.notary.signed(self.tree.size(), note);
+        }
         if let Err(fault) = self.files.check() {
             self.regret(tasks, &results);
             return Err(fault);
@@ -193,7 +216,7 @@ impl Writer {
     fn commit(&mut self, db: &Connection, tasks: &[Task<'_>], shared: &Shared) -> rusqlite::Result<Committed> {
         let transaction = Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
         let (names, owed) = (&mut self.names, &shared.owed);
-        let mut pen = Pen { db, names, head: self.head, changes: Vec::new(), owed };
+        let mut pen = Pen { db, names, head: self.head, tree: self.tree.clone(), changes: Vec::new(), owed };
         let mut results = Vec::with_capacity(tasks.len());
         for (work, reply) in tasks {
             // Waiting for the lock takes long, if anything does.
@@ -208,9 +231,9 @@ impl Writer {
             }
         }
         let finished = pen.finish();
-        let (head, changes) = (pen.head, pen.changes);
-        match finished.and_then(|()| transaction.commit()) {
-            Ok(()) => Ok((head, changes, results)),
+        let Pen { head, tree, changes, .. } = pen;
+        match finished.and_then(|()| self.notary.sign(db, &tree)).and_then(|note| transaction.commit().map(|()| note)) {
+            Ok(note) => Ok(Committed { head, tree, note, changes, results }),
             Err(error) => Err(forget(results, error)),
         }
     }
@@ -250,9 +273,13 @@ impl Writer {
 
     /// What is done when nothing is asked: watch the files, pay debts, end outages.
     fn tick(&mut self) {
+        self.notary.keep();
         match self.outage {
             None => match self.files.check() {
-                Ok(()) => self.pay(),
+                Ok(()) => {
+                    self.pay();
+                    self.sign();
+                }
                 Err(fault) => self.latch(fault),
             },
             Some((fault, since)) => self.probe(fault, since),
@@ -304,6 +331,18 @@ impl Writer {
         }
     }
 
+    /// Signs the records that no checkpoint covers yet, if it is time.
+    fn sign(&mut self) {
+        if self.outage.is_some() || !self.notary.is_due(&self.tree) {
+            return;
+        }
+        match self.transact(&[]) {
+            // Someone else holds the lock: the next tick tries again.
+            Ok(_) | Err(Fault::Slow) => {}
+            Err(fault) => self.latch(fault),
+        }
+    }
+
     /// Writes what is owed.
     fn pay(&mut self) {
         let debts = self.shared.owed.take();
@@ -321,7 +360,7 @@ impl Writer {
             Debt::Interrupted { intent, subject, why } => {
                 let detail = json!({ "intent": intent, "outcome": "interrupted", "why": why });
                 let draft = Draft::new(Kind::Outcome, at, detail.to_string().into_bytes()).about(subject.clone());
-                Work::Outcome { draft, intent: *intent }
+                Work::Outcome { draft, intent: *intent, quarantine: None }
             }
             Debt::Withheld { outcome } => event(&Event::AnswerWithheld { outcome: *outcome }, at),
         }
@@ -331,7 +370,14 @@ impl Writer {
 /// What to write, and who waits for it.
 type Task<'a> = (&'a Work, Option<&'a Reply>);
 
-type Committed = (Head, Vec<super::views::Change>, Vec<Result<Done, NotDone>>);
+/// What one transaction leaves behind.
+struct Committed {
+    head: Head,
+    tree: Tree,
+    note: Option<Note>,
+    changes: Vec<super::views::Change>,
+    results: Vec<Result<Done, NotDone>>,
+}
 
 /// What was not committed leaves no debts.
 fn forget(results: Vec<Result<Done, NotDone>>, error: rusqlite::Error) -> rusqlite::Error {

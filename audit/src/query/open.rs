@@ -26,7 +26,7 @@ pub(crate) fn open(state: &Path) -> Result<Connection, QueryError> {
         Err(error) => return Err(error.into()),
     };
     match tables::layout(&db)? {
-        tables::LAYOUT => Ok(db),
+        tables::TREELESS | tables::LAYOUT => Ok(db),
         // The file is made before its tables: a gateway is starting, or never did.
         0 => Err(QueryError::Missing),
         other => Err(QueryError::Layout(other)),

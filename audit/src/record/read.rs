@@ -64,14 +64,15 @@ pub enum BadRecord {
 }
 
 impl Record {
-    /// Reads canonical bytes.
+    /// Reads a stored record, or one of version 1 by its canonical bytes.
     ///
     /// # Errors
     /// [`BadRecord`] says what is wrong.
     pub fn parse(bytes: &[u8]) -> Result<Self, BadRecord> {
         let value = Value::parse(bytes, &Limits::ANSWER).map_err(|_| BadRecord::Json)?;
         let version = value.get("v").and_then(Value::as_u64).ok_or(BadRecord::Member("v"))?;
-        if version != VERSION {
+        // Version 1 has the same members; only what is hashed differs.
+        if version == 0 || version > VERSION {
             return Err(BadRecord::Version(version));
         }
         let text = |name: &'static str| match value.get(name) {

@@ -21,13 +21,16 @@ fn draft() -> Draft {
         .with_body(br#"{"path":"/a"}"#.to_vec())
 }
 
+fn bytes(draft: &Draft, seq: u64) -> Vec<u8> {
+    draft.written(seq).unwrap().bytes
+}
+
 #[test]
 fn the_canonical_bytes_and_hashes_of_version_1_never_change() {
-    let bytes = draft().bytes(7);
-    let golden = include_str!("golden.txt");
-    let mut lines = golden.lines();
-    assert_eq!(std::str::from_utf8(&bytes).unwrap(), lines.next().unwrap());
-    let leaf = leaf(&bytes);
+    let mut lines = include_str!("golden.txt").lines();
+    let stored = lines.next().unwrap().as_bytes();
+    assert_eq!(Record::parse(stored).unwrap(), Record::parse(&bytes(&draft(), 7)).unwrap());
+    let leaf = leaf(&canonical(stored, None));
     let chain = chain(&Hash::from_bytes(GENESIS), &leaf);
     assert_eq!(
         [leaf.to_string(), chain.to_string()].map(Some),
@@ -36,8 +39,66 @@ fn the_canonical_bytes_and_hashes_of_version_1_never_change() {
 }
 
 #[test]
+fn the_stored_text_and_canonical_bytes_of_version_2_never_change() {
+    let seed = [5; SEED];
+    let draft = Draft { prepared: Some(draft().prepared_with(seed).unwrap()), ..draft() };
+    let written = draft.written(7).unwrap();
+    let canonical = canonical(&written.bytes, Some(&seed));
+    let mut lines = include_str!("golden-2.txt").lines();
+    for line in [String::from_utf8(written.bytes).unwrap(), String::from_utf8(canonical.clone()).unwrap()] {
+        assert_eq!(Some(line.as_str()), lines.next());
+    }
+    assert_eq!(leaf(&canonical), written.leaf);
+    assert_eq!(Some(written.leaf.to_string().as_str()), lines.next());
+}
+
+#[test]
+fn every_byte_of_a_stored_record_and_of_its_seed_counts() {
+    let Written { bytes, seed, leaf: wanted } = draft().written(7).unwrap();
+    assert_eq!(leaf(&canonical(&bytes, Some(&seed))), wanted);
+    for place in 0..bytes.len() {
+        for wrong in [b' ', b'1', b'"', b'}'] {
+            let mut changed = bytes.clone();
+            changed[place] = wrong;
+            let mut longer = bytes.clone();
+            longer.insert(place, wrong);
+            let shorter = [&bytes[..place], &bytes[place + 1..]].concat();
+            for changed in [changed, longer, shorter] {
+                let same = leaf(&canonical(&changed, Some(&seed))) == wanted;
+                assert_eq!(same, changed == bytes, "{place} {}", String::from_utf8_lossy(&changed));
+            }
+        }
+    }
+    for place in 0..SEED {
+        let mut changed = seed;
+        changed[place] ^= 1;
+        assert_ne!(leaf(&canonical(&bytes, Some(&changed))), wanted);
+    }
+    assert_ne!(leaf(&canonical(&bytes, None)), wanted);
+}
+
+#[test]
+fn the_canonical_bytes_hold_no_value() {
+    let Written { bytes, seed, .. } = draft().written(7).unwrap();
+    let canonical = String::from_utf8(canonical(&bytes, Some(&seed))).unwrap();
+    for value in ["intent", "ann", "files", "policy", "HIGH", "tools/call", "call-", "b755d9"] {
+        assert!(!canonical.contains(value), "{value}: {canonical}");
+    }
+    // Equal values do not look alike: neither in one record nor in two.
+    assert_ne!(canonical, String::from_utf8(super::canonical(&bytes, Some(&[7; SEED]))).unwrap());
+}
+
+#[test]
+fn a_name_that_is_there_twice_is_no_record_of_version_2() {
+    let twice = br#"{"v":2,"seq":7,"at":"2026-11-21T09:30:00Z","kind":"event","detail":{"a":1,"a":2}}"#;
+    assert!(Plain::parse(twice).is_none());
+    let spaced = br#"{"v":2,"seq":7,"at":"2026-11-21T09:30:00Z","kind": "event","detail":{}}"#;
+    assert!(Plain::parse(spaced).is_none());
+}
+
+#[test]
 fn a_record_reads_back_as_it_was_written() {
-    let record = Record::parse(&draft().bytes(7)).unwrap();
+    let record = Record::parse(&bytes(&draft(), 7)).unwrap();
     assert_eq!(
         (record.seq, record.kind, record.verdict, record.risk),
         (7, Kind::Intent, Some(Decided::Allow), Some(Risk::High))
@@ -46,16 +107,16 @@ fn a_record_reads_back_as_it_was_written() {
     assert_eq!(record.session.as_deref(), Some("s \"1\"\n"));
     assert_eq!(record.tool.as_deref(), Some("read_ü"));
     assert_eq!(record.body.unwrap().bytes, 13);
-    let event = Record::parse(&Draft::new(Kind::Event, draft().at, b"{}".to_vec()).bytes(1)).unwrap();
+    let event = Record::parse(&bytes(&Draft::new(Kind::Event, draft().at, b"{}".to_vec()), 1)).unwrap();
     assert_eq!((event.call, event.agent, event.body), (None, None, None));
 }
 
 #[test]
 fn what_is_no_record_says_which_member_is_wrong() {
-    let good = String::from_utf8(draft().bytes(7)).unwrap();
+    let good = String::from_utf8(bytes(&draft(), 7)).unwrap();
     for (change, with, wanted) in [
-        ("\"v\":1", "\"v\":2", BadRecord::Version(2)),
-        ("\"v\":1", "\"w\":1", BadRecord::Member("v")),
+        ("\"v\":2", "\"v\":3", BadRecord::Version(3)),
+        ("\"v\":2", "\"w\":2", BadRecord::Member("v")),
         ("\"seq\":7", "\"seq\":-7", BadRecord::Member("seq")),
         ("\"kind\":\"intent\"", "\"kind\":\"wish\"", BadRecord::Member("kind")),
         ("\"at\":\"2026", "\"at\":\"x2026", BadRecord::Member("at")),
@@ -65,7 +126,7 @@ fn what_is_no_record_says_which_member_is_wrong() {
         ("\"verdict\":\"allow\"", "\"verdict\":\"maybe\"", BadRecord::Member("verdict")),
         ("\"detail\":{", "\"detail\":[],\"d\":{", BadRecord::Member("detail")),
         ("\"kept\":true", "\"kept\":1", BadRecord::Member("body")),
-        ("\"v\":1", "\"v\":1,\"v\":1", BadRecord::Json),
+        ("\"v\":2", "\"v\":2,\"v\":2", BadRecord::Json),
         ("{\"v\"", "[\"v\"", BadRecord::Json),
     ] {
         let bad = good.replacen(change, with, 1);
@@ -77,7 +138,7 @@ fn what_is_no_record_says_which_member_is_wrong() {
 #[test]
 fn a_detail_that_would_fill_the_log_leaves_its_size_and_hash() {
     let long = format!(r#"{{"a":"{}"}}"#, "x".repeat(DETAIL_KEPT)).into_bytes();
-    let record = Record::parse(&Draft::new(Kind::Event, draft().at, long.clone()).bytes(1)).unwrap();
+    let record = Record::parse(&bytes(&Draft::new(Kind::Event, draft().at, long.clone()), 1)).unwrap();
     assert_eq!(record.detail.get("sha256").unwrap().as_str(), Some(Hash::of(&long).to_string().as_str()));
 }
 

@@ -24,7 +24,7 @@ pub(super) fn at(text: &str, at: usize, last: &mut Last) -> Option<Span> {
     let value_end = (value_end..=text.len()).find(|end| text.is_char_boundary(*end))?;
     let value = text.get(value_start..value_end)?;
     let certain_enough = how.accepts(beginning(value)) && name::plausible(&named, beginning(value));
-    certain_enough.then_some(Span { start: value_start, end: value_end, kind: named.kind, certain: false })
+    certain_enough.then_some(Span { start: value_start, end: value_end, kind: named.kind, certain: false, print: None })
 }
 
 /// As much of a value as tells what it is.

@@ -88,6 +88,26 @@ pub(super) fn shapes() -> impl Iterator<Item = &'static Shape> {
         .flatten()
 }
 
+/// How long the beginning of a value is that its issuer gives to every credential of the kind.
+pub(super) fn public_prefix(value: &[u8]) -> usize {
+    let known =
+        |prefix: &&str| value.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()));
+    let anchors = shapes().flat_map(|shape| shape.anchors.iter().copied());
+    anchors.chain(LONGER_PREFIXES.iter().copied()).filter(known).map(str::len).max().unwrap_or(0)
+}
+
+/// Beginnings that go on after a row's anchor.
+const LONGER_PREFIXES: &[&str] = &[
+    "sk-ant-api03-",
+    "sk-ant-admin01-",
+    "sk-ant-oat01-",
+    "sk-or-v1-",
+    "github_pat_11",
+    "Bearer ",
+    "Basic ",
+    "bedrock-api-key-",
+];
+
 /// What an anchor announces.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Anchor {
@@ -159,7 +179,13 @@ pub(super) fn at(row: usize, text: &str, at: usize) -> Option<Span> {
         end += 1;
     }
     let secret = text.get(start..end)?;
-    (!is_tag(secret) && holds(shape.check, secret)).then_some(Span { start, end, kind: shape.kind, certain: true })
+    (!is_tag(secret) && holds(shape.check, secret)).then_some(Span {
+        start,
+        end,
+        kind: shape.kind,
+        certain: true,
+        print: None,
+    })
 }
 
 /// The whole pattern of a row.

@@ -1,6 +1,7 @@
 //! `Span`: where in a text something must be replaced.
 
-use super::{assign, name, shape};
+use super::live::{Hit, Print};
+use super::{LIVE, assign, name, personal, shape};
 
 /// A part of a text that looks like a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +11,17 @@ pub(super) struct Span {
     pub(super) kind: &'static str,
     /// Found by its own form, not by the name it is given.
     pub(super) certain: bool,
+    /// The fingerprint, where it is not of the text: of a live secret, whatever it is written as.
+    pub(super) print: Option<Print>,
+}
+
+impl Span {
+    /// Where a live secret was found, widened to whole characters.
+    pub(super) fn live(text: &str, hit: &Hit) -> Self {
+        let start = (0..=hit.start).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        let end = (hit.end..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+        Self { start, end, kind: LIVE, certain: true, print: Some(hit.print) }
+    }
 }
 
 /// Every part of the text that looks like a credential, in order, none overlapping another.
@@ -42,15 +54,16 @@ pub(super) fn find(text: &str) -> Vec<Span> {
 }
 
 /// Where two overlap, all of both is replaced, once, under the name that says more.
-fn merge(mut found: Vec<Span>) -> Vec<Span> {
-    found.sort_by_key(|span| (span.start, !span.certain, std::cmp::Reverse(span.end)));
+pub(super) fn merge(mut found: Vec<Span>) -> Vec<Span> {
+    found.sort_by_key(|span| (span.start, span.print.is_none(), !span.certain, std::cmp::Reverse(span.end)));
     let mut merged: Vec<Span> = Vec::with_capacity(found.len());
     for span in found {
         match merged.last_mut() {
             Some(last) if span.start < last.end => {
                 last.end = last.end.max(span.end);
-                if span.certain && !last.certain {
-                    (last.kind, last.certain) = (span.kind, true);
+                let more = (span.print.is_some(), span.certain) > (last.print.is_some(), last.certain);
+                if more {
+                    *last = Span { start: last.start, end: last.end, ..span };
                 }
             }
             Some(_) | None => merged.push(span),
@@ -72,7 +85,10 @@ pub(super) fn is_tag(text: &str) -> bool {
     let Some((kind, digits)) = inner.and_then(|inner| inner.rsplit_once(':')) else { return false };
     digits.len() == 4
         && digits.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f'))
-        && (shape::shapes().any(|shape| shape.kind == kind) || name::NAMES.iter().any(|(_, named, _)| *named == kind))
+        && (kind == LIVE
+            || personal::is_kind(kind)
+            || shape::shapes().any(|shape| shape.kind == kind)
+            || name::NAMES.iter().any(|(_, named, _)| *named == kind))
 }
 
 /// Whether `at` is inside one of our replacements, which are made of words that are anchors.

@@ -16,6 +16,8 @@ pub(super) struct Expected {
     pins: BTreeMap<[String; 3], (u64, String, Option<String>)>,
     /// Hold → digest of its stored text.
     holds: BTreeMap<String, (u64, String)>,
+    /// Kind, server → what is noted of it, unless it was taken back.
+    marks: BTreeMap<[String; 2], (u64, Option<String>)>,
     /// Intents without an outcome.
     running: BTreeSet<u64>,
 }
@@ -30,6 +32,11 @@ impl Expected {
             Kind::Outcome => {
                 if let Some(intent) = record.detail.get("intent").and_then(Value::as_u64) {
                     self.running.remove(&intent);
+                }
+                let undeclared = record.detail.pointer("/sandbox/undeclared").and_then(Value::as_bool) == Some(true);
+                if let (true, Some(server)) = (undeclared, &record.server) {
+                    let value = record.tool.clone().unwrap_or_default();
+                    self.marks.insert(["quarantine".to_owned(), server.clone()], (record.seq, Some(value)));
                 }
             }
             Kind::Hold | Kind::Step => {
@@ -60,6 +67,15 @@ impl Expected {
                     (pin.0, pin.2) = (seq, text("hash"));
                 }
             }
+            (Some("package-added"), Some(name), _) => {
+                self.marks.insert(["package".to_owned(), name], (seq, Some(text("digest").unwrap_or_default())));
+            }
+            (Some("package-removed"), Some(name), _) => {
+                self.marks.insert(["package".to_owned(), name], (seq, None));
+            }
+            (Some("quarantine-lifted"), Some(name), _) => {
+                self.marks.insert(["quarantine".to_owned(), name], (seq, None));
+            }
             (_, _, _) => {}
         }
     }
@@ -68,6 +84,7 @@ impl Expected {
         self.compare_agents(db)?;
         self.compare_pins(db)?;
         self.compare_holds(db)?;
+        self.compare_marks(db)?;
         self.compare_running(db)
     }
 
@@ -101,6 +118,20 @@ impl Expected {
             rows.into_iter().map(|(id, hold)| (id, Hash::of(hold.as_bytes()).to_string())).collect();
         let wanted = self.holds.iter().map(|(id, (seq, digest))| (id, *seq, digest.clone()));
         same("hold", wanted, &stored, |id| self.holds.get(id).map_or(0, |(seq, _)| *seq))
+    }
+
+    fn compare_marks(&self, db: &Connection) -> Result<(), VerifyError> {
+        let wanted = self.marks.iter().filter_map(|(key, (seq, value))| Some((key, *seq, value.clone()?)));
+        // A log that an older version wrote has no such table, and nothing that belongs in it.
+        let there = rows(db, "SELECT name FROM sqlite_schema WHERE name = 'mark'", |row| row.get::<_, String>(0))?;
+        if there.is_empty() && self.marks.is_empty() {
+            return Ok(());
+        }
+        let stored = rows(db, "SELECT kind, name, value FROM mark", |row| {
+            Ok(([row.get::<_, String>(0)?, row.get(1)?], row.get::<_, String>(2)?))
+        })?;
+        let stored: BTreeMap<[String; 2], String> = stored.into_iter().collect();
+        same("mark", wanted, &stored, |key| self.marks.get(key).map_or(0, |(seq, _)| *seq))
     }
 
     fn compare_running(&self, db: &Connection) -> Result<(), VerifyError> {

@@ -11,10 +11,20 @@ mod disk;
 #[cfg(test)]
 mod holds;
 #[cfg(test)]
+mod oracles;
+#[cfg(test)]
 mod projections;
+#[cfg(test)]
+mod proofs;
 #[cfg(test)]
 mod query;
 #[cfg(test)]
+mod signed;
+#[cfg(test)]
 mod tamper;
+#[cfg(test)]
+mod tiles;
+#[cfg(test)]
+mod witness;
 #[cfg(test)]
 mod world;

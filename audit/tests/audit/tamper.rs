@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use audit::{Broken, Event, VerifyError, What};
+use audit::{BadNote, Broken, Event, VerifyError, What};
 use policies::decision::Denial;
 use policies::{AgentId, Hash, Method, ServerName};
 use rusqlite::Connection;
@@ -48,6 +48,7 @@ fn verdict(state: &Path, change: &str) -> Result<audit::Verified, VerifyError> {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_change_is_found_and_named() {
     let world = log().await;
+    let origin = audit::log_key(world.state.path()).unwrap().name().to_owned();
     let rows: &[(&str, u64, What)] = &[
         // The record itself, at either end of its bytes.
         (
@@ -70,7 +71,7 @@ async fn every_change_is_found_and_named() {
         ),
         ("UPDATE entry SET seq = 0 WHERE seq = 1", 1, What::Missing),
         (
-            "INSERT INTO entry SELECT 11, at, kind, call, agent, server, tool, risk, verdict, chain, record, body FROM entry WHERE seq = 10",
+            "INSERT INTO entry SELECT 11, at, kind, call, agent, server, tool, risk, verdict, chain, record, body, salt FROM entry WHERE seq = 10",
             11,
             What::Chain,
         ),
@@ -81,6 +82,18 @@ async fn every_change_is_found_and_named() {
         ("DELETE FROM head", 1, What::End { found: 10, head: 0 }),
         ("UPDATE head SET chain = zeroblob(32)", 10, What::Head),
         ("UPDATE head SET seq = 9", 10, What::End { found: 10, head: 9 }),
+        // Salts.
+        ("UPDATE entry SET salt = zeroblob(32) WHERE seq = 6", 6, What::Chain),
+        ("UPDATE entry SET salt = NULL WHERE seq = 6", 6, What::Chain),
+        ("UPDATE entry SET salt = (SELECT salt FROM entry WHERE seq = 5) WHERE seq = 6", 6, What::Chain),
+        // Tiles and checkpoint.
+        ("INSERT INTO tile VALUES (0, 0, zeroblob(32))", 10, What::Tile("… (1 tiles, 0 belong there)".to_owned())),
+        ("DELETE FROM checkpoint", 10, What::NoCheckpoint),
+        ("INSERT INTO checkpoint SELECT 3, note FROM checkpoint", 10, What::NoCheckpoint),
+        ("UPDATE checkpoint SET size = 9", 9, What::Origin(origin.clone())),
+        ("UPDATE checkpoint SET note = note || 'x'", 10, What::Note(BadNote::Form)),
+        ("UPDATE log_key SET seq = 2", 2, What::Projection("list of the log's keys")),
+        ("DELETE FROM log_key", 1, What::Projection("list of the log's keys")),
         // What queries go by.
         ("UPDATE entry SET at = at + 1 WHERE seq = 4", 4, What::Column("at")),
         ("UPDATE entry SET kind = 2 WHERE seq = 4", 4, What::Column("kind")),

@@ -137,8 +137,14 @@ pub(crate) fn call_with(id: CallId, agent: &str, tool: &str, arguments: &str) ->
 
 pub(crate) fn decide(call: Call, now: Timestamp) -> Verdict {
     let session = Session::fresh();
-    let around =
-        Circumstances { session: &session, first_use: false, anomaly: false, now, hold_for: HoldTimes::default() };
+    let around = Circumstances {
+        session: &session,
+        first_use: false,
+        anomaly: false,
+        undeclared: false,
+        now,
+        hold_for: HoldTimes::default(),
+    };
     policies().decide(call, &around)
 }
 

@@ -59,4 +59,10 @@ pub(super) const ROWS: &[Shape] = &[
     tied("assemblyai-key", &["assemblyai"], r"[0-9a-f]{32}\b{end-half}"),
     // serpapi.com/search-api
     tied("serpapi-key", &["serpapi"], r"[0-9a-f]{64}\b{end-half}"),
+    // docs.runpod.io/get-started/api-keys; docs.apify.com/platform/integrations/api; docs.browserbase.com
+    word("runpod-key", &["rpa_"], r"rpa_[A-Z0-9]{40,}"),
+    prefix("apify-token", &["apify_api_"], r"apify_api_[A-Za-z0-9]{30,}"),
+    prefix("browserbase-key", &["bb_live_", "bb_test_"], r"bb_(?:live|test)_[A-Za-z0-9_-]{20,}"),
+    // docs.exa.ai/reference/getting-started
+    tied("exa-key", &["exa_api", "exa-api"], r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
 ];

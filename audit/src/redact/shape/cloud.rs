@@ -82,4 +82,22 @@ pub(super) const ROWS: &[Shape] = &[
     // docs.settlemint.com; developers.scalingo.com
     prefix("scalingo-token", &["tk-us-"], r"tk-us-[A-Za-z0-9_-]{48}"),
     prefix("settlemint-token", &["sm_aat_", "sm_pat_", "sm_sat_"], r"sm_[aps]at_[A-Za-z0-9]{16,}"),
+    // docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html: who has the address has the object
+    prefix("aws-signature", &["X-Amz-Signature="], r"(?i:X-Amz-Signature)=([0-9a-f]{64})"),
+    // cloud.google.com/storage/docs/authentication/signatures
+    prefix("google-signature", &["X-Goog-Signature="], r"(?i:X-Goog-Signature)=([0-9a-f]{256,1024})"),
+    // learn.microsoft.com/rest/api/storageservices/create-service-sas
+    prefix("azure-sas", &["sig="], r"sig=([A-Za-z0-9/+%]{40,60}(?:%3[dD]|=))").checked(Check::Mixed),
+    // www.backblaze.com/docs/cloud-storage-application-keys; community.exoscale.com
+    word("backblaze-key", &["K00"], r"K00[0-9][A-Za-z0-9+/]{27}\b{end-half}").checked(Check::Mixed),
+    word("exoscale-key-id", &["EXO"], r"EXO[a-f0-9]{24}\b{end-half}"),
+    // www.scaleway.com/en/docs/iam/concepts: secret keys; help.ovhcloud.com: application secrets
+    tied(
+        "scaleway-secret",
+        &["scw_secret", "scaleway"],
+        r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
+    ),
+    tied("ovh-secret", &["ovh_"], r"[A-Za-z0-9]{32}\b{end-half}"),
+    // www.wireguard.com/quickstart: a clamped Curve25519 scalar
+    tied("wireguard-private-key", &["privatekey", "presharedkey"], r"[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]="),
 ];

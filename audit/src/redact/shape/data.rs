@@ -55,4 +55,11 @@ pub(super) const ROWS: &[Shape] = &[
     prefix("duffel-token", &["duffel_"], r"duffel_(?:test|live)_[A-Za-z0-9_=-]{43}"),
     prefix("shippo-token", &["shippo_"], r"shippo_(?:live|test)_[0-9a-f]{40}"),
     word("easypost-key", &["EZAK", "EZTK"], r"EZ[AT]K[A-Za-z0-9]{54}"),
+    // xata.io/docs/concepts/api-keys; www.datocms.com/docs
+    word("xata-key", &["xau_"], r"xau_[A-Za-z0-9]{40,}"),
+    tied("datocms-token", &["datocms"], r"[0-9a-f]{30}\b{end-half}"),
+    // www.sanity.io/docs/http-auth
+    tied("sanity-token", &["sanity"], r"sk[A-Za-z0-9]{80,}"),
+    // gitbook.com/docs/developers
+    prefix("gitbook-token", &["gb_api_"], r"gb_api_[A-Za-z0-9]{30,}"),
 ];

@@ -47,4 +47,17 @@ pub(super) const ROWS: &[Shape] = &[
     ),
     // docs.recurly.com; developer.gocardless.com
     tied("gocardless-token", &["gocardless"], r"(?:live|sandbox)_[A-Za-z0-9_-]{40}"),
+    // woocommerce.github.io/woocommerce-rest-api-docs
+    word("woocommerce-secret", &["cs_", "ck_"], r"c[sk]_[0-9a-f]{40}\b{end-half}"),
+    // www.mercadopago.com/developers/en/docs/your-integrations/credentials
+    prefix("mercadopago-token", &["APP_USR-"], r"APP_USR-[0-9]{10,}-[0-9]{6}-[0-9a-f]{32}-[0-9]{5,}"),
+    // developers.xendit.co; docs.midtrans.com
+    prefix("xendit-key", &["xnd_production_", "xnd_development_"], r"xnd_(?:production|development)_[A-Za-z0-9]{30,}"),
+    prefix("midtrans-key", &["Mid-server-"], r"Mid-server-[A-Za-z0-9_-]{20,}"),
+    // docs.kraken.com/api; docs.lob.com
+    tied("kraken-secret", &["kraken"], r"[A-Za-z0-9+/]{86}=="),
+    tied("lob-key", &["lob_api", "lob-api"], r"(?:live|test)_[0-9a-f]{35}\b{end-half}"),
+    // github.com/nostr-protocol/nips/blob/master/19.md; bips.dev/38
+    word("nostr-private-key", &["nsec1"], r"nsec1[02-9ac-hj-np-z]{58}\b{end-half}"),
+    word("bip38-private-key", &["6P"], r"6P[1-9A-HJ-NP-Za-km-z]{56}\b{end-half}"),
 ];

@@ -49,4 +49,19 @@ pub(super) const ROWS: &[Shape] = &[
     prefix("rootly-key", &["rootly_"], r"rootly_[0-9a-f]{64}"),
     // docs.lightstep.com; docs.instana.io; docs.split.io
     tied("lightstep-token", &["lightstep"], r"[A-Za-z0-9+/=_-]{60,}"),
+    // docs.honeybadger.io/api; www.checklyhq.com/docs/accounts-and-users
+    word("honeybadger-token", &["hbp_"], r"hbp_[A-Za-z0-9]{36}\b{end-half}"),
+    word("checkly-key", &["cu_"], r"cu_[0-9a-f]{32}\b{end-half}"),
+    // amplitude.com/docs/apis/keys-and-tokens; developer.mixpanel.com: secrets; documentation.solarwinds.com: Loggly
+    tied("amplitude-secret", &["amplitude"], r"[0-9a-f]{32}\b{end-half}"),
+    tied("mixpanel-secret", &["mixpanel"], r"[0-9a-f]{32}\b{end-half}"),
+    tied("loggly-token", &["loggly"], r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
+    tied("pingdom-token", &["pingdom"], r"[A-Za-z0-9_-]{80,}"),
+    // docs.virustotal.com/reference; developer.shodan.io; docs.abuseipdb.com; docs.securitytrails.com
+    tied("virustotal-key", &["virustotal", "vt_api"], r"[0-9a-f]{64}\b{end-half}"),
+    tied("shodan-key", &["shodan"], r"[A-Za-z0-9]{32}\b{end-half}"),
+    tied("abuseipdb-key", &["abuseipdb"], r"[0-9a-f]{80}\b{end-half}"),
+    tied("securitytrails-key", &["securitytrails"], r"[A-Za-z0-9]{32}\b{end-half}"),
+    // openweathermap.org/appid
+    tied("openweather-key", &["openweather"], r"[0-9a-f]{32}\b{end-half}"),
 ];

@@ -90,4 +90,17 @@ pub(super) const ROWS: &[Shape] = &[
         &["$1$", "$5$", "$6$", "$y$"],
         r"\$(?:1|5|6|y)\$[./A-Za-z0-9=,$]{1,60}\$[./A-Za-z0-9]{22,86}",
     ),
+    // Of no issuer we know: a company, a surface, and something drawn at random. What is drawn is replaced.
+    prefix(
+        "api-key",
+        &["_live_", "_prod_", "_secret_", "_pat_", "_sk_", "_apikey_"],
+        r"_(?i:live|prod|secret|pat|sk|apikey)_([A-Za-z0-9]{24,})\b{end-half}",
+    )
+    .checked(Check::Mixed),
+    // docs.jumpcloud.com; docs.hcaptcha.com; auth0.com/docs/get-started/applications; duo.com/docs
+    word("jumpcloud-key", &["jca_"], r"jca_[A-Za-z0-9]{36}\b{end-half}"),
+    word("hcaptcha-secret", &["ES_"], r"ES_[0-9a-f]{32}\b{end-half}"),
+    tied("recaptcha-secret", &["recaptcha"], r"6L[A-Za-z0-9_-]{38}\b{end-half}"),
+    tied("auth0-secret", &["auth0"], r"[A-Za-z0-9_-]{64}\b{end-half}"),
+    tied("duo-secret", &["duo_s", "duo_api"], r"[A-Za-z0-9]{40}\b{end-half}"),
 ];

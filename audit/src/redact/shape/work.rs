@@ -96,4 +96,42 @@ pub(super) const ROWS: &[Shape] = &[
     prefix("retool-token", &["retool_"], r"retool_[A-Za-z0-9]{2}_[A-Za-z0-9]{20,}"),
     // getbeamer.com; helpscout; livechat
     word("beamer-key", &["b_"], r"b_[A-Za-z0-9=_-]{44}\b{end-half}").checked(super::Check::Mixed),
+    // developers.intercom.com/docs/build-an-integration/learn-more/authentication: base64 of `tok:`
+    word("intercom-token", &["dG9rO"], r"dG9rO[A-Za-z0-9+/]{50,}={0,2}"),
+    // developer.atlassian.com/cloud/trello/guides/rest-api/api-introduction
+    word("trello-token", &["ATTA"], r"ATTA[0-9a-f]{64}\b{end-half}"),
+    tied("trello-token", &["trello"], r"[0-9a-f]{64}\b{end-half}"),
+    // www.zoho.com/accounts/protocol/oauth: data centre, two parts
+    word("zoho-token", &["1000."], r"1000\.[0-9a-f]{32}\.[0-9a-f]{32}"),
+    // element-hq.github.io/synapse: access tokens
+    word("matrix-token", &["syt_"], r"syt_[A-Za-z0-9+/=_-]{1,128}_[A-Za-z]{20}_[A-Za-z0-9]{6}"),
+    // developers.mattermost.com/integrate/reference/personal-access-token; zulip.com/api/api-keys
+    tied("mattermost-token", &["mattermost"], r"[a-z0-9]{26}\b{end-half}"),
+    tied("zulip-key", &["zulip"], r"[A-Za-z0-9]{32}\b{end-half}"),
+    // pushover.net/api; pusher.com/docs; ably.com/docs/auth/basic
+    tied("pushover-token", &["pushover"], r"[a-z0-9]{30}\b{end-half}"),
+    tied("pusher-secret", &["pusher"], r"[0-9a-f]{20}\b{end-half}"),
+    tied("ably-key", &["ably"], r"[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{6}:[A-Za-z0-9_-]{43}"),
+    // developers.telnyx.com/api/overview; developers.messagebird.com
+    word("telnyx-key", &["KEY0"], r"KEY0[0-9A-F]{31}_[A-Za-z0-9]{22}\b{end-half}"),
+    tied("messagebird-key", &["messagebird"], r"(?:live_)?[A-Za-z0-9]{25}\b{end-half}"),
+    // mailchimp.com/developer/transactional/docs/fundamentals; developers.sparkpost.com; dev.mailjet.com
+    word("mandrill-key", &["md-"], r"md-[A-Za-z0-9_-]{22}\b{end-half}").checked(super::Check::Mixed),
+    tied("sparkpost-key", &["sparkpost"], r"[0-9a-f]{40}\b{end-half}"),
+    tied("mailjet-key", &["mailjet"], r"[0-9a-f]{32}\b{end-half}"),
+    // developers.klaviyo.com/en/docs/authenticate_: private keys; www.courier.com/docs
+    word("klaviyo-key", &["pk_"], r"pk_[0-9a-f]{34}\b{end-half}"),
+    prefix("courier-key", &["pk_prod_", "pk_test_"], r"pk_(?:prod|test)_[A-Z0-9]{28}\b{end-half}"),
+    // cal.com/docs/api-reference; developer.todoist.com; developers.pipedrive.com; smartsheet.redoc.ly
+    word("cal-key", &["cal_live_", "cal_test_"], r"cal_(?:live|test)_[0-9a-f]{32}\b{end-half}"),
+    tied("todoist-token", &["todoist"], r"[0-9a-f]{40}\b{end-half}"),
+    tied("pipedrive-token", &["pipedrive"], r"[0-9a-f]{40}\b{end-half}"),
+    tied("smartsheet-token", &["smartsheet"], r"[A-Za-z0-9]{26,37}\b{end-half}"),
+    // coda.io/developers; developer.shortcut.com
+    tied("coda-token", &["coda_"], r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
+    tied(
+        "shortcut-token",
+        &["shortcut_api", "shortcut-token"],
+        r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
+    ),
 ];

@@ -1,0 +1,102 @@
+//! Changes of the log's key: in order, signed by the key before; or because what is there must be taken for the log.
+
+use std::fs;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::{Opened, Shared, Writer, keys, recover};
+use crate::checkpoint::newest;
+use crate::entry::{Config, Ready, StartError};
+use crate::log::notary::Notary;
+use crate::note::{BadKey, FileKey, KeyType, Note, Signer as _, VerifierKey};
+
+/// The keys before and after a change.
+#[derive(Clone, Debug)]
+pub struct Renewed {
+    /// Which signed until now, as far as the log knows.
+    pub before: Option<VerifierKey>,
+    /// Which signs from now on.
+    pub now: VerifierKey,
+}
+
+/// Has a new key sign the log from here on; the old one vouches for it, in a record.
+///
+/// # Errors
+/// [`StartError`]: a gateway runs, or the log could not be started.
+pub fn rotate_key(config: &Config) -> Result<Renewed, StartError> {
+    let ready = Ready::open(config.clone())?;
+    let (old, fresh) = keys::load(ready.state(), &ready.db)?;
+    if fresh {
+        return Err(keys::NotOurs::Checkpoint.into());
+    }
+    let anchor = ready.anchor();
+    keys::anchored(&ready.db, &ready.tree, &anchor, &old, false)?;
+    keys::signed(&ready.db, &ready.tree)?;
+    let next = keys::make(&ready.state().join(keys::NEXT), Some(old.verifier().name())).map_err(keys::NotOurs::from)?;
+    change(ready, Some(&old), next, json!({ "event": "log-key-rotated" }))
+}
+
+/// Takes what is in the database for the log, although it is not what was signed last: a restored backup, or a log whose
+/// key or checkpoint is lost. What was expected, what is there and why are a record; the log gets a new name and key, since
+/// no log may sign two histories.
+///
+/// # Errors
+/// [`StartError`]: a gateway runs, or the log itself is damaged.
+pub fn accept(config: &Config, reason: &str) -> Result<Renewed, StartError> {
+    let ready = Ready::open(config.clone())?;
+    let wanted = keys::known(&ready.db)?.pop().map(|(_, key)| key);
+    if let Some(wanted) = &wanted {
+        keys::settle(ready.state(), wanted)?;
+    }
+    let old = FileKey::read(&ready.state().join(keys::KEY), KeyType::Log).ok();
+    let old = old.filter(|old| wanted.as_ref().is_none_or(|wanted| old.verifier().to_string() == *wanted));
+    let expected = ready.anchor().read().ok().flatten();
+    let detail = json!({ "event": "log-accepted", "reason": reason, "expected": expected, "records": ready.head.seq,
+        "root": ready.tree.root(), "checkpoint": newest(&ready.db)?.map(|(_, note)| note) });
+    let path = ready.state().join(keys::NEXT);
+    if path.exists() {
+        fs::remove_file(&path).map_err(keys::NotOurs::from)?;
+    }
+    let next = keys::make(&path, None).map_err(keys::NotOurs::from)?;
+    change(ready, old.as_ref(), next, detail)
+}
+
+/// Record first, then the file: a crash between the two is settled at the next start, by what the record says.
+fn change(
+    ready: Ready,
+    old: Option<&FileKey>,
+    next: FileKey,
+    detail: serde_json::Value,
+) -> Result<Renewed, StartError> {
+    let now = next.verifier().clone();
+    let vouched =
+        old.map(|old| Note::new(keys::succession(&now)).sign(old)).transpose().map_err(keys::NotOurs::from)?;
+    let work = keys::follows(&now, vouched.as_ref(), detail, (ready.clock)());
+    let before = old.map(|old| old.verifier().clone());
+    let (state, anchor) = (ready.state().to_owned(), ready.anchor());
+    let mut writer = writer(ready, Notary::new(Box::new(next), anchor, u64::MAX))?;
+    writer.begin(Some(work)).map_err(|error| StartError::Database(Box::new(error)))?;
+    keys::settle(&state, &now.to_string())?;
+    let key = FileKey::read(&state.join(keys::KEY), KeyType::Log).map_err(keys::NotOurs::from)?;
+    writer.sign_with(Box::new(key));
+    writer.finish();
+    Ok(Renewed { before, now })
+}
+
+fn writer(ready: Ready, notary: Notary) -> Result<Writer, StartError> {
+    let views = recover::views(&ready.db)?;
+    let shared = Arc::new(Shared::new(ready.state().to_owned(), ready.patience, views));
+    let path = ready.state().to_owned();
+    let Ready { db, head, tree, lock, reserve, clock, patience, .. } = ready;
+    let opened = Opened { db, head, tree, notary, lock, reserve, clock, patience };
+    Writer::new(opened, shared).map_err(|source| StartError::Folder { path, source })
+}
+
+/// The public key in a state folder.
+///
+/// # Errors
+/// [`BadKey`] if there is none or it cannot be read.
+pub fn log_key(state: &std::path::Path) -> Result<VerifierKey, BadKey> {
+    Ok(FileKey::read(&state.join(keys::KEY), KeyType::Log)?.verifier().clone())
+}

@@ -1,0 +1,87 @@
+//! Which key signs the log at each record, and whether the trusted key leads there.
+
+use std::collections::BTreeMap;
+
+use policies::Value;
+use rusqlite::Connection;
+
+use super::{Broken, Kind, QueryError, Record, VerifyError, What};
+use crate::log::keys;
+use crate::note::{Note, VerifierKey};
+
+/// The keys that the records so far name.
+pub(super) struct Succession {
+    trusted: Option<VerifierKey>,
+    /// Record → the key that signs from it on.
+    keys: BTreeMap<u64, VerifierKey>,
+    /// Whether the trusted key, or one that it vouches for, signs now.
+    reached: bool,
+    accepted: Vec<u64>,
+}
+
+impl Succession {
+    pub(super) fn new(trusted: Option<&VerifierKey>) -> Self {
+        Self { trusted: trusted.cloned(), keys: BTreeMap::new(), reached: trusted.is_none(), accepted: Vec::new() }
+    }
+
+    /// Notes a change of keys. The key that is trusted must have vouched for the one that follows it.
+    pub(super) fn follow(&mut self, record: &Record) -> Result<(), What> {
+        let text = |name: &str| record.detail.get(name).and_then(Value::as_str);
+        let changes = ["log-created", "log-key", "log-key-rotated", "log-accepted"];
+        if record.kind != Kind::Event || !text("event").is_some_and(|event| changes.contains(&event)) {
+            return Ok(());
+        }
+        if text("event") == Some("log-accepted") {
+            self.accepted.push(record.seq);
+        }
+        // The first record of a log that is older than its tree names no key.
+        let Some(key) = text("key") else { return Ok(()) };
+        let key: VerifierKey = key.parse().map_err(|_| What::Key)?;
+        let before = self.keys.last_key_value().map(|(_, key)| key);
+        let vouched = match (before, text("signed")) {
+            (Some(before), Some(note)) => {
+                let note = Note::parse(note).map_err(|_| What::Key)?;
+                if note.text() != keys::succession(&key) || note.verify(before).is_err() {
+                    return Err(What::Key);
+                }
+                true
+            }
+            (None, _) | (_, None) => false,
+        };
+        if let Some(trusted) = &self.trusted {
+            let was = self.reached;
+            self.reached = *trusted == key || was && vouched;
+            if was && !self.reached {
+                return Err(What::Key);
+            }
+        }
+        self.keys.insert(record.seq, key);
+        Ok(())
+    }
+
+    /// The records by which what was there was taken for the log.
+    pub(super) fn accepted(&self) -> &[u64] {
+        &self.accepted
+    }
+
+    /// The key that signs a log of this size; the trusted one where the log does not lead to it, so that the signature is
+    /// what fails.
+    pub(super) fn at(&self, size: u64) -> Option<&VerifierKey> {
+        let own = self.keys.range(..=size).next_back().map(|(_, key)| key);
+        if self.reached { own } else { self.trusted.as_ref().or(own) }
+    }
+
+    /// The stored keys must be those that the records name.
+    pub(super) fn compare(&self, db: &Connection, treeless: bool) -> Result<(), VerifyError> {
+        if treeless {
+            return Ok(());
+        }
+        let stored = keys::known(db).map_err(QueryError::from)?;
+        let named = self.keys.iter().map(|(seq, key)| (*seq, key.to_string()));
+        if named.eq(stored.iter().cloned()) {
+            return Ok(());
+        }
+        let seq = self.keys.keys().copied().chain(stored.iter().map(|(seq, _)| *seq)).max().unwrap_or(0);
+        Err(Broken { seq, what: What::Projection("list of the log's keys") }.into())
+    }
+}
