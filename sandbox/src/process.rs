@@ -1,61 +1,62 @@
-//! `Process`: a tool server that is a child process and speaks over its standard streams. Not jailed yet.
+//! `Process`: one server that speaks over its standard streams and serves everyone, started again whenever it ends.
 //!
 //! ```text
 //! Starting ─ spawn, greet ─► Ready ─ exits, floods, closes a stream ─► Down ─ backoff ─► Starting
+//!                              └─ a call was given up, and no other runs ─► killed ─────► Starting
 //! ```
-//!
-//! The child gets its own process group and an environment of `PATH`, `HOME`, `LANG` and `TMPDIR` (what `npx` and `uvx`
-//! cannot do without) and what its config names, nothing else. It is ended by closing its input, then SIGTERM, then SIGKILL,
-//! each to the whole group, two seconds apart. Should the gateway itself be killed, its children see the end of their input;
-//! one that ignores that outlives it, because asking the kernel otherwise (`PR_SET_PDEATHSIG`) takes unsafe code.
 
 mod child;
-mod greet;
-mod pipe;
-mod split;
-mod stderr;
+mod flights;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use audit::FailureKind;
 use policies::{Call, Object, ServerName, Value};
 use tokio::time::Instant;
 
-use crate::config::Program;
+use crate::instance::{Ended, Instance, Manner, Pipe, Spawn, Unsent};
 use crate::limits::{ASIDE, Limits};
 use crate::line::{Era, Line};
-use crate::mcp::{Body, Meta, Peer, Reply};
+use crate::mcp::{Body, Meta, Reply};
 use crate::phase::{Backoff, Phase, Phases};
 use crate::run::Surroundings;
 use crate::server::{Greeting, ServerError};
 use crate::watched::Watched;
-use child::Child;
-use greet::Manner;
-use pipe::{Pipe, Unsent};
+pub(crate) use child::Bare;
+use flights::Flights;
 
-/// A tool server that is a child process, started again whenever it ends.
+/// A server that is started again whenever it ends.
 pub(crate) struct Process {
     server: ServerName,
-    program: Program,
+    spawn: Arc<dyn Spawn>,
     limits: Limits,
     around: Surroundings,
     phases: Phases<Pipe>,
     watched: Watched,
+    flights: Flights,
 }
 
-/// How one run of the child came to its end.
-struct Ended {
-    why: String,
-    lasted: Duration,
+/// How one run of a server came to its end.
+enum Run {
+    Ended(Ended),
+    /// A call was given up, and what still runs of it was killed.
+    Abandoned,
 }
 
 impl Process {
     /// Starts it in the background, again and again until the sandbox stops.
-    pub(crate) fn start(server: ServerName, program: Program, limits: Limits, around: Surroundings) -> Arc<Self> {
+    pub(crate) fn start(server: ServerName, spawn: Arc<dyn Spawn>, limits: Limits, around: Surroundings) -> Arc<Self> {
         let phases = Phases::new(server.clone(), around.changes.clone());
-        let process = Arc::new(Self { server, program, limits, around, phases, watched: Watched::new() });
+        let process = Arc::new(Self {
+            server,
+            spawn,
+            limits,
+            around,
+            phases,
+            watched: Watched::new(),
+            flights: Flights::default(),
+        });
         process.around.tasks.spawn(Arc::clone(&process).supervise());
         process
     }
@@ -63,6 +64,14 @@ impl Process {
     /// How it is, now.
     pub(crate) fn phase(&self) -> Phase<Pipe> {
         self.phases.current()
+    }
+
+    /// Waits until it is there.
+    ///
+    /// # Errors
+    /// With a failure that says that nothing ran.
+    pub(crate) async fn ready(&self) -> Result<Arc<Pipe>, audit::Failure> {
+        self.phases.ready().await
     }
 
     /// Sends a recorded call and waits for its reply; the caller sets the deadline. Dropping it gives the call up and
@@ -74,9 +83,16 @@ impl Process {
                 Ok(pipe) => pipe,
                 Err(failure) => return Reply::Failed(failure),
             };
+            let flying = self.flights.board();
             match pipe.call(call, line).await {
-                Ok(reply) => return reply,
-                Err(Unsent) => over = Some(pipe),
+                Ok(reply) => {
+                    flying.land();
+                    return reply;
+                }
+                Err(Unsent) => {
+                    flying.land();
+                    over = Some(pipe);
+                }
             }
         }
     }
@@ -107,12 +123,14 @@ impl Process {
         let mut manner = Manner::Probe;
         while !self.around.stop.is_cancelled() {
             self.phases.enter(Phase::Starting);
-            let ended = self.live(&mut manner).await;
+            let began = Instant::now();
+            let run = self.live(&mut manner).await;
             if self.around.stop.is_cancelled() {
                 break;
             }
-            let wait = backoff.after(ended.lasted);
-            self.phases.enter(Phase::Down { why: ended.why, retry_at: Instant::now() + wait });
+            let Run::Ended(ended) = run else { continue };
+            let wait = backoff.after(began.elapsed());
+            self.phases.enter(Phase::down(ended, Instant::now() + wait));
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = self.around.stop.cancelled() => {}
@@ -120,53 +138,31 @@ impl Process {
         }
     }
 
-    /// One run of the child, from start to end.
-    async fn live(self: &Arc<Self>, manner: &mut Manner) -> Ended {
-        let began = Instant::now();
-        let ended = |why: String| Ended { why, lasted: began.elapsed() };
-        let (mut child, streams) = match Child::start(&self.program) {
-            Ok(started) => started,
-            Err(why) => return ended(why),
+    /// One run of the server, from start to end.
+    async fn live(self: &Arc<Self>, manner: &mut Manner) -> Run {
+        let whose = (&self.server, self.around.changes.clone());
+        let started = tokio::select! {
+            started = Instance::start(self.spawn.as_ref(), whose, &self.limits, manner, &self.around) => started,
+            () = self.around.stop.cancelled() => return Run::Ended(stops()),
         };
-        let peer = Peer::new(self.server.clone(), self.around.changes.clone());
-        let pipe = pipe::open(peer, streams, &self.limits, &self.around.tasks);
-        let why = self.serve(&mut child, &pipe, manner).await;
-        self.end(&mut child, &pipe, &why).await;
-        ended(why)
-    }
-
-    /// Until the child or the connection ends, or the gateway stops; says which.
-    async fn serve(self: &Arc<Self>, child: &mut Child, pipe: &pipe::Opened, manner: &mut Manner) -> String {
-        let greeted = tokio::time::timeout(self.limits.start, greet::greet(pipe, manner));
-        let greeting = tokio::select! {
-            greeted = greeted => match greeted {
-                Ok(Ok(greeting)) => greeting,
-                Ok(Err(why)) => return why,
-                Err(_) => return format!("it did not answer within {} s of its start", self.limits.start.as_secs()),
-            },
-            why = over(child, pipe) => {
-                manner.failed();
-                return format!("{why} before it answered");
+        let mut instance = match started {
+            Ok(instance) => instance,
+            Err(ended) => return Run::Ended(ended),
+        };
+        let pipe = Arc::clone(instance.pipe());
+        self.phases.enter(Phase::Ready(Arc::clone(&pipe)));
+        let ended = tokio::select! {
+            ended = instance.over() => ended,
+            () = self.around.stop.cancelled() => stops(),
+            () = self.watch(&pipe) => Ended::exited("it ended"),
+            () = self.flights.abandoned(), if self.spawn.is_disposable() => {
+                // Dropping kills: whoever did not heed a cancellation would not heed a gentle end either.
+                return Run::Abandoned;
             }
-            () = self.around.stop.cancelled() => return STOPS.to_owned(),
         };
-        let ready = Arc::new(pipe.ready(greeting));
-        self.phases.enter(Phase::Ready(Arc::clone(&ready)));
-        tokio::select! {
-            why = over(child, pipe) => why,
-            () = self.around.stop.cancelled() => STOPS.to_owned(),
-            () = self.watch(&ready) => "it ended".to_owned(),
-        }
-    }
-
-    async fn end(&self, child: &mut Child, pipe: &pipe::Opened, why: &str) {
-        if self.around.stop.is_cancelled() {
-            pipe.close(|| Reply::Stopped);
-        } else {
-            let detail = format!("the server `{}` went away while the call ran: {why}", self.server);
-            pipe.close(|| Reply::failed(FailureKind::Exited, detail.as_str()));
-        }
-        child.end().await;
+        let stopped = self.around.stop.is_cancelled();
+        instance.end(|| if stopped { Reply::Stopped } else { went_away(&self.server, &ended) }).await;
+        Run::Ended(ended)
     }
 
     /// Keeps the server's idea of what is watched up to date, as long as the connection lives. Never returns.
@@ -201,23 +197,11 @@ impl Process {
     }
 }
 
-const STOPS: &str = "the gateway stops";
+/// What a call is told whose server ended under it.
+pub(crate) fn went_away(server: &ServerName, ended: &Ended) -> Reply {
+    Reply::failed(ended.kind, format!("the server `{server}` went away while the call ran: {}", ended.why))
+}
 
-/// A program that closes its streams is mostly one that ends; its status says more.
-const EXIT: Duration = Duration::from_millis(200);
-
-/// Waits until the child or its connection has come to an end, and says how. Cancel-safe.
-async fn over(child: &mut Child, pipe: &pipe::Opened) -> String {
-    let why = tokio::select! {
-        status = child.exited() => {
-            // Its last words may still be in the pipe, an answer among them.
-            pipe.drained().await;
-            return format!("it {status}");
-        }
-        why = pipe.broken() => why,
-    };
-    match tokio::time::timeout(EXIT, child.exited()).await {
-        Ok(status) => format!("it {status}"),
-        Err(_) => why,
-    }
+fn stops() -> Ended {
+    Ended::exited("the gateway stops")
 }

@@ -1,25 +1,38 @@
-//! `Child`: one started program and its process group.
+//! `Bare`: a program that nothing keeps from anything, and its process group.
+//!
+//! The child gets its own process group and an environment of `PATH`, `HOME`, `LANG` and `TMPDIR` (what `npx` and `uvx`
+//! cannot do without) and what its config names, nothing else. It is ended by closing its input, then SIGTERM, then SIGKILL,
+//! each to the whole group, two seconds apart. Should the gateway itself be killed, its children see the end of their input;
+//! one that ignores that outlives it: only a jail dies with the gateway.
 
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use audit::{Failure, FailureKind};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use policies::ServerName;
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::process::{Child, Command};
 
 use crate::config::Program;
+use crate::instance::{Body, Ended, Spawn, Spawned, Streams};
 
-/// One started program and its process group. Dropping it kills the program, but only the program.
-pub(super) struct Child {
-    child: tokio::process::Child,
-    group: Option<Pid>,
+/// A program that is started as it is: what an operator asked for by `jail = false`.
+pub(crate) struct Bare(pub(crate) Program);
+
+impl Spawn for Bare {
+    fn spawn<'a>(&'a self, _: &'a ServerName) -> BoxFuture<'a, Result<Spawned, Failure>> {
+        let started = start(&self.0).map_err(|detail| Failure { kind: FailureKind::Unreachable, detail });
+        std::future::ready(started).boxed()
+    }
 }
 
-/// The program's standard streams.
-pub(super) struct Streams {
-    pub(super) stdin: ChildStdin,
-    pub(super) stdout: ChildStdout,
-    pub(super) stderr: ChildStderr,
+/// One started program and its process group.
+struct Group {
+    child: Child,
+    group: Option<Pid>,
 }
 
 /// What of the gateway's own environment a child gets. Credentials live in all the others.
@@ -28,47 +41,49 @@ const INHERITED: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
 /// How long each step of ending a child may take before the next, harsher one.
 const GRACE: Duration = Duration::from_secs(2);
 
-impl Child {
-    /// Starts the program.
-    ///
-    /// # Errors
-    /// With a sentence that says why it cannot be started.
-    pub(super) fn start(program: &Program) -> Result<(Self, Streams), String> {
-        let mut command = command(program);
-        let mut child = command.spawn().map_err(|error| format!("it cannot be started: {}", error.kind()))?;
-        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let (Some(stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else {
-            return Err("it cannot be started: its standard streams are missing".to_owned());
-        };
-        let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        Ok((Self { child, group }, Streams { stdin, stdout, stderr }))
-    }
+fn start(program: &Program) -> Result<Spawned, String> {
+    let mut child = command(program).spawn().map_err(|error| format!("it cannot be started: {}", error.kind()))?;
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let (Some(stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else {
+        return Err("it cannot be started: its standard streams are missing".to_owned());
+    };
+    let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+    let streams = Streams { stdin: Box::new(stdin), stdout: Box::new(stdout), stderr: Some(Box::new(stderr)) };
+    Ok(Spawned { streams, body: Box::new(Group { child, group }), exit: None })
+}
 
-    /// Waits until it ended, and says how. Cancel-safe.
-    pub(super) async fn exited(&mut self) -> String {
-        match self.child.wait().await {
-            Ok(status) => shown(status),
-            Err(_) => "was lost".to_owned(),
-        }
-    }
-
-    /// Ends it and whatever it started, its input being closed already. Takes at most three times [`GRACE`].
-    pub(super) async fn end(&mut self) {
-        for signal in [Signal::TERM, Signal::KILL] {
-            if tokio::time::timeout(GRACE, self.child.wait()).await.is_ok() {
-                break;
+impl Body for Group {
+    fn ended(&mut self) -> BoxFuture<'_, Ended> {
+        async {
+            match self.child.wait().await {
+                Ok(status) => Ended::exited(format!("it {}", shown(status))),
+                Err(_) => Ended::exited("it was lost"),
             }
-            self.signal(signal);
         }
-        // SIGKILL cannot be ignored, but a process in uninterruptible sleep takes it late; tokio reaps it then.
-        if tokio::time::timeout(GRACE, self.child.wait()).await.is_err() {
-            tracing::error!("a server's process does not die");
-        }
-        // What it left running in its group: grandchildren that would hold files, ports and memory.
-        self.signal(Signal::KILL);
-        self.group = None;
+        .boxed()
     }
 
+    fn end(&mut self) -> BoxFuture<'_, ()> {
+        async {
+            for signal in [Signal::TERM, Signal::KILL] {
+                if tokio::time::timeout(GRACE, self.child.wait()).await.is_ok() {
+                    break;
+                }
+                self.signal(signal);
+            }
+            // SIGKILL cannot be ignored, but a process in uninterruptible sleep takes it late; tokio reaps it then.
+            if tokio::time::timeout(GRACE, self.child.wait()).await.is_err() {
+                tracing::error!("a server's process does not die");
+            }
+            // What it left running in its group: grandchildren that would hold files, ports and memory.
+            self.signal(Signal::KILL);
+            self.group = None;
+        }
+        .boxed()
+    }
+}
+
+impl Group {
     fn signal(&self, signal: Signal) {
         if let Some(group) = self.group {
             // An error means that nobody is left in the group.
@@ -77,14 +92,14 @@ impl Child {
     }
 }
 
-impl Drop for Child {
+impl Drop for Group {
     fn drop(&mut self) {
         self.signal(Signal::KILL);
     }
 }
 
 fn command(program: &Program) -> Command {
-    #[expect(clippy::disallowed_methods, reason = "the one place where tool servers are started")]
+    #[expect(clippy::disallowed_methods, reason = "the place where tool servers are started that nothing keeps")]
     let mut command = Command::new(&program.command);
     command
         .args(&program.arguments)
