@@ -1,0 +1,241 @@
+//! `Guard`: serves gateways, one a connection; what was made for a connection ends with it.
+
+use std::collections::HashMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::net::sockopt::socket_peercred;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::blocking;
+use super::cell::Cell;
+use super::config::GuardConfig;
+use super::engine::Engine;
+use super::network::{Networks, Watch};
+use super::protocol::{Order, Request, Told};
+use super::wire::{Door, Wire};
+use crate::egress::denied::Denied;
+
+/// What every connection shares.
+pub(super) struct Guard {
+    pub(super) config: GuardConfig,
+    pub(super) engine: Arc<Engine>,
+    pub(super) networks: Arc<Networks>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    places: Arc<Semaphore>,
+    /// Whom to tell of packets, by the interface that they came in by.
+    watched: Mutex<HashMap<u32, (u64, Gateway)>>,
+}
+
+/// A gateway, to be told things.
+#[derive(Clone)]
+pub(super) struct Gateway {
+    told: mpsc::Sender<(Told, Vec<OwnedFd>)>,
+}
+
+/// How much a gateway may leave unread.
+const UNREAD: usize = 1024;
+
+/// A gateway that reads nothing for so long is not told any more.
+const READS: Duration = Duration::from_secs(10);
+
+/// A packet that is repeated within this time is one attempt.
+const REPEATED: Duration = Duration::from_secs(1);
+
+/// Rules that change all the time are looked at this often.
+const LOOK: Duration = Duration::from_millis(20);
+
+impl Gateway {
+    /// Waits for room, within reason.
+    pub(super) async fn tell(&self, told: Told, fds: Vec<OwnedFd>) {
+        // One that went away, or does not read, learns of it by the end of its connection.
+        self.told.send_timeout((told, fds), READS).await.ok();
+    }
+}
+
+impl Guard {
+    pub(super) fn new(
+        config: GuardConfig,
+        engine: Arc<Engine>,
+        networks: Arc<Networks>,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+    ) -> Arc<Self> {
+        let places = Arc::new(Semaphore::new(config.sandboxes));
+        Arc::new(Self { config, engine, networks, tasks, stop, places, watched: Mutex::default() })
+    }
+
+    /// Until it is to stop.
+    pub(super) async fn serve(self: Arc<Self>, door: Door, watch: Watch) {
+        let (guard, stop) = (Arc::clone(&self), self.stop.clone());
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = guard.report(&watch) => {}
+                () = guard.keep_rules(&watch) => {}
+                () = stop.cancelled() => {}
+            }
+        });
+        while let Some(accepted) = self.stop.run_until_cancelled(door.accept()).await {
+            match accepted {
+                Ok(wire) => drop(self.tasks.spawn(Arc::clone(&self).connection(wire))),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be taken");
+                    tokio::time::sleep(LOOK).await;
+                }
+            }
+        }
+    }
+
+    pub(super) fn stopping(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
+    /// Tells this gateway what came in by this interface and was dropped.
+    pub(super) fn watch(&self, interface: u32, id: u64, gateway: &Gateway) {
+        self.watched().insert(interface, (id, gateway.clone()));
+    }
+
+    pub(super) fn unwatch(&self, interface: u32) {
+        self.watched().remove(&interface);
+    }
+
+    fn watched(&self) -> MutexGuard<'_, HashMap<u32, (u64, Gateway)>> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn connection(self: Arc<Self>, wire: Wire) {
+        let uid = socket_peercred(wire.as_fd()).ok().map(|peer| peer.uid.as_raw());
+        if uid.is_none_or(|uid| !self.config.uids.contains(&uid)) {
+            tracing::warn!(uid, "a user that is not in the guard's `uids` was turned away");
+            let why = format!("user {} is not in the guard's `uids`", uid.unwrap_or(u32::MAX));
+            wire.send(&Told::Refused { id: 0, why }, &[]).await.ok();
+            return;
+        }
+        tracing::info!(uid, "a gateway is served");
+        let wire = Arc::new(wire);
+        let (told, queue) = mpsc::channel(UNREAD);
+        let gateway = Gateway { told };
+        let over = self.stop.child_token();
+        self.tasks.spawn(write(Arc::clone(&wire), queue));
+        gateway
+            .tell(Told::Welcome { runtimes: self.engine.runtimes.clone(), userns: self.engine.userns }, Vec::new())
+            .await;
+        let mut cells = HashMap::new();
+        while let Some(Ok(Some((request, fds)))) = over.run_until_cancelled(wire.receive::<Request>()).await {
+            // Nobody has anything to hand to the guard.
+            if !fds.is_empty() || !self.take(request, &gateway, &over, &mut cells).await {
+                tracing::warn!(uid, "a gateway asked for what makes no sense; its connection is ended");
+                break;
+            }
+        }
+        over.cancel();
+        tracing::info!(uid, "a gateway's connection ended; its sandboxes are removed");
+    }
+
+    /// Does what is asked; `false` where it makes no sense.
+    async fn take(
+        self: &Arc<Self>,
+        request: Request,
+        gateway: &Gateway,
+        over: &CancellationToken,
+        cells: &mut HashMap<u64, CancellationToken>,
+    ) -> bool {
+        match request {
+            Request::Start { id, order } => {
+                cells.retain(|_, cell| !cell.is_cancelled());
+                let stop = over.child_token();
+                if cells.insert(id, stop.clone()).is_some() {
+                    return false;
+                }
+                self.start(id, *order, gateway, stop).await;
+            }
+            Request::Stop { id } => {
+                // One that ended by itself may be stopped all the same.
+                if let Some(stop) = cells.remove(&id) {
+                    stop.cancel();
+                }
+            }
+        }
+        true
+    }
+
+    async fn start(self: &Arc<Self>, id: u64, order: Order, gateway: &Gateway, stop: CancellationToken) {
+        if let Err(why) = self.config.allows(&order) {
+            tracing::warn!(server = order.server, why, "an order is not within the guard's config");
+            stop.cancel();
+            return gateway.tell(Told::Refused { id, why }, Vec::new()).await;
+        }
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            stop.cancel();
+            let why = format!("the guard already keeps {} sandboxes", self.config.sandboxes);
+            return gateway.tell(Told::Failed { id, why }, Vec::new()).await;
+        };
+        let cell = Cell::new(Arc::clone(self), gateway.clone(), id, order);
+        self.tasks.spawn(async move {
+            cell.live(stop.clone()).await;
+            stop.cancel();
+            drop(place);
+        });
+    }
+
+    /// Tells gateways what their sandboxes tried. Never returns.
+    async fn report(&self, watch: &Watch) {
+        let mut seen: HashMap<Denied, Instant> = HashMap::new();
+        loop {
+            let packets = match watch.dropped.next().await {
+                Ok(packets) => packets,
+                Err(error) => {
+                    tracing::error!(%error, "dropped packets cannot be read");
+                    tokio::time::sleep(REPEATED).await;
+                    continue;
+                }
+            };
+            let now = Instant::now();
+            seen.retain(|_, at| now.duration_since(*at) < REPEATED);
+            for packet in packets {
+                if seen.insert(packet.clone(), now).is_none() {
+                    self.report_one(packet);
+                }
+            }
+        }
+    }
+
+    fn report_one(&self, packet: Denied) {
+        if let Some((id, gateway)) = self.watched().get(&packet.interface) {
+            // A flood is told in part: what is full already says that something is wrong.
+            gateway.told.try_send((Told::Dropped { id: *id, packet }, Vec::new())).ok();
+        }
+    }
+
+    /// Puts the rules back whenever another program changed them. Never returns.
+    async fn keep_rules(&self, watch: &Watch) {
+        loop {
+            watch.changed().await;
+            let firewall = Arc::clone(&self.networks.firewall);
+            match blocking(move || firewall.verify()).await {
+                Ok(true) => {}
+                Ok(false) => tracing::warn!("another program changed the firewall's rules; they were put back"),
+                Err(error) => tracing::error!(
+                    error = error.chain(),
+                    "the firewall's rules are not what they should be; nothing starts"
+                ),
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+/// Writes what a gateway is told, until nobody tells it any more or it is gone.
+async fn write(wire: Arc<Wire>, mut queue: mpsc::Receiver<(Told, Vec<OwnedFd>)>) {
+    while let Some((told, fds)) = queue.recv().await {
+        let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
+        if wire.send(&told, &fds).await.is_err() {
+            return;
+        }
+    }
+}
