@@ -1,16 +1,25 @@
 //! `ServerConfig`: how a tool server is reached, parsed with every problem at once.
 
+mod grants;
 mod read;
+mod reader;
 mod words;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue, Uri};
+use policies::Hash;
+use policies::profile::{Isolation, Profile, Resources};
 use serde::Deserialize;
 
 use crate::limits::Limits;
+use crate::package::Package;
 use crate::server::Kind;
+
+pub(crate) use grants::{Placed, Written};
+pub(crate) use reader::{Reader, kind};
 
 /// How one tool server is reached: born valid.
 ///
@@ -19,6 +28,17 @@ use crate::server::Kind;
 pub struct ServerConfig {
     pub(crate) reach: Reach,
     pub(crate) limits: Limits,
+    /// What it was packed as.
+    pub(crate) package: Option<Arc<Package>>,
+    /// What the operator has said of folders and hosts on its own: the profile's declarations do not fill it in then.
+    pub(crate) said: Said,
+}
+
+/// Which grants are written out.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Said {
+    pub(crate) folders: bool,
+    pub(crate) egress: bool,
 }
 
 /// By which way.
@@ -28,6 +48,12 @@ pub(crate) enum Reach {
     Process(Program),
     /// Streamable HTTP.
     Remote(Endpoint),
+    /// A WebAssembly component.
+    Wasm(WasmSource),
+    /// A container that speaks over its standard streams.
+    Container(ContainerSource),
+    /// Not at all: this is why.
+    Withheld(String),
 }
 
 /// What is started.
@@ -38,6 +64,41 @@ pub(crate) struct Program {
     pub(crate) environment: Vec<(String, String)>,
     /// The gateway's own folder where none is given.
     pub(crate) folder: Option<PathBuf>,
+    /// Whether it is kept from everything that `resources` does not name.
+    pub(crate) jail: bool,
+    /// Folders that it runs from: it may read them, beside the system's own.
+    pub(crate) read: Vec<PathBuf>,
+    pub(crate) resources: Arc<Resources>,
+}
+
+/// A component, fresh for every call.
+#[derive(Clone)]
+pub(crate) struct WasmSource {
+    pub(crate) component: Component,
+    /// It is a `wasi:cli` program that speaks MCP over its standard streams.
+    pub(crate) stdio: bool,
+    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) resources: Arc<Resources>,
+}
+
+/// Where a component's bytes are.
+#[derive(Clone)]
+pub(crate) enum Component {
+    /// In a file of its package.
+    File(PathBuf),
+    /// In this binary.
+    Bundled(&'static [u8]),
+}
+
+/// An image, and how it is started.
+#[derive(Clone)]
+pub(crate) struct ContainerSource {
+    /// An OCI image layout.
+    pub(crate) image: PathBuf,
+    /// In place of the image's own command; empty for that.
+    pub(crate) command: Vec<String>,
+    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) resources: Arc<Resources>,
 }
 
 /// What is connected to.
@@ -56,14 +117,45 @@ pub(crate) struct Endpoint {
 pub struct ServerKeys {
     command: Option<serde_json::Value>,
     url: Option<serde_json::Value>,
+    package: Option<serde_json::Value>,
+    digest: Option<serde_json::Value>,
     env: Option<serde_json::Value>,
     cwd: Option<serde_json::Value>,
     headers: Option<serde_json::Value>,
     insecure: Option<serde_json::Value>,
+    folders: Option<serde_json::Value>,
+    egress: Option<serde_json::Value>,
+    read: Option<serde_json::Value>,
+    limits: Option<serde_json::Value>,
+    jail: Option<serde_json::Value>,
     start_timeout: Option<serde_json::Value>,
     call_timeout: Option<serde_json::Value>,
     max_answer: Option<serde_json::Value>,
     max_in_flight: Option<serde_json::Value>,
+}
+
+/// What all sandboxes share.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Who is asked for addresses; the machine's own resolvers where nobody is named.
+    pub resolvers: Vec<std::net::SocketAddr>,
+    /// Certificates (PEM) that are trusted beside those of the machine.
+    pub authorities: Vec<PathBuf>,
+    /// The folder for compiled components, which only the gateway may write.
+    pub cache: PathBuf,
+    /// The guard's socket, where it is not at its usual place.
+    pub guard: Option<PathBuf>,
+}
+
+/// Destinations as a config writes them.
+///
+/// # Errors
+/// Every problem there is.
+#[expect(clippy::needless_pass_by_value, reason = "raw values have no use after they were parsed")]
+pub fn destinations(value: serde_json::Value) -> Result<Vec<policies::profile::Destination>, Vec<Problem>> {
+    let mut reader = Reader::default();
+    let destinations = reader.destinations("egress", Some(&value));
+    reader.finish(Some(destinations))
 }
 
 /// One thing wrong with a server's config. Never repeats a value that may be a credential.
@@ -78,7 +170,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    fn new(key: impl Into<String>, found: impl Into<String>, wanted: impl Into<String>) -> Self {
+    pub(crate) fn new(key: impl Into<String>, found: impl Into<String>, wanted: impl Into<String>) -> Self {
         Self { key: key.into(), found: found.into(), wanted: wanted.into() }
     }
 }
@@ -91,13 +183,20 @@ impl fmt::Display for Problem {
 
 impl ServerKeys {
     /// Their names.
-    pub const NAMES: [&str; 10] = [
+    pub const NAMES: [&str; 17] = [
         "command",
         "url",
+        "package",
+        "digest",
         "env",
         "cwd",
         "headers",
         "insecure",
+        "folders",
+        "egress",
+        "read",
+        "limits",
+        "jail",
         "start_timeout",
         "call_timeout",
         "max_answer",
@@ -110,8 +209,8 @@ impl ServerConfig {
     #[must_use]
     pub fn uri(&self) -> Option<&Uri> {
         match &self.reach {
-            Reach::Process(_) => None,
             Reach::Remote(endpoint) => Some(&endpoint.uri),
+            Reach::Process(_) | Reach::Wasm(_) | Reach::Container(_) | Reach::Withheld(_) => None,
         }
     }
 
@@ -140,13 +239,120 @@ impl ServerConfig {
         Self::parse(keys)
     }
 
+    /// The server of a package that was added, as the package asks for it.
+    #[must_use]
+    pub fn packed(package: Package) -> Self {
+        read::packed(package)
+    }
+
+    /// A component, as it is. Its ceilings hold beside the limits of every server.
+    pub(crate) fn wasm(source: WasmSource) -> Self {
+        let limits = read::bounded(Limits::DEFAULT, &source.resources.limits);
+        Self { reach: Reach::Wasm(source), limits, package: None, said: Said::default() }
+    }
+
+    /// A server that must not run, and why: it is down until the next start.
+    #[must_use]
+    pub fn withheld(why: impl Into<String>) -> Self {
+        Self { reach: Reach::Withheld(why.into()), limits: Limits::DEFAULT, package: None, said: Said::default() }
+    }
+
     /// Where the server's code will run.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        match self.reach {
-            Reach::Process(_) => Kind::Process { jailed: false },
+        match &self.reach {
+            Reach::Process(program) => Kind::Process { jailed: program.jail },
             Reach::Remote(_) => Kind::Remote,
+            Reach::Wasm(_) => Kind::Wasm,
+            Reach::Container(source) => Kind::Container { runtime: source.resources.sandbox },
+            Reach::Withheld(_) => Kind::Withheld,
         }
+    }
+
+    /// What it was packed as.
+    #[must_use]
+    pub fn package(&self) -> Option<&Package> {
+        self.package.as_deref()
+    }
+
+    /// The digest of the package it comes from.
+    #[must_use]
+    pub fn digest(&self) -> Option<Hash> {
+        self.package().map(Package::digest)
+    }
+
+    /// What its sandbox opens for a call; `None` where nothing of ours runs it.
+    #[must_use]
+    pub fn resources(&self) -> Option<&Arc<Resources>> {
+        match &self.reach {
+            Reach::Process(program) => Some(&program.resources),
+            Reach::Wasm(source) => Some(&source.resources),
+            Reach::Container(source) => Some(&source.resources),
+            Reach::Remote(_) | Reach::Withheld(_) => None,
+        }
+    }
+
+    /// Containers run on this runtime.
+    #[must_use]
+    pub fn on(mut self, runtime: Isolation) -> Self {
+        if let Reach::Container(source) = &mut self.reach {
+            Arc::make_mut(&mut source.resources).sandbox = runtime;
+        }
+        self
+    }
+
+    /// A process runs as what it is, with everything that the gateway's user may do.
+    #[must_use]
+    pub fn unjailed(mut self) -> Self {
+        if let Reach::Process(program) = &mut self.reach {
+            program.jail = false;
+            Arc::make_mut(&mut program.resources).sandbox = Isolation::None;
+        }
+        self
+    }
+
+    /// What the profile declares is what the sandbox opens: of a package, hosts only narrow; of a command, `scope` is
+    /// mounted and `hosts` are reached over the web's ports, where no `folders` and no `egress` say it better. Where there
+    /// is not even a `scope`, the folders that the command line names are what the command is for.
+    #[must_use]
+    pub fn declared(mut self, profile: &Profile) -> Self {
+        let (said, packed) = (self.said, self.package.is_some());
+        let resources = match &mut self.reach {
+            Reach::Process(program) => {
+                let resources = Arc::make_mut(&mut program.resources);
+                if !packed && !said.folders && profile.scope().is_none() {
+                    resources.folders.extend(grants::named(&program.arguments));
+                }
+                resources
+            }
+            Reach::Wasm(source) => Arc::make_mut(&mut source.resources),
+            Reach::Container(source) => Arc::make_mut(&mut source.resources),
+            Reach::Remote(_) | Reach::Withheld(_) => return self,
+        };
+        if packed {
+            crate::package::narrow_hosts(resources, profile);
+        } else {
+            grants::fill(resources, said, profile);
+        }
+        self
+    }
+
+    /// The profile with what the sandbox opens: a permit is bound to it.
+    #[must_use]
+    pub fn profile(&self, declared: Profile) -> Profile {
+        let secrets = self.package().map(Package::secret_names).unwrap_or_default();
+        let declared = if declared.secrets().is_empty() { declared.with_secrets(secrets) } else { declared };
+        match self.resources() {
+            Some(resources) => declared.with_resources(Arc::clone(resources)),
+            None => declared,
+        }
+    }
+
+    /// The package that a folder holds, where the keys name none and the folder has one: the package that was added
+    /// under the server's name.
+    #[must_use]
+    pub fn is_added(&self, below: &Path) -> bool {
+        self.package().is_some_and(|package| package.root().starts_with(below))
     }
 }
 

@@ -5,18 +5,32 @@
 
 mod allowance;
 mod config;
+mod container;
+mod egress;
+mod guard;
+mod instance;
+pub mod jail;
 mod limits;
 mod line;
 mod mcp;
+mod package;
 mod phase;
+mod polled;
+mod pool;
+pub mod probe;
 mod process;
 mod remote;
 mod run;
 mod server;
 mod sse;
+mod wasm;
 mod watched;
 
-pub use config::{Problem, ServerConfig, ServerKeys};
+pub use config::{Problem, ServerConfig, ServerKeys, Settings, destinations};
+pub use container::build::{BuildError, Built, build_image};
+pub use guard::{GuardConfig, GuardConfigError, GuardError, guard};
 pub use line::{Era, Event, Line, Resume};
+pub use package::{Asked, Manifest, Package, Place, Secret, unpack};
 pub use run::Sandbox;
 pub use server::{Change, Greeting, Kind, Listing, ServerError, ServerState, Status};
+pub use wasm::{Bundled, bundled, bundled_http};

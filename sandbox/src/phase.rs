@@ -10,6 +10,7 @@ use policies::ServerName;
 use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 
+use crate::instance::Ended;
 use crate::server::Change;
 
 /// Whether a server is there; `C` is what it is reached by.
@@ -20,6 +21,8 @@ pub(crate) enum Phase<C> {
     Ready(Arc<C>),
     /// It is not there.
     Down {
+        /// What that is to a call.
+        kind: FailureKind,
         /// One sentence, in our own words.
         why: String,
         /// When it is tried again.
@@ -27,12 +30,20 @@ pub(crate) enum Phase<C> {
     },
 }
 
+impl<C> Phase<C> {
+    /// It ended like this. Where it ran before, that is to the next call only that it is not there.
+    pub(crate) fn down(ended: Ended, retry_at: Instant) -> Self {
+        let kind = if ended.kind == FailureKind::NoSandbox { ended.kind } else { FailureKind::Unreachable };
+        Self::Down { kind, why: ended.why, retry_at }
+    }
+}
+
 impl<C> Clone for Phase<C> {
     fn clone(&self) -> Self {
         match self {
             Self::Starting => Self::Starting,
             Self::Ready(connection) => Self::Ready(Arc::clone(connection)),
-            Self::Down { why, retry_at } => Self::Down { why: why.clone(), retry_at: *retry_at },
+            Self::Down { kind, why, retry_at } => Self::Down { kind: *kind, why: why.clone(), retry_at: *retry_at },
         }
     }
 }
@@ -93,23 +104,25 @@ impl<C> Phases<C> {
                     return Ok(Arc::clone(connection));
                 }
                 Phase::Ready(_) | Phase::Starting => {}
-                Phase::Down { why, retry_at } => self.worth_waiting(why, *retry_at)?,
+                Phase::Down { kind, why, retry_at } => self.worth_waiting(*kind, why, *retry_at)?,
             }
             if phases.changed().await.is_err() {
-                return Err(self.unreachable("the gateway stops", None));
+                return Err(self.failure(FailureKind::Unreachable, "the gateway stops", None));
             }
         }
     }
 
-    fn worth_waiting(&self, why: &str, retry_at: Instant) -> Result<(), Failure> {
+    fn worth_waiting(&self, kind: FailureKind, why: &str, retry_at: Instant) -> Result<(), Failure> {
         let wait = retry_at.saturating_duration_since(Instant::now());
-        if wait <= WORTH_WAITING { Ok(()) } else { Err(self.unreachable(why, Some(wait))) }
+        // A sandbox that cannot be made will not be made a second later either.
+        let waits = wait <= WORTH_WAITING && kind != FailureKind::NoSandbox;
+        if waits { Ok(()) } else { Err(self.failure(kind, why, Some(wait))) }
     }
 
-    fn unreachable(&self, why: &str, retry: Option<Duration>) -> Failure {
+    fn failure(&self, kind: FailureKind, why: &str, retry: Option<Duration>) -> Failure {
         let retry = retry.map(|wait| format!("; it is tried again in {} s", wait.as_secs().max(1))).unwrap_or_default();
         let detail = format!("the server `{}` is down: {why}{retry}", self.server);
-        Failure { kind: FailureKind::Unreachable, detail }
+        Failure { kind, detail }
     }
 }
 

@@ -1,10 +1,11 @@
 //! `Sandbox`: every tool server, and the one way to run a call at one.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use audit::{Entry, Failure, FailureKind, Outcome, Ran, Raw};
+use audit::{Entry, Failure, FailureKind, Observed, Outcome, Ran, Raw};
 use policies::{Call, Object, ServerName, Value};
 use tokio::sync::{Semaphore, broadcast};
 use tokio::time::Instant;
@@ -12,14 +13,19 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vault::Leases;
 
-use crate::config::{Reach, ServerConfig};
+use crate::config::{ContainerSource, Program, Reach, ServerConfig, Settings};
+use crate::container::Containers;
+use crate::egress::{Egress, EgressConfig};
+use crate::jail::Jail;
 use crate::limits::Limits;
 use crate::line::Line;
 use crate::mcp::{Page, Pages, Reply};
 use crate::phase::Phase;
-use crate::process::Process;
+use crate::pool::Pool;
+use crate::process::{Bare, Process};
 use crate::remote::Remote;
 use crate::server::{Change, Greeting, Kind, Listing, ServerError, ServerState, Status};
+use crate::wasm::{Guest, Wasm};
 use crate::watched::{MAX_WATCHED, Watched};
 
 /// Every tool server, and the one way to run a call at one. Clones share the servers.
@@ -35,6 +41,14 @@ pub(crate) struct Surroundings {
     pub(crate) changes: broadcast::Sender<Change>,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
+    /// Why there is none, where there is none: then nothing that needs it runs.
+    pub(crate) egress: Result<Arc<Egress>, String>,
+    /// Where compiled components are kept. Only the gateway may write there.
+    pub(crate) compiled: PathBuf,
+    /// The guard's socket, where it is not at its usual place.
+    guard: Option<PathBuf>,
+    /// Made when the first server needs them.
+    containers: Arc<OnceLock<Result<Containers, String>>>,
 }
 
 struct Server {
@@ -46,10 +60,21 @@ struct Server {
 }
 
 enum Reached {
+    /// One for everyone.
     Process(Arc<Process>),
+    /// One for each call at a time.
+    Pool(Arc<Pool>),
     Remote(Arc<Remote>),
+    Wasm(Arc<Wasm>),
     /// It cannot even be tried: this is why.
     Never(String),
+}
+
+impl Surroundings {
+    fn containers(&self) -> Result<&Containers, String> {
+        let make = || Ok(Containers::new(self.guard.clone(), self.egress.clone()?, &self.tasks, self.stop.clone()));
+        self.containers.get_or_init(make).as_ref().map_err(Clone::clone)
+    }
 }
 
 /// A receiver that falls further behind than this learns that it missed changes.
@@ -58,10 +83,24 @@ const CHANGES: usize = 256;
 impl Sandbox {
     /// Starts every server in the background and returns at once; a server that does not come up is tried again, later and
     /// later. All work belongs to `tasks` and ends when `stop` is cancelled: calls that still run then are
-    /// [`Outcome::Interrupted`].
+    /// [`Outcome::Interrupted`]. `settings` are shared by all.
     #[must_use]
-    pub fn start(servers: Vec<(ServerName, ServerConfig)>, tasks: TaskTracker, stop: CancellationToken) -> Self {
-        let around = Surroundings { changes: broadcast::Sender::new(CHANGES), tasks, stop };
+    pub fn start(
+        servers: Vec<(ServerName, ServerConfig)>,
+        settings: Settings,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+    ) -> Self {
+        let Settings { resolvers, authorities, cache: compiled, guard } = settings;
+        let egress = Egress::new(&EgressConfig { resolvers, authorities }, tasks.clone(), stop.clone());
+        let egress = egress.map_err(|error| error.to_string());
+        let changes = broadcast::Sender::new(CHANGES);
+        let around = Surroundings { changes, tasks, stop, egress, compiled, guard, containers: Arc::default() };
+        if servers.iter().any(|(_, config)| config.kind() == (Kind::Process { jailed: true })) {
+            for lack in crate::jail::lacks() {
+                tracing::warn!(lack, "this machine lacks something for jails");
+            }
+        }
         let start = |(name, config): (ServerName, ServerConfig)| (name.clone(), Server::start(name, config, &around));
         let servers = Arc::new(servers.into_iter().map(start).collect());
         Self { servers, around }
@@ -84,15 +123,17 @@ impl Sandbox {
             return failed(FailureKind::Busy, detail).into();
         };
         let deadline = line.deadline.min(Instant::now() + server.limits.call);
-        let ended = tokio::select! {
+        let mut observed = Observed::default();
+        let outcome = tokio::select! {
             biased;
             // First, so that what was cancelled before it was sent is not sent.
             () = line.cancel.cancelled() => Outcome::Cancelled,
-            reply = server.call(call, &line) => outcome(reply),
+            reply = server.call(call, &line, &mut observed) => outcome(reply),
             () = self.around.stop.cancelled() => Outcome::Interrupted,
             () = tokio::time::sleep_until(deadline) => failed(FailureKind::OutOfTime, "the server did not answer in time"),
         };
-        ended.into()
+        // What ran is dropped by now, so this is everything that it tried.
+        Ran { outcome, observed }
     }
 
     /// What a server offers, each item as it was sent, following every page. Empty where the server does not declare
@@ -160,19 +201,25 @@ impl Server {
     fn start(name: ServerName, config: ServerConfig, around: &Surroundings) -> Self {
         let (kind, limits, around) = (config.kind(), config.limits, around.clone());
         let reached = match config.reach {
-            Reach::Process(program) => Reached::Process(Process::start(name, program, limits, around)),
+            Reach::Process(program) => process(name, program, limits, around),
+            Reach::Wasm(source) => Reached::Wasm(Wasm::start(name, source, limits, around)),
             Reach::Remote(endpoint) => match Remote::start(name, endpoint, limits, around) {
                 Ok(remote) => Reached::Remote(remote),
                 Err(error) => Reached::Never(format!("the system's certificates cannot be read: {error}")),
             },
+            Reach::Container(source) => contained(name, source, limits, around),
+            Reach::Withheld(why) => Reached::Never(why),
         };
         Self { kind, limits, slots: Semaphore::new(limits.in_flight), reached }
     }
 
-    async fn call(&self, call: &Call, line: &Line) -> Reply {
+    /// What the call was seen to do is added to `seen`, also where it is dropped.
+    async fn call(&self, call: &Call, line: &Line, seen: &mut Observed) -> Reply {
         match &self.reached {
             Reached::Process(process) => process.call(call, line).await,
+            Reached::Pool(pool) => pool.call(call, line, seen).await,
             Reached::Remote(remote) => remote.call(call, line).await,
+            Reached::Wasm(wasm) => wasm.call(call, line, seen).await,
             Reached::Never(why) => Reply::failed(FailureKind::Unreachable, why.as_str()),
         }
     }
@@ -180,7 +227,9 @@ impl Server {
     async fn ask(&self, method: &'static str, params: &Object) -> Reply {
         match &self.reached {
             Reached::Process(process) => process.ask(method, params).await,
+            Reached::Pool(pool) => pool.ask(method, params).await,
             Reached::Remote(remote) => remote.ask(method, params).await,
+            Reached::Wasm(wasm) => wasm.ask(method, params).await,
             Reached::Never(why) => Reply::failed(FailureKind::Unreachable, why.as_str()),
         }
     }
@@ -188,7 +237,9 @@ impl Server {
     async fn greeting(&self) -> Result<Greeting, ServerError> {
         match &self.reached {
             Reached::Process(process) => process.greeting().await,
+            Reached::Pool(pool) => pool.greeting().await,
             Reached::Remote(remote) => remote.greeting().await,
+            Reached::Wasm(wasm) => wasm.greeting().await,
             Reached::Never(why) => Err(ServerError::Down { why: why.clone() }),
         }
     }
@@ -196,15 +247,18 @@ impl Server {
     fn watched(&self) -> Option<&Watched> {
         match &self.reached {
             Reached::Process(process) => Some(process.watched()),
+            Reached::Pool(pool) => Some(pool.watched()),
             Reached::Remote(remote) => Some(remote.watched()),
-            Reached::Never(_) => None,
+            Reached::Wasm(_) | Reached::Never(_) => None,
         }
     }
 
     fn status(&self) -> Status {
         match &self.reached {
             Reached::Process(process) => status(process.phase(), |pipe| pipe.greeting().clone()),
+            Reached::Pool(pool) => status(pool.phase(), |pipe| pipe.greeting().clone()),
             Reached::Remote(remote) => status(remote.phase(), Greeting::clone),
+            Reached::Wasm(wasm) => status(wasm.phase(), Guest::greeting),
             Reached::Never(why) => Status::Down { why: why.clone(), retry_at: Instant::now() + NEVER },
         }
     }
@@ -234,6 +288,34 @@ impl Server {
     }
 }
 
+/// A server in containers of its own, each for one agent.
+fn contained(name: ServerName, source: ContainerSource, limits: Limits, around: Surroundings) -> Reached {
+    let resources = Arc::clone(&source.resources);
+    let contained = around.containers().and_then(|containers| containers.contain(source));
+    match contained {
+        Ok(spawn) => Reached::Pool(Pool::start(name, Arc::new(spawn), resources, limits, around)),
+        Err(why) => Reached::Never(why),
+    }
+}
+
+/// A program in its jail: with a way out it has each call to itself, so that every attempt belongs to one call.
+fn process(name: ServerName, program: Program, limits: Limits, around: Surroundings) -> Reached {
+    if !program.jail {
+        return Reached::Process(Process::start(name, Arc::new(Bare(program)), limits, around));
+    }
+    let (resources, tasks) = (Arc::clone(&program.resources), around.tasks.clone());
+    if resources.egress.is_empty() {
+        return Reached::Process(Process::start(name, Arc::new(Jail::new(program, None, tasks)), limits, around));
+    }
+    match around.egress.clone() {
+        Ok(egress) => {
+            let jail = Jail::new(program, Some(egress), tasks);
+            Reached::Pool(Pool::start(name, Arc::new(jail), resources, limits, around))
+        }
+        Err(why) => Reached::Never(why),
+    }
+}
+
 const METHOD_NOT_FOUND: i64 = -32601;
 
 /// The time to say for what is not tried again before the next start.
@@ -243,7 +325,7 @@ fn status<C>(phase: Phase<C>, greeting: impl Fn(&C) -> Greeting) -> Status {
     match phase {
         Phase::Starting => Status::Starting,
         Phase::Ready(connection) => Status::Ready(greeting(&connection)),
-        Phase::Down { why, retry_at } => Status::Down { why, retry_at },
+        Phase::Down { why, retry_at, .. } => Status::Down { why, retry_at },
     }
 }
 

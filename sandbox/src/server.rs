@@ -1,5 +1,8 @@
 //! What the gateway is told about a tool server.
 
+use std::fmt;
+
+use policies::profile::Isolation;
 use policies::{ServerName, Value};
 use thiserror::Error;
 use tokio::time::Instant;
@@ -26,6 +29,29 @@ pub enum Kind {
     },
     /// Elsewhere, behind an URL.
     Remote,
+    /// In a fresh instance of a component for every call.
+    Wasm,
+    /// In a container.
+    Container {
+        /// On which kernel: gVisor's own, or the host's.
+        runtime: Isolation,
+    },
+    /// Nowhere: it must not run.
+    Withheld,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Process { jailed: true } => "process, jailed",
+            Self::Process { jailed: false } => "process, not jailed",
+            Self::Remote => "remote",
+            Self::Wasm => "wasm",
+            Self::Container { runtime: Isolation::Runc } => "container on the host's kernel (runc)",
+            Self::Container { .. } => "container (gvisor)",
+            Self::Withheld => "withheld",
+        })
+    }
 }
 
 /// Whether a tool server can be called.

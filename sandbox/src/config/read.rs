@@ -2,40 +2,55 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue, Uri};
+use policies::Hash;
+use policies::profile::{Ceilings, Isolation, Resources};
 use serde_json::Value;
 use url::{Host, Url};
 
-use super::{Endpoint, Problem, Program, Reach, ServerConfig, ServerKeys};
+use super::reader::{Reader, kind};
+use super::{Endpoint, Problem, Program, Reach, Said, ServerConfig, ServerKeys};
 use crate::limits::Limits;
+use crate::package::{Narrowing, Package};
 
 pub(super) fn config(keys: &ServerKeys) -> Result<ServerConfig, Vec<Problem>> {
-    let mut reader = Reader { problems: Vec::new() };
+    let mut reader = Reader::default();
     let limits = reader.limits(keys);
-    let reach = match (&keys.command, &keys.url) {
-        (Some(command), None) => reader.process(command, keys).map(Reach::Process),
-        (None, Some(url)) => reader.remote(url, keys).map(Reach::Remote),
-        (None, None) => reader.problem("command", "neither `command` nor `url`", "one of them"),
-        (Some(_), Some(_)) => reader.problem("command", "both `command` and `url`", "one of them"),
+    let ways = [&keys.command, &keys.url, &keys.package].map(Option::as_ref);
+    let said = Said { folders: keys.folders.is_some(), egress: keys.egress.is_some() };
+    let config = match ways {
+        [Some(command), None, None] => reader.process(command, keys, limits).map(|(program, limits)| {
+            let reach = Reach::Process(program);
+            ServerConfig { reach, limits, package: None, said }
+        }),
+        [None, Some(url), None] => reader.remote(url, keys).map(|endpoint| {
+            let reach = Reach::Remote(endpoint);
+            ServerConfig { reach, limits, package: None, said }
+        }),
+        [None, None, Some(package)] => reader.package(package, keys, limits),
+        [None, None, None] => reader.problem("command", "neither `command`, `url` nor `package`", "one of them"),
+        _ => reader.problem("command", "more than one of `command`, `url` and `package`", "one of them"),
     };
-    match reach {
-        Some(reach) if reader.problems.is_empty() => Ok(ServerConfig { reach, limits }),
-        Some(_) | None => Err(reader.problems),
-    }
+    reader.finish(config)
 }
 
-struct Reader {
-    problems: Vec<Problem>,
+/// A package as it asks to be run.
+pub(super) fn packed(package: Package) -> ServerConfig {
+    let ceilings = package.manifest().limits.clone();
+    let reach = package.reach(&Narrowing { limits: ceilings.clone(), ..Narrowing::of(&package) });
+    let limits = bounded(Limits::DEFAULT, &ceilings);
+    ServerConfig { reach, limits, package: Some(Arc::new(package)), said: Said::default() }
+}
+
+/// The limits of a server whose calls have these ceilings.
+pub(super) fn bounded(limits: Limits, ceilings: &Ceilings) -> Limits {
+    let answer = usize::try_from(ceilings.output).unwrap_or(usize::MAX);
+    Limits { call: limits.call.min(ceilings.time), answer: limits.answer.min(answer), ..limits }
 }
 
 impl Reader {
-    fn problem<T>(&mut self, key: impl Into<String>, found: impl Into<String>, wanted: impl Into<String>) -> Option<T> {
-        self.problems.push(Problem::new(key, found, wanted));
-        None
-    }
-
     fn limits(&mut self, keys: &ServerKeys) -> Limits {
         let default = Limits::DEFAULT;
         Limits {
@@ -46,50 +61,85 @@ impl Reader {
         }
     }
 
-    fn process(&mut self, command: &Value, keys: &ServerKeys) -> Option<Program> {
-        for (key, value) in [("headers", &keys.headers), ("insecure", &keys.insecure)] {
+    fn out_of_place(&mut self, wanted: &str, keys: &[(&str, &Option<Value>)]) {
+        for (key, value) in keys {
             if value.is_some() {
-                self.problem::<()>(key, "a key for `url`", "none of it beside `command`");
+                self.problem::<()>(*key, "a key for another kind of server", wanted);
             }
         }
-        let words = self.words(command);
-        let environment = self.environment(keys.env.as_ref());
-        let folder = self.folder(keys.cwd.as_ref());
+    }
+
+    fn process(&mut self, command: &Value, keys: &ServerKeys, limits: Limits) -> Option<(Program, Limits)> {
+        let elsewhere = [("headers", &keys.headers), ("insecure", &keys.insecure), ("digest", &keys.digest)];
+        self.out_of_place("none of it beside `command`", &elsewhere);
+        let words = self.words("command", command);
+        let environment = self.environment("env", keys.env.as_ref());
+        let folder = self.working(keys.cwd.as_ref());
+        let jail = self.flag("jail", keys.jail.as_ref(), true);
+        let resources = self.resources(keys, limits, jail);
+        let limits = bounded(limits, &resources.limits);
         let (command, arguments) = words?;
-        Some(Program { command, arguments, environment, folder })
+        let resources = Arc::new(resources);
+        Some((Program { command, arguments, environment, folder, jail, read: Vec::new(), resources }, limits))
     }
 
-    fn words(&mut self, command: &Value) -> Option<(String, Vec<String>)> {
-        let wanted = "an array of strings: program, then arguments";
-        let words: Option<Vec<String>> =
-            command.as_array().and_then(|words| words.iter().map(|word| word.as_str().map(str::to_owned)).collect());
-        let Some(words) = words else { return self.problem("command", kind(command), wanted) };
-        if words.iter().any(|word| word.contains('\0')) {
-            return self.problem("command", "a NUL character", wanted);
-        }
-        match words.split_first() {
-            Some((program, arguments)) if !program.is_empty() => Some((program.clone(), arguments.to_vec())),
-            Some(_) | None => self.problem("command", "no program", wanted),
+    /// What a command is granted: nothing packed it, so the operator's word is all there is.
+    fn resources(&mut self, keys: &ServerKeys, limits: Limits, jail: bool) -> Resources {
+        let placed = self.folders("folders", keys.folders.as_ref());
+        let read = self.folders("read", keys.read.as_ref());
+        let written = self.ceilings("limits", keys.limits.as_ref());
+        let default = Ceilings { time: limits.call, output: limits.answer as u64, ..Ceilings::default() };
+        let writable = |placed: super::Placed| {
+            let writable = placed.writable.unwrap_or(false);
+            placed.mount(writable)
+        };
+        Resources {
+            sandbox: if jail { Isolation::Jail } else { Isolation::None },
+            digest: None,
+            folders: placed.into_iter().map(writable).chain(read.into_iter().map(|place| place.mount(false))).collect(),
+            egress: self.destinations("egress", keys.egress.as_ref()),
+            limits: written.over(&default),
         }
     }
 
-    fn environment(&mut self, env: Option<&Value>) -> Vec<(String, String)> {
-        let mut environment = Vec::new();
-        for (name, value) in self.table("env", env) {
-            let key = format!("env.{name}");
-            if name.is_empty() || name.contains(['=', '\0']) {
-                self.problem::<()>(&key, "a name with `=` or NUL, or none", "a variable's name");
+    fn package(&mut self, path: &Value, keys: &ServerKeys, limits: Limits) -> Option<ServerConfig> {
+        let elsewhere =
+            [("headers", &keys.headers), ("insecure", &keys.insecure), ("cwd", &keys.cwd), ("read", &keys.read)];
+        self.out_of_place("none of it beside `package`", &elsewhere);
+        let Some(path) = path.as_str() else { return self.problem("package", kind(path), "a folder's path") };
+        let package = match Package::read(std::path::Path::new(path)) {
+            Ok(package) => package,
+            Err(problems) => {
+                for problem in problems {
+                    self.problem::<()>(format!("package.{}", problem.key), problem.found, problem.wanted);
+                }
+                return None;
             }
-            let Some(text) = self.text(&key, value) else { continue };
-            if text.contains('\0') {
-                self.problem::<()>(&key, "a NUL character", "a string without it");
-            }
-            environment.push((name.clone(), text));
-        }
-        environment
+        };
+        self.same_digest(&package, keys.digest.as_ref());
+        let environment = self.environment("env", keys.env.as_ref());
+        let jail = self.flag("jail", keys.jail.as_ref(), true);
+        let narrowing = self.narrowing(&package, [&keys.folders, &keys.egress, &keys.limits].map(Option::as_ref));
+        let limits = bounded(limits, &narrowing.limits);
+        let reach = package.reach(&Narrowing { environment, jail, ..narrowing });
+        let said = Said { folders: true, egress: true };
+        Some(ServerConfig { reach, limits, package: Some(Arc::new(package)), said })
     }
 
-    fn folder(&mut self, cwd: Option<&Value>) -> Option<PathBuf> {
+    fn same_digest(&mut self, package: &Package, digest: Option<&Value>) {
+        let Some(digest) = digest else { return };
+        match digest.as_str().and_then(Hash::from_hex) {
+            Some(digest) if digest == package.digest() => {}
+            Some(_) => drop(self.problem::<()>(
+                "digest",
+                format!("a package with digest {}", package.digest()),
+                "the package that was meant",
+            )),
+            None => drop(self.problem::<()>("digest", kind(digest), "64 hexadecimal digits")),
+        }
+    }
+
+    fn working(&mut self, cwd: Option<&Value>) -> Option<PathBuf> {
         let cwd = cwd?;
         let Some(path) = cwd.as_str() else { return self.problem("cwd", kind(cwd), "a folder's path") };
         let folder = PathBuf::from(path);
@@ -97,19 +147,18 @@ impl Reader {
     }
 
     fn remote(&mut self, url: &Value, keys: &ServerKeys) -> Option<Endpoint> {
-        for (key, value) in [("env", &keys.env), ("cwd", &keys.cwd)] {
-            if value.is_some() {
-                self.problem::<()>(key, "a key for `command`", "none of it beside `url`");
-            }
-        }
-        let insecure = match &keys.insecure {
-            None => false,
-            Some(Value::Bool(insecure)) => *insecure,
-            Some(other) => {
-                self.problem::<()>("insecure", kind(other), "true or false");
-                false
-            }
-        };
+        let elsewhere = [
+            ("env", &keys.env),
+            ("cwd", &keys.cwd),
+            ("folders", &keys.folders),
+            ("egress", &keys.egress),
+            ("read", &keys.read),
+            ("limits", &keys.limits),
+            ("jail", &keys.jail),
+            ("digest", &keys.digest),
+        ];
+        self.out_of_place("none of it beside `url`", &elsewhere);
+        let insecure = self.flag("insecure", keys.insecure.as_ref(), false);
         let uri = self.uri(url, insecure);
         let headers = self.headers(keys.headers.as_ref());
         Some(Endpoint { uri: uri?, headers })
@@ -164,80 +213,6 @@ impl Reader {
         }
         parsed
     }
-
-    fn table<'a>(&mut self, key: &str, value: Option<&'a Value>) -> Vec<(&'a String, &'a Value)> {
-        match value {
-            None => Vec::new(),
-            Some(Value::Object(table)) => table.iter().collect(),
-            Some(other) => self.problem(key, kind(other), "a table").unwrap_or_default(),
-        }
-    }
-
-    /// A string, or `{ env = "NAME" }`.
-    fn text(&mut self, key: &str, value: &Value) -> Option<String> {
-        let wanted = "a string or `{ env = \"NAME\" }`";
-        if let Some(text) = value.as_str() {
-            return Some(text.to_owned());
-        }
-        let Some(table) = value.as_object() else { return self.problem(key, kind(value), wanted) };
-        let name = table.get("env").and_then(Value::as_str).filter(|_| table.len() == 1);
-        let Some(name) = name else { return self.problem(key, "another table", wanted) };
-        match std::env::var(name) {
-            Ok(text) => Some(text),
-            Err(_) => {
-                self.problem(key, format!("`{name}`, which is not set"), "a variable of the gateway's environment")
-            }
-        }
-    }
-
-    fn duration(&mut self, key: &str, value: Option<&Value>) -> Option<Duration> {
-        let wanted = "seconds, or text such as `90s` or `5m`, from 1 s to 1 day";
-        let value = value?;
-        let duration = match value {
-            Value::Number(seconds) => seconds.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
-            Value::String(text) => text.parse::<jiff::SignedDuration>().ok().and_then(|span| span.try_into().ok()),
-            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
-        };
-        match duration {
-            Some(duration) if (Duration::from_secs(1)..=Duration::from_hours(24)).contains(&duration) => Some(duration),
-            Some(_) | None => self.problem(key, shown(value), wanted),
-        }
-    }
-
-    fn size(&mut self, key: &str, value: Option<&Value>) -> Option<usize> {
-        let value = value?;
-        let bytes = match value {
-            Value::Number(bytes) => bytes.as_u64(),
-            Value::String(text) => bytes(text),
-            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
-        };
-        let bytes = bytes.and_then(|bytes| usize::try_from(bytes).ok());
-        match bytes {
-            Some(bytes) if (1024..=1 << 30).contains(&bytes) => Some(bytes),
-            Some(_) | None => self.problem(key, shown(value), "bytes, or text such as `16 MiB`, from 1 KiB to 1 GiB"),
-        }
-    }
-
-    fn count(&mut self, key: &str, value: Option<&Value>) -> Option<usize> {
-        let value = value?;
-        match value.as_u64().and_then(|count| usize::try_from(count).ok()) {
-            Some(count) if (1..=4096).contains(&count) => Some(count),
-            Some(_) | None => self.problem(key, shown(value), "a number from 1 to 4096"),
-        }
-    }
-}
-
-fn bytes(text: &str) -> Option<u64> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at_checked(digits)?;
-    let scale = match unit.trim() {
-        "" | "B" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(scale)
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -255,22 +230,4 @@ fn is_ours(header: &HeaderName) -> bool {
     let framing =
         ["host", "content-length", "content-type", "transfer-encoding", "connection", "accept", "te", "upgrade"];
     name.starts_with("mcp-") || name == "last-event-id" || name == "accept-encoding" || framing.contains(&name)
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "nothing",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "a table",
-    }
-}
-
-fn shown(value: &Value) -> String {
-    match value {
-        Value::Number(_) | Value::String(_) => format!("`{value}`"),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => kind(value).to_owned(),
-    }
 }

@@ -14,6 +14,7 @@ use super::http::Lost;
 use super::session::{Abilities, Session};
 use super::stream::Stream;
 use super::{Remote, modern_headers};
+use crate::instance::Ended;
 use crate::limits::ASIDE;
 use crate::line::Era;
 use crate::mcp::{Body, Meta, Probe, Reply, probe};
@@ -41,7 +42,7 @@ impl Remote {
             };
             self.sessions.take_all();
             let wait = backoff.after(began.elapsed());
-            self.phases.enter(Phase::Down { why, retry_at: Instant::now() + wait });
+            self.phases.enter(Phase::down(Ended::exited(why), Instant::now() + wait));
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = self.around.stop.cancelled() => {}

@@ -5,6 +5,8 @@ mod process;
 #[cfg(test)]
 mod remote;
 #[cfg(test)]
+mod wasm;
+#[cfg(test)]
 mod web;
 #[cfg(test)]
 mod world;

@@ -1,16 +1,17 @@
 //! A sandbox with one server, and calls that come to it the real way: decided, recorded, run, recorded.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use audit::{Answer, Audit, FailureKind, Loans, Redactor};
+use audit::{Answer, Audit, FailureKind, Loans, Observed, Redactor};
 use policies::decision::Source;
 use policies::{
     AgentId, Call, CallId, Circumstances, HoldTimes, Limits, Method, Permit, Policies, ServerName, Session, SessionKey,
     Standing, Tool, Value, Verdict,
 };
-use sandbox::{Era, Event, Greeting, Line, Sandbox, ServerConfig, Status};
+use sandbox::{Era, Event, Greeting, Line, Sandbox, ServerConfig, Settings, Status};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +24,11 @@ pub(crate) struct World {
     pub(crate) tasks: TaskTracker,
     audit: Audit,
     policies: Policies,
-    state: tempfile::TempDir,
+    /// What the sandbox saw of the last call.
+    pub(crate) observed: Mutex<Observed>,
+    pub(crate) state: tempfile::TempDir,
+    /// Where its server lies.
+    pub(crate) keeps: Option<tempfile::TempDir>,
 }
 
 const NOW: jiff::Timestamp = jiff::Timestamp::UNIX_EPOCH;
@@ -46,7 +51,7 @@ pub(crate) fn python(words: &[&str], more: &str) -> ServerConfig {
     // `-B`: no compiled copies in the source tree.
     let mut command = vec!["python3".to_owned(), "-B".to_owned(), folder.join(program).display().to_string()];
     command.extend(rest.iter().map(|word| (*word).to_owned()));
-    config(&format!("command = {command:?}\n{more}"))
+    config(&format!("command = {command:?}\njail = false\n{more}")) // the helper of a jail is the gateway's binary
 }
 
 pub(crate) fn config(table: &str) -> ServerConfig {
@@ -72,14 +77,20 @@ pub(crate) fn line() -> (Line, mpsc::Receiver<Event>) {
 
 impl World {
     pub(crate) fn start(config: ServerConfig) -> Self {
-        let state = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap(), config)
+    }
+
+    /// In a state folder that was prepared.
+    pub(crate) fn start_in(state: tempfile::TempDir, config: ServerConfig) -> Self {
+        std::fs::set_permissions(state.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
         let redactor = Arc::new(Redactor::new(&[0; 32]));
         let (audit, _) = Audit::start(audit::Config::new(state.path(), || NOW), redactor).unwrap();
         let source = Source { name: "test".to_owned(), text: ANYTHING.to_owned() };
         let policies = Policies::load_without_defaults(&[source]).unwrap();
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let sandbox = Sandbox::start(vec![(server(), config)], tasks.clone(), stop.clone());
-        Self { sandbox, stop, tasks, audit, policies, state }
+        let settings = Settings { cache: state.path().join("wasm"), ..Settings::default() };
+        let sandbox = Sandbox::start(vec![(server(), config)], settings, tasks.clone(), stop.clone());
+        Self { sandbox, stop, tasks, audit, policies, observed: Mutex::default(), state, keeps: None }
     }
 
     pub(crate) async fn ready(&self) -> Greeting {
@@ -124,6 +135,7 @@ impl World {
         let entry = self.audit.open(permit, NOW).await.unwrap();
         let leases = Vault::default().lease(&entry).unwrap();
         let outcome = self.sandbox.run(&entry, &leases, line).await;
+        *self.observed.lock().unwrap() = outcome.observed.clone();
         let loans: Loans = leases.end(&entry);
         self.audit.close(entry, loans, outcome, NOW).await.unwrap().into_answer()
     }
@@ -153,6 +165,7 @@ impl World {
             session: &session,
             first_use: false,
             anomaly: false,
+            undeclared: false,
             now: NOW,
             hold_for: HoldTimes::default(),
         };
