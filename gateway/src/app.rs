@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use audit::{Audit, Event, Filter, Recovered, Redactor};
+use audit::{Audit, Event, Filter, MarkKind, Recovered, Redactor};
 use jiff::{SignedDuration, Timestamp};
 use policies::decision::Policies;
 use policies::{AgentId, Hash, ServerName};
-use sandbox::{Kind, Sandbox};
+use sandbox::{Sandbox, ServerConfig};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -28,8 +28,9 @@ use crate::agent::{Agents, methods};
 use crate::call::Calls;
 use crate::catalog::Catalog;
 use crate::clock;
-use crate::config::{Config, PolicyFiles, Problem, Server};
+use crate::config::{Config, Origin, PolicyFiles, Problem, Server};
 use crate::hold::Holds;
+use crate::liveness::{self, Pulse, Trial, Tripwire};
 use crate::operator::{self, Operators, Peers};
 use crate::seal::Sealer;
 use crate::sessions::Sessions;
@@ -98,6 +99,8 @@ pub struct App {
     pub agents: Arc<Agents>,
     state: PathBuf,
     policies: Arc<Reloadable>,
+    /// How the gateway fared when it last tried itself.
+    pulse: Arc<Pulse>,
     /// Owns what serves the gateway itself: servers, sockets, sweeping.
     background: TaskTracker,
     /// No new calls.
@@ -146,47 +149,24 @@ impl App {
     /// # Errors
     /// If anything it needs cannot be had.
     pub fn start(config: Config) -> anyhow::Result<Self> {
-        let config = Arc::new(config);
+        let mut config = config;
         let state = config.state.clone();
         let policies = Arc::new(Reloadable::load(config.policy.clone()).map_err(|problems| all(&problems))?);
         let (audit, recovered) = open(&state)?;
-        let sealer = Sealer::load(&state).context("the key `request.key` in the state folder cannot be used")?;
+        pinned(&mut config, &audit);
+        make_folders(&config)?;
+        let tripwire =
+            config.liveness.map(|_| Tripwire::set()).transpose().context("no port on loopback is to be had")?;
+        if let Some(tripwire) = &tripwire {
+            let (name, server) = tripwire.server()?;
+            config.servers.insert(name, server);
+        }
         let (background, stop, halt) = (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
-
-        let servers = config.servers.iter().map(|(name, server)| (name.clone(), server.reach.clone())).collect();
-        let sandbox = Arc::new(Sandbox::start(servers, background.clone(), halt.clone()));
-        let catalog = Arc::new(Catalog::new(Arc::clone(&config), Arc::clone(&sandbox), audit.clone()));
-        let people = Peers::new(&config.operators).count();
-        let standing = recovered.holds.into_iter().chain(recovered.denied).collect();
-        let holds = Arc::new(Holds::new(audit.clone(), Arc::clone(&policies), people, standing));
-        let sessions = Sessions::new(config.session_idle, lost(&audit, config.session_idle));
-        let calls = Arc::new(Calls {
-            policies: Arc::clone(&policies),
-            sessions,
-            catalog: Arc::clone(&catalog),
-            holds,
-            audit: audit.clone(),
-            vault: Vault::default(),
-            sandbox,
-            hold_for: config.hold,
-            halt: halt.clone(),
-        });
-        let agents = Arc::new(Agents {
-            gate: Gate::new(audit.clone(), config.agents),
-            methods: methods::table()?,
-            config,
-            calls,
-            catalog,
-            audit,
-            sealer,
-            parked: Parked::default(),
-            tasks: Tasks::default(),
-            legacy: Legacy::default(),
-            listening: Mutex::default(),
-            tracker: TaskTracker::new(),
-            stop: stop.clone(),
-        });
-        let app = Self { agents, state, policies, background, stop, halt };
+        let around = Around { background: background.clone(), stop: stop.clone(), halt: halt.clone() };
+        let agents = assemble(Arc::new(config), Arc::clone(&policies), audit, recovered, &around)?;
+        let pulse = Arc::new(Pulse::new(tripwire.is_some()));
+        let app = Self { agents, state, policies, pulse, background, stop, halt };
+        app.try_gate(tripwire);
         app.serve_operators()?;
         connections::listen_unix(&app.agents, &app.state.join(AGENT_SOCKET))?;
         app.follow();
@@ -249,7 +229,8 @@ impl App {
 
     /// The servers, each with what keeps it.
     fn servers(&self) -> Vec<String> {
-        self.agents.config.servers.iter().map(|(name, server)| describe(name, server)).collect()
+        let shown = self.agents.config.servers.iter().filter(|(_, server)| server.origin != Origin::Hidden);
+        shown.map(|(name, server)| describe(name, server)).collect()
     }
 
     fn serve_operators(&self) -> anyhow::Result<()> {
@@ -258,6 +239,8 @@ impl App {
             audit: self.agents.audit.clone(),
             holds: Arc::clone(&self.agents.calls.holds),
             catalog: Arc::clone(&self.agents.catalog),
+            agents: Arc::clone(&self.agents),
+            liveness: Arc::clone(&self.pulse),
             uids: self.agents.config.operators.clone(),
             reload: Arc::new(move || reload(&policies, &audit, &tasks)),
         };
@@ -265,6 +248,28 @@ impl App {
         let (tasks, stop) = (self.background.clone(), self.halt.clone());
         self.background.spawn(async move { server.run(tasks, stop).await });
         Ok(())
+    }
+
+    /// Tries the gate, again and again.
+    fn try_gate(&self, tripwire: Option<Tripwire>) {
+        let (Some(tripwire), Some(every)) = (tripwire, self.agents.config.liveness) else { return };
+        let real = &self.agents.calls;
+        // The real path; only the time of a hold and whose session it is are the trial's own.
+        let calls = Arc::new(Calls {
+            policies: Arc::clone(&real.policies),
+            sessions: Sessions::new(self.agents.config.session_idle, HashSet::new()),
+            catalog: Arc::clone(&real.catalog),
+            holds: Arc::clone(&real.holds),
+            audit: real.audit.clone(),
+            vault: Vault::default(),
+            sandbox: Arc::clone(&real.sandbox),
+            hold_for: liveness::hold_times(),
+            halt: real.halt.clone(),
+        });
+        let (pulse, tracker, stop) = (Arc::clone(&self.pulse), self.agents.tracker.clone(), self.stop.clone());
+        let trial = Trial { calls, tripwire, pulse, tracker };
+        let every = Duration::try_from(every).unwrap_or(SWEEP);
+        self.background.spawn(async move { stop.run_until_cancelled(trial.run(every)).await });
     }
 
     /// Follows the servers' lists, and looks for what ran out of time.
@@ -283,6 +288,95 @@ impl App {
             })
             .await
         });
+    }
+}
+
+/// Who owns the work, and what ends it.
+pub(crate) struct Around {
+    pub(crate) background: TaskTracker,
+    pub(crate) stop: CancellationToken,
+    pub(crate) halt: CancellationToken,
+}
+
+/// What serves agents, over a log.
+pub(crate) fn assemble(
+    config: Arc<Config>,
+    policies: Arc<Reloadable>,
+    audit: Audit,
+    recovered: Recovered,
+    around: &Around,
+) -> anyhow::Result<Arc<Agents>> {
+    let sealer = Sealer::load(&config.state).context("the key `request.key` in the state folder cannot be used")?;
+    let servers = config.servers.iter().map(|(name, server)| (name.clone(), server.reach.clone())).collect();
+    let (background, halt) = (around.background.clone(), around.halt.clone());
+    let sandbox = Arc::new(Sandbox::start(servers, config.sandbox.clone(), background, halt));
+    let catalog = Arc::new(Catalog::new(Arc::clone(&config), Arc::clone(&sandbox), audit.clone()));
+    let people = Peers::new(&config.operators).count();
+    let standing = recovered.holds.into_iter().chain(recovered.denied).collect();
+    let holds = Arc::new(Holds::new(audit.clone(), Arc::clone(&policies), people, standing));
+    let sessions = Sessions::new(config.session_idle, lost(&audit, config.session_idle));
+    let calls = Arc::new(Calls {
+        policies,
+        sessions,
+        catalog: Arc::clone(&catalog),
+        holds,
+        audit: audit.clone(),
+        vault: Vault::default(),
+        sandbox,
+        hold_for: config.hold,
+        halt: around.halt.clone(),
+    });
+    Ok(Arc::new(Agents {
+        gate: Gate::new(audit.clone(), config.agents),
+        methods: methods::table()?,
+        config,
+        calls,
+        catalog,
+        audit,
+        sealer,
+        parked: Parked::default(),
+        tasks: Tasks::default(),
+        legacy: Legacy::default(),
+        listening: Mutex::default(),
+        tracker: TaskTracker::new(),
+        stop: around.stop.clone(),
+    }))
+}
+
+/// The folders of tools that come with the gateway: whoever starts it for the first time has none.
+fn make_folders(config: &Config) -> anyhow::Result<()> {
+    let bundled = config.servers.values().filter(|server| server.origin == Origin::Bundled);
+    for mount in bundled.filter_map(|server| server.reach.resources()).flat_map(|resources| &resources.folders) {
+        let folder = mount.folder.as_str();
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .with_context(|| format!("cannot make {folder}"))?;
+    }
+    Ok(())
+}
+
+/// Withholds every added package that is not what an operator added, and tells of those that are gone.
+fn pinned(config: &mut Config, audit: &Audit) {
+    let pins = audit.marks(MarkKind::Package);
+    let find = |name: &ServerName| pins.iter().find(|pin| pin.name == *name);
+    for (name, server) in config.servers.iter_mut().filter(|(_, server)| server.origin == Origin::Added) {
+        let why = match (find(name), server.reach.digest()) {
+            (None, _) => "no operator has added this package: portcullis tools add PATH",
+            (Some(pin), Some(digest)) if pin.value != digest.to_string() => {
+                "the package is not the one that was added: look at it, and add it again"
+            }
+            (Some(_), _) => continue,
+        };
+        server.reach = ServerConfig::withheld(why);
+    }
+    for pin in &pins {
+        if !config.servers.contains_key(&pin.name) {
+            let reach = ServerConfig::withheld("the package that was added is gone from the state folder");
+            let server = Server { origin: Origin::Added, ..Server::new(&pin.name, reach) };
+            config.servers.insert(pin.name.clone(), server);
+        }
     }
 }
 
@@ -329,17 +423,20 @@ fn lost(audit: &Audit, idle: SignedDuration) -> HashSet<AgentId> {
 /// A server and what keeps it, for people.
 #[must_use]
 pub fn describe(name: &ServerName, server: &Server) -> String {
-    let kind = match server.reach.kind() {
-        Kind::Process { jailed: true } => "process, jailed",
-        Kind::Process { jailed: false } => "process, not jailed",
-        Kind::Remote => "remote",
-    };
-    format!("{name} ({kind})")
+    format!("{name} ({})", server.reach.kind())
 }
 
 fn started(endpoint: &str, servers: &[String]) -> Event {
-    let notes = servers.iter().filter(|server| server.contains("not jailed")).cloned().collect();
+    let mut notes: Vec<String> = servers.iter().filter(|server| weak(server)).cloned().collect();
+    if servers.iter().any(|server| server.contains("process, jailed")) {
+        notes.extend(sandbox::jail::lacks());
+    }
     Event::Started { version: env!("CARGO_PKG_VERSION").to_owned(), listen: vec![endpoint.to_owned()], notes }
+}
+
+/// Whether reviewers must know of it.
+fn weak(server: &str) -> bool {
+    ["not jailed", "runc", "withheld"].iter().any(|word| server.contains(word))
 }
 
 fn all(problems: &[Problem]) -> anyhow::Error {

@@ -9,7 +9,7 @@ mod converse;
 use std::sync::{Arc, PoisonError};
 
 use audit::{
-    Answer, Audit, AuditError, Entry, Failure, FailureKind, Loans, Outcome, Ran, Receipt, Refusal, ResultType,
+    Answer, Audit, AuditError, Entry, Failure, FailureKind, Loans, MarkKind, Outcome, Ran, Receipt, Refusal, ResultType,
 };
 use policies::approval::{Approved, Hold, Step};
 use policies::decision::{Because, Circumstances, Denial, Held, HoldTimes, Permit, Verdict};
@@ -108,7 +108,8 @@ impl Calls {
         let session = self.sessions.of(&call);
         let session = session.read().unwrap_or_else(PoisonError::into_inner);
         let (now, hold_for) = (clock::now(), self.hold_for);
-        let around = Circumstances { session: &session, first_use, anomaly: false, now, hold_for };
+        let undeclared = self.audit.mark(MarkKind::Quarantine, call.tool().server()).is_some();
+        let around = Circumstances { session: &session, first_use, anomaly: false, undeclared, now, hold_for };
         let policies = self.policies.current();
         if self.catalog.stands(call.tool()) {
             return policies.decide(call, &around);

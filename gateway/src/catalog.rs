@@ -66,6 +66,8 @@ pub struct Offered {
     pub schema: Result<Schema, String>,
     /// Its definition as agents see it.
     pub listed: Value,
+    /// Only the gateway itself sees it.
+    pub hidden: bool,
 }
 
 /// A prompt that agents may get.
@@ -129,8 +131,21 @@ impl Catalog {
         self.shown()
     }
 
+    /// A tool that only the gateway itself may see.
+    pub async fn hidden(&self, shown_name: &str) -> Option<Arc<Offered>> {
+        let find = |shown: &Shown| shown.tools.get(shown_name).filter(|offered| offered.hidden).cloned();
+        match find(&self.shown()) {
+            Some(found) => Some(found),
+            None => find(self.fresh(Listing::Tools).await.as_ref()),
+        }
+    }
+
     /// A tool by the name that agents know; its server is asked again before it counts as unknown.
     pub async fn tool(&self, shown_name: &str) -> Option<Arc<Offered>> {
+        self.any_tool(shown_name).await.filter(|offered| !offered.hidden)
+    }
+
+    async fn any_tool(&self, shown_name: &str) -> Option<Arc<Offered>> {
         if let Some(offered) = self.shown().tools.get(shown_name) {
             return Some(Arc::clone(offered));
         }

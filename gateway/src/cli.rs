@@ -5,13 +5,20 @@ mod card;
 mod check;
 mod completions;
 mod diff;
+mod doctor;
 mod explain;
+mod guard;
 mod holds;
+mod images;
 mod line;
 mod log;
+mod packages;
 mod print;
+mod redact;
 mod reference;
 mod reload;
+mod run;
+mod scan;
 mod serve;
 mod stdio;
 mod table;
@@ -20,6 +27,7 @@ mod text;
 mod tools;
 mod tree;
 mod when;
+mod witness;
 
 use std::io;
 use std::path::PathBuf;
@@ -78,13 +86,20 @@ pub(crate) struct Global {
 enum Command {
     Serve(serve::ServeCommand),
     Stdio(stdio::StdioCommand),
+    Guard(guard::GuardCommand),
+    Images(images::ImagesCommand),
     Agent(agent::AgentCommand),
     Holds(holds::HoldsCommand),
     Tools(tools::ToolsCommand),
+    Run(run::RunCommand),
     Log(log::LogCommand),
+    Doctor(doctor::DoctorCommand),
+    Witness(witness::WitnessCommand),
     Check(check::CheckCommand),
     Explain(explain::ExplainCommand),
     Reload(reload::ReloadCommand),
+    Redact(redact::RedactCommand),
+    Scan(scan::ScanCommand),
     Completions(completions::CompletionsCommand),
     Reference(reference::ReferenceCommand),
 }
@@ -92,6 +107,11 @@ enum Command {
 /// Runs the command that was typed.
 #[must_use]
 pub fn main() -> ExitCode {
+    // A jail's helper, which must be alone in its process: before anything else, and without the command line's own care.
+    let mut words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    if words.next().is_some_and(|word| word == "jail") {
+        return sandbox::jail::main(&words.collect::<Vec<_>>());
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         // Help and version come this way too. A reader that went away wants no more.
@@ -115,13 +135,20 @@ impl Command {
         match self {
             Self::Serve(command) => command.run(global),
             Self::Stdio(command) => command.run(global),
+            Self::Guard(command) => command.run(global),
+            Self::Images(command) => command.run(global),
             Self::Agent(command) => command.run(global),
             Self::Holds(command) => command.run(global),
             Self::Tools(command) => command.run(global),
+            Self::Run(command) => command.run(global),
             Self::Log(command) => command.run(global),
+            Self::Doctor(command) => command.run(global),
+            Self::Witness(command) => command.run(global),
             Self::Check(command) => command.run(global),
             Self::Explain(command) => command.run(global),
             Self::Reload(command) => command.run(global),
+            Self::Redact(command) => command.run(global),
+            Self::Scan(command) => command.run(global),
             Self::Completions(command) => command.run(),
             Self::Reference(command) => command.run(),
         }

@@ -1,7 +1,9 @@
 //! `Config`: `portcullis.toml` and the command line, parsed with every problem at once, born valid.
 
 mod read;
+mod sandboxes;
 mod section;
+mod shelf;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,9 +13,11 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use policies::decision::{HoldTimes, Policies, Source, shipped_policies};
-use policies::profile::Profile;
+use policies::profile::{Destination, Isolation, Profile};
 use policies::{Hash, ServerName};
-use sandbox::ServerConfig;
+use sandbox::{ServerConfig, Settings};
+
+pub use shelf::packages;
 
 /// Everything that an operator can set.
 pub struct Config {
@@ -35,6 +39,31 @@ pub struct Config {
     pub session_idle: SignedDuration,
     /// Users, beside the gateway's own, who may answer holds.
     pub operators: Vec<u32>,
+    /// What all sandboxes share.
+    pub sandbox: Settings,
+    /// Which kernel containers run on.
+    pub runtime: Isolation,
+    /// Which of the tools that come with the gateway are offered.
+    pub bundled: Bundled,
+    /// How often the gateway tries itself; `None` for never.
+    pub liveness: Option<SignedDuration>,
+}
+
+/// Which of the tools that come with the gateway are offered.
+#[derive(Clone, Debug)]
+pub struct Bundled {
+    /// `files`, below this folder, or below `files` in the state folder.
+    pub files: Option<Option<PathBuf>>,
+    /// `http`, to these destinations.
+    pub http: Option<Vec<Destination>>,
+    /// `time`.
+    pub time: bool,
+}
+
+impl Default for Bundled {
+    fn default() -> Self {
+        Self { files: Some(None), http: Some(Vec::new()), time: true }
+    }
 }
 
 /// Where agents knock.
@@ -85,6 +114,30 @@ pub struct Server {
     pub vouched: bool,
     /// What its tools may touch.
     pub profile: Profile,
+    /// How it came here.
+    pub origin: Origin,
+}
+
+/// How a tool server came to be one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The config names it.
+    Config,
+    /// It is a package that was added, and is pinned.
+    Added,
+    /// It comes with the gateway.
+    Bundled,
+    /// Only the gateway itself may see and call its tools.
+    Hidden,
+}
+
+impl Server {
+    /// A server that nothing is declared of.
+    #[must_use]
+    pub fn new(name: &ServerName, reach: ServerConfig) -> Self {
+        let prefix = format!("{name}.");
+        Self { reach, prefix, vouched: false, profile: Profile::default(), origin: Origin::Config }
+    }
 }
 
 /// Which policies decide.
@@ -113,6 +166,10 @@ pub struct Overrides {
     pub listen: Option<String>,
     /// `--server NAME=COMMAND` or `NAME=URL`, as pairs.
     pub servers: Vec<(String, String)>,
+    /// `--no-jail`: processes run as what they are.
+    pub no_jail: bool,
+    /// `--no-liveness`: the gateway does not try itself.
+    pub no_liveness: bool,
 }
 
 /// One thing wrong with a config or a policy.

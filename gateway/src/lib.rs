@@ -11,6 +11,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod hold;
+pub mod liveness;
 pub mod operator;
 pub mod seal;
 pub mod sessions;

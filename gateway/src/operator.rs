@@ -11,8 +11,11 @@ pub mod card;
 pub mod client;
 mod events;
 mod find;
+pub mod grant;
+pub mod packages;
 mod peer;
 pub mod refused;
+mod run;
 
 use std::fs::Permissions;
 use std::io;
@@ -38,10 +41,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
+use crate::agent::Agents;
 use crate::catalog::Catalog;
 use crate::clock;
 use crate::config::Problem;
 use crate::hold::Holds;
+use crate::liveness::Pulse;
 
 pub use peer::{PeerError, Peers};
 
@@ -56,6 +61,10 @@ pub struct Operators {
     pub holds: Arc<Holds>,
     /// The tools.
     pub catalog: Arc<Catalog>,
+    /// What serves agents: an operator's own calls go the same way.
+    pub agents: Arc<Agents>,
+    /// How the gateway fared when it last tried itself.
+    pub liveness: Arc<Pulse>,
     /// Users beside the gateway's own who are operators.
     pub uids: Vec<u32>,
     /// Swaps the policies.

@@ -36,7 +36,9 @@ impl Agents {
 
 fn items(shown: &Shown, what: Listing) -> Vec<Value> {
     match what {
-        Listing::Tools => shown.tools.values().map(|offered| offered.listed.clone()).collect(),
+        Listing::Tools => {
+            shown.tools.values().filter(|offered| !offered.hidden).map(|offered| offered.listed.clone()).collect()
+        }
         Listing::Prompts => shown.prompts.values().map(|prompt| prompt.listed.clone()).collect(),
         Listing::Resources => shown.resources.values().map(|(_, listed)| listed.clone()).collect(),
         Listing::Templates => shown.templates.values().map(|(_, listed)| listed.clone()).collect(),

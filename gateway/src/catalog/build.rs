@@ -10,7 +10,7 @@ use sandbox::Listing;
 use serde::Serialize;
 
 use super::{Offered, Prompt, Shown};
-use crate::config::Config;
+use crate::config::{Config, Origin};
 
 /// A tool with its standing, for operators.
 #[derive(Clone, Debug, Serialize)]
@@ -42,7 +42,9 @@ pub(super) fn shown<'a>(config: &Config, audit: &Audit, list: impl Fn(&ServerNam
                 *taken.entry(offer.shown_name.clone()).or_insert(0) += 1;
                 shown.tools.insert(offer.shown_name.clone(), Arc::new(offered));
             }
-            shown.offers.push(offer);
+            if settings.origin != Origin::Hidden {
+                shown.offers.push(offer);
+            }
         }
         for definition in list(server, Listing::Prompts) {
             let Some(name) = definition.get("name").and_then(Value::as_str) else { continue };
@@ -70,7 +72,10 @@ fn tool(
     let mut offer =
         Offer { server: server.clone(), name: name.to_owned(), shown_name, status: "withheld", why: None, hash: None };
     let profile = config.profile(server, name);
-    let vouched = config.servers.get(server).is_some_and(|settings| settings.vouched);
+    let settings = config.servers.get(server);
+    let vouched = settings.is_some_and(|settings| settings.vouched);
+    // What only the gateway sees is part of its binary: another definition is another version.
+    let hidden = settings.is_some_and(|settings| settings.origin == Origin::Hidden);
     let standing = Standing { pinned: true, vouched, profile };
     let tool = match Tool::new(server.clone(), Method::CallTool, definition.clone(), standing) {
         Ok(tool) => tool,
@@ -81,7 +86,7 @@ fn tool(
     };
     offer.hash = Some(tool.hash());
     match audit.pin(server, Method::CallTool, name) {
-        Some(pin) if pin.hash == tool.hash() => offer.status = "offered",
+        Some(pin) if pin.hash == tool.hash() || hidden => offer.status = "offered",
         Some(_) => {
             offer.status = "changed";
             offer.why = Some("its definition is not the one that was pinned".to_owned());
@@ -102,7 +107,7 @@ fn tool(
         offer.why = Some(format!("its input schema cannot be used, so every call is refused: {why}"));
     }
     let listed = renamed(audit, definition, &offer.shown_name);
-    (offer, Some(Offered { tool: Arc::new(tool), schema, listed }))
+    (offer, Some(Offered { tool: Arc::new(tool), schema, listed, hidden }))
 }
 
 /// A definition as agents see it: another name, credentials redacted, everything else as it was sent.

@@ -10,6 +10,7 @@ use super::line::{Ink, Line};
 use super::tree::Tree;
 use super::when::{left, long};
 use crate::operator::card::{Card, Origin, Reason};
+use crate::operator::grant::Grant;
 
 /// A card in rows.
 pub(crate) struct Drawn {
@@ -35,6 +36,7 @@ pub(crate) fn draw(card: &Card, page: &Page) -> Drawn {
     let mut rows = vec![title(card)];
     rows.extend(facts(card, page));
     rows.extend(card.reasons.iter().enumerate().flat_map(|(place, why)| reason(why, place == 0, page)));
+    rows.extend(card.grant.iter().flat_map(|grant| granted(grant, page)));
     let arguments = arguments(card, page);
     rows.push(Line::new().inked(Ink::Strong, "arguments"));
     rows.extend(arguments.rows);
@@ -86,8 +88,28 @@ fn reason(why: &Reason, first: bool, page: &Page) -> Vec<Line> {
     field(if first { "why" } else { "" }, text.ours("  ").inked(Ink::Faint, &why.id), page)
 }
 
+/// What an approval opens for the time of the call.
+pub(crate) fn granted(grant: &Grant, page: &Page) -> Vec<Line> {
+    let listed = |items: &[String], none: &str| {
+        let none = Line::new().inked(Ink::Faint, none);
+        let parts = items.iter().enumerate().map(|(place, item)| {
+            let comma = if place == 0 { "" } else { ", " };
+            Line::new().ours(comma).theirs(item)
+        });
+        if items.is_empty() { none } else { parts.fold(Line::new(), Line::then) }
+    };
+    let mut rows = field("sandbox", Line::new().ours(&grant.sandbox), page);
+    rows.extend(field("network", listed(&grant.network, "none"), page));
+    rows.extend(field("folders", listed(&grant.folders, "none"), page));
+    rows.extend(field("limits", listed(&grant.limits, "none"), page));
+    rows.extend(
+        grant.warnings.iter().flat_map(|warning| field("warning", Line::new().inked(Ink::Warning, warning), page)),
+    );
+    rows
+}
+
 /// A name and a text that may wrap under itself.
-fn field(name: &str, text: Line, page: &Page) -> Vec<Line> {
+pub(crate) fn field(name: &str, text: Line, page: &Page) -> Vec<Line> {
     let start = Line::new().ours("  ").inked(Ink::Faint, format!("{name:<9}"));
     start.then(text).wrap(page.width, &Line::new().ours(" ".repeat(11)))
 }

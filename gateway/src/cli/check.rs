@@ -125,6 +125,12 @@ fn warnings(config: &Config) -> Vec<String> {
         if reach.contains("not jailed") {
             warnings.push(format!("server `{name}` runs as a plain process: it can do whatever this user can"));
         }
+        if reach.contains("runc") {
+            warnings.push(format!("server `{name}` shares the host's kernel: a hole in the kernel is a way out"));
+        }
+        if reach.contains("withheld") {
+            warnings.push(format!("server `{name}` will not run: its package cannot be used, or was never added"));
+        }
         if let Some(uri) = server.reach.uri().filter(|uri| uri.scheme_str() == Some("http") && !is_local(uri)) {
             warnings.push(format!(
                 "server `{name}` is reached over plain http at {uri}: anyone on the way can read and change calls"

@@ -1,11 +1,14 @@
 //! `portcullis log`: what happened, with a gateway running or without one.
 
+mod checked;
+mod key;
+mod proof;
 mod row;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use audit::{Decided, Filter, Found, Reader, ShowError, VerifyError};
+use audit::{Decided, Filter, Found, Reader, ShowError};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
@@ -14,9 +17,8 @@ use policies::risk::Risk;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Global;
-use super::line::{Ink, Line};
 use super::print::{self, Out, Trouble};
-use super::when::{When, long};
+use super::when::When;
 use crate::clock;
 
 /// Ask what happened.
@@ -26,7 +28,8 @@ use crate::clock;
     long_about = "Reads the log in the state folder. It works beside a running gateway and without one, and changes nothing.\n\n\
         A call leaves an intent before it runs and an outcome before its answer leaves; refusals, holds, answers to holds, \
         failed authentications and changes to agents, tools and policies are records too. Arguments and results are redacted \
-        before they are written. Each record's hash covers the one before it."
+        before they are written. Records are the leaves of a signed Merkle tree: `verify` checks it, `prove` shows a record, or \
+        some of its fields, to someone who need not trust this machine."
 )]
 pub(crate) struct LogCommand {
     #[command(subcommand)]
@@ -64,14 +67,13 @@ enum Action {
         #[arg(long, short = 'n', value_name = "N", default_value_t = 10)]
         lines: usize,
     },
-    /// Check every record and every link between them
-    #[command(
-        long_about = "Walks the whole log and checks that every record is what was written, in its place, and that what the \
-        gateway knows of agents, tools and holds follows from it.\n\n\
-        Note the printed head elsewhere: a log that is cut or rewritten later does not lead to it. Exits with 1 if a record was \
-        changed, and names the first."
-    )]
-    Verify,
+    Verify(checked::Verify),
+    Prove(proof::Prove),
+    CheckProof(proof::CheckProof),
+    Export(checked::Export),
+    Key(key::Key),
+    Accept(key::Accept),
+    Submit(super::witness::Submit),
 }
 
 /// Which records. All that is given must hold.
@@ -130,7 +132,13 @@ impl LogCommand {
             }
             Action::Show { id } => show(global, &out, &id)?,
             Action::Tail { which, lines } => super::block_on(tail(global, &out, &which.filter()?, lines))?,
-            Action::Verify => return verify(global, &out),
+            Action::Verify(command) => return command.run(global, &out),
+            Action::Prove(command) => command.run(global, &out)?,
+            Action::CheckProof(command) => return command.run(global, &out),
+            Action::Export(command) => command.run(global, &out)?,
+            Action::Key(command) => command.run(global, &out)?,
+            Action::Accept(command) => command.run(global, &out)?,
+            Action::Submit(command) => command.run(global, &out)?,
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -236,39 +244,6 @@ async fn tail(global: &Global, out: &Out, filter: &Filter, lines: usize) -> anyh
                 () = tokio::time::sleep(POLL) => {}
                 _ = interrupted.recv() => return Ok(()),
             }
-        }
-    }
-}
-
-fn verify(global: &Global, out: &Out) -> anyhow::Result<ExitCode> {
-    let state = global.state()?;
-    match audit::verify(&state) {
-        Ok(verified) => {
-            if global.json {
-                print::json(&serde_json::json!({ "ok": true, "records": verified.records, "head": verified.head,
-                    "first": verified.first, "last": verified.last }))?;
-            } else {
-                let zone = TimeZone::system();
-                let time = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| long(at, &zone));
-                let ok = Line::new().inked(Ink::Good, "ok: ").ours(format!("{} records", verified.records));
-                out.line(&ok.ours(format!(", {} to {}", time(verified.first), time(verified.last))))?;
-                out.say(format!("head: {}", verified.head))?;
-            }
-            Ok(ExitCode::SUCCESS)
-        }
-        Err(VerifyError::Broken(broken)) => {
-            if global.json {
-                let what = broken.what.to_string();
-                print::json(&serde_json::json!({ "ok": false, "seq": broken.seq, "what": what }))?;
-            }
-            let next =
-                "keep a copy of the state folder, stop trusting what follows that record, and compare with a backup";
-            print::trouble(&Trouble::new("the log was changed").because(broken).next(next).into());
-            Ok(ExitCode::FAILURE)
-        }
-        Err(VerifyError::Read(error)) => {
-            let what = format!("cannot read the log in {}", state.display());
-            Err(Trouble::new(what).because(error).next("name the state folder that you mean: --state DIR").into())
         }
     }
 }

@@ -48,6 +48,12 @@ pub(super) struct Options {
     /// A tool server: a command to start, or the URL of its MCP endpoint. May be given more than once
     #[arg(long = "server", value_name = "NAME=COMMAND|URL", value_parser = server)]
     servers: Vec<(String, String)>,
+    /// Run local tool servers as what they are, with everything that the gateway's user may do
+    #[arg(long)]
+    no_jail: bool,
+    /// Do not try every minute whether the gate holds
+    #[arg(long)]
+    no_liveness: bool,
     /// How logs are written to stderr
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     log_format: telemetry::Format,
@@ -66,7 +72,8 @@ impl Options {
     /// The config that file and command line make, with logging on.
     pub(super) fn prepare(self, global: &Global, listen: Option<String>) -> anyhow::Result<Config> {
         telemetry::start(self.log_format);
-        let overrides = Overrides { state: global.state.clone(), listen, servers: self.servers };
+        let (no_jail, no_liveness) = (self.no_jail, self.no_liveness);
+        let overrides = Overrides { state: global.state.clone(), listen, servers: self.servers, no_jail, no_liveness };
         Config::load(self.config.as_deref(), overrides).map_err(|problems| refused(&problems))
     }
 }

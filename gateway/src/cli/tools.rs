@@ -4,15 +4,18 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use jiff::tz::TimeZone;
 use policies::{Limits, Value};
 use serde_json::value::RawValue;
 
 use super::Global;
 use super::diff::unified;
 use super::line::{Ink, Line};
+use super::packages::{self, Add};
 use super::print::{self, Out};
 use super::table::Table;
-use crate::operator::card::{ToolDiff, ToolRow};
+use super::when::long;
+use crate::operator::card::{ServerRow, ToolDiff, ToolRow};
 use crate::operator::client::Client;
 
 /// See what tools are offered, and accept changed ones.
@@ -31,7 +34,22 @@ pub(crate) struct ToolsCommand {
 
 #[derive(Subcommand)]
 enum Action {
-    /// List every tool: offered, changed, or withheld and why
+    /// Show what a tool package asks for and will get, and add it
+    #[command(
+        long_about = "Shows what a tool package asks for and what it will get, asks, copies it to the state folder and pins it by \
+            its digest. One that is not what was added any more is withheld.\n\n\
+            Nothing beyond its manifest is ever granted; `[server.NAME]` in the config can only narrow it. Which folders of \
+            this machine it finds, only the config says. Takes effect when the gateway starts next.",
+        after_help = "Examples:\n  portcullis tools add ./notes\n  portcullis tools add notes.tar --name notes2 --yes"
+    )]
+    Add(Add),
+    /// Remove a package that was added
+    Remove {
+        /// The server's name
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// List every server with what keeps it, and every tool: offered, changed, or withheld and why
     List,
     /// Show what changed in the definition of a tool, or of every changed tool
     Diff {
@@ -39,7 +57,7 @@ enum Action {
         #[arg(value_name = "NAME")]
         name: Option<String>,
     },
-    /// Show and accept the changed definition of a tool, or every one of a server
+    /// Show and accept the changed definition of a tool, or every one of a server; take a server out of quarantine
     #[command(after_help = "Examples:\n  portcullis tools accept files.read_file\n  portcullis tools accept files")]
     Accept {
         /// The tool's name as agents see it, or a server's name
@@ -52,8 +70,16 @@ impl ToolsCommand {
     pub(crate) fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         let out = Out::stdout();
         super::block_on(async {
+            let action = match self.action {
+                Action::Add(add) => return packages::add(global, &out, add).await.map(|()| ExitCode::SUCCESS),
+                Action::Remove { name } => {
+                    return packages::remove(global, &out, &name).await.map(|()| ExitCode::SUCCESS);
+                }
+                other @ (Action::List | Action::Diff { .. } | Action::Accept { .. }) => other,
+            };
             let client = Client::connect(&global.state()?).await?;
-            match self.action {
+            match action {
+                Action::Add(_) | Action::Remove { .. } => {}
                 Action::List => list(global, &out, &client).await?,
                 Action::Diff { name } => diff(global, &out, &client, name).await?,
                 Action::Accept { name } => accept(global, &out, &client, &name).await?,
@@ -68,6 +94,7 @@ async fn list(global: &Global, out: &Out, client: &Client) -> anyhow::Result<()>
     if global.json {
         return tools.iter().try_for_each(print::json);
     }
+    servers(out, client).await?;
     if tools.is_empty() {
         return Ok(out.say("no server has offered a tool yet")?);
     }
@@ -93,6 +120,38 @@ async fn list(global: &Global, out: &Out, client: &Client) -> anyhow::Result<()>
     Ok(())
 }
 
+/// The servers, with what keeps them.
+async fn servers(out: &Out, client: &Client) -> anyhow::Result<()> {
+    let servers: Vec<ServerRow> = client.ask("servers_list", &[]).await?;
+    let mut table = Table::new(&["SERVER", "SANDBOX", "STATUS", "PACKAGE", "NOTE"]);
+    for server in &servers {
+        let ink = if server.status == "ready" { Ink::Good } else { Ink::Danger };
+        let note = match (&server.quarantine, &server.why) {
+            (Some(quarantine), _) => {
+                let tried = format!("in quarantine: {} tried what it had not declared", quarantine.tool);
+                Line::new().theirs_in(Ink::Alarm, &tried)
+            }
+            (None, Some(why)) => Line::new().theirs(why),
+            (None, None) => {
+                let warnings = server.grant.iter().flat_map(|grant| &grant.warnings);
+                warnings.fold(Line::new(), |line, warning| line.inked(Ink::Warning, warning))
+            }
+        };
+        table.row(vec![
+            Line::new().theirs(&server.name),
+            Line::new().ours(&server.kind),
+            Line::new().inked(ink, &server.status),
+            server.version.as_deref().map_or_else(Line::new, |version| Line::new().theirs(version)),
+            note,
+        ]);
+    }
+    if !table.is_empty() {
+        out.lines(&table.lines(out.width()))?;
+        out.say("")?;
+    }
+    Ok(())
+}
+
 async fn diff(global: &Global, out: &Out, client: &Client, name: Option<String>) -> anyhow::Result<()> {
     let diffs = match name {
         Some(name) => vec![client.ask("tools_diff", &[("name", &name)]).await?],
@@ -114,10 +173,28 @@ async fn changed(client: &Client, wanted: impl Fn(&ToolRow) -> bool) -> anyhow::
     Ok(diffs)
 }
 
+/// Lifts the quarantine of a server, after saying what it did.
+async fn lift(global: &Global, out: &Out, client: &Client, name: &str) -> anyhow::Result<bool> {
+    let servers: Vec<ServerRow> = client.ask("servers_list", &[]).await?;
+    let found = servers.iter().find(|server| server.name == name).and_then(|server| server.quarantine.as_ref());
+    let Some(quarantine) = found else { return Ok(false) };
+    let () = client.ask("quarantine_lift", &[("name", name)]).await?;
+    if global.json {
+        print::json(&serde_json::json!({ "accepted": name, "quarantine": quarantine }))?;
+    } else {
+        let since = long(quarantine.since, &TimeZone::system());
+        let said = Line::new().ours(format!("since {since}, when ")).theirs(&quarantine.tool);
+        out.line(&said.ours(" tried what it had not declared; `portcullis log list --server` shows what"))?;
+        out.line(&Line::new().inked(Ink::Good, "accepted ").theirs(name).ours(": it is out of quarantine"))?;
+    }
+    Ok(true)
+}
+
 /// Accepts what is shown, by its hash: a definition that changes while it is read is not accepted.
 async fn accept(global: &Global, out: &Out, client: &Client, name: &str) -> anyhow::Result<()> {
+    let lifted = lift(global, out, client, name).await?;
     let diffs = changed(client, |tool| tool.name == name || tool.server == name).await?;
-    if diffs.is_empty() {
+    if diffs.is_empty() && !lifted {
         // The gateway knows best why there is nothing to accept.
         let _accepted: Vec<String> = client.ask("tools_accept", &[("name", name)]).await?;
     }

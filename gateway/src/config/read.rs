@@ -11,8 +11,11 @@ use policies::profile::Profile;
 use sandbox::{ServerConfig, ServerKeys};
 use toml::de::DeTable;
 
+use super::sandboxes;
 use super::section::{Section, Sheet};
-use super::{AgentLimits, Config, Listen, Overrides, PolicyFiles, Problem, Server, TlsFiles, default_state};
+use super::{
+    AgentLimits, Config, Listen, Origin, Overrides, PolicyFiles, Problem, Server, TlsFiles, default_state, packages,
+};
 
 pub(super) fn config(path: Option<&Path>, overrides: Overrides) -> Result<Config, Vec<Problem>> {
     let file = path.unwrap_or(Path::new("portcullis.toml"));
@@ -28,8 +31,10 @@ pub(super) fn config(path: Option<&Path>, overrides: Overrides) -> Result<Config
         sheet.problem(error.span().map_or(0, |span| span.start), "syntax", error.message().to_owned(), "TOML");
     }
     let root = Section::new(&sheet, "", Some(table.get_ref()));
-    let config = read(&sheet, &root);
-    root.finish(&["listen", "agents", "server", "tool", "policy", "hold", "session", "operator", "state"]);
+    let state = root.string("state").map(|(text, _)| sheet.path(&text));
+    let state = overrides.state.clone().or(state).or_else(default_state).unwrap_or_default();
+    let config = read(&sheet, &root, state);
+    root.finish(&TABLES);
     let mut problems = sheet.into_problems();
     let config = override_with(config, overrides, &mut problems);
     if problems.is_empty() {
@@ -40,12 +45,23 @@ pub(super) fn config(path: Option<&Path>, overrides: Overrides) -> Result<Config
     Err(problems)
 }
 
-fn read(sheet: &Sheet<'_>, root: &Section<'_>) -> Config {
+const TABLES: [&str; 14] = [
+    "listen", "agents", "server", "tool", "policy", "hold", "session", "operator", "state", "sandbox", "egress",
+    "wasm", "bundled", "liveness",
+];
+
+fn read(sheet: &Sheet<'_>, root: &Section<'_>, state: PathBuf) -> Config {
+    let servers = servers(sheet, &root.below("server"), &state);
+    let (sandbox, runtime) = sandboxes::settings(sheet, root, &state);
     Config {
-        state: root.string("state").map(|(text, _)| sheet.path(&text)).or_else(default_state).unwrap_or_default(),
+        sandbox,
+        runtime,
+        bundled: sandboxes::bundled(sheet, &root.below("bundled")),
+        liveness: sandboxes::liveness(sheet, root.below("liveness")),
+        servers,
+        state,
         listen: listen(sheet, root.below("listen")),
         agents: agents(root.below("agents")),
-        servers: servers(sheet, &root.below("server")),
         tools: tools(sheet, &root.below("tool")),
         policy: policy(sheet, root.below("policy")),
         hold: hold(root.below("hold")),
@@ -97,7 +113,7 @@ fn agents(section: Section<'_>) -> AgentLimits {
     limits
 }
 
-fn servers(sheet: &Sheet<'_>, all: &Section<'_>) -> BTreeMap<ServerName, Server> {
+fn servers(sheet: &Sheet<'_>, all: &Section<'_>, state: &Path) -> BTreeMap<ServerName, Server> {
     let mut servers = BTreeMap::new();
     for name in all.rest() {
         let section = all.below(name);
@@ -108,18 +124,24 @@ fn servers(sheet: &Sheet<'_>, all: &Section<'_>) -> BTreeMap<ServerName, Server>
         let prefix = section.string("prefix").map(|(prefix, _)| prefix);
         let vouched = section.boolean("vouched").unwrap_or(false);
         let profile = profile(sheet, &section);
-        let reach = reach(sheet, &section, all.at(name));
+        let folder = packages(state).join(name);
+        let added =
+            parsed.is_ok() && folder.is_dir() && ["command", "url", "package"].iter().all(|key| section.at(key) == 0);
+        let origin = if added { Origin::Added } else { Origin::Config };
+        let package = added.then_some(folder);
+        let reach = reach(sheet, &section, all.at(name), package.as_deref());
         if let (Ok(name), Some(reach)) = (parsed, reach) {
             let prefix = prefix.unwrap_or_else(|| format!("{name}."));
-            servers.insert(name, Server { reach, prefix, vouched, profile });
+            servers.insert(name, Server { reach, prefix, vouched, profile, origin });
         }
     }
     servers
 }
 
 /// The keys that nobody has read yet say how the server is reached.
-fn reach(sheet: &Sheet<'_>, section: &Section<'_>, at: usize) -> Option<ServerConfig> {
+fn reach(sheet: &Sheet<'_>, section: &Section<'_>, at: usize, added: Option<&Path>) -> Option<ServerConfig> {
     let mut keys = serde_json::Map::new();
+    keys.extend(added.map(|package| ("package".to_owned(), package.display().to_string().into())));
     for key in section.rest() {
         if !ServerKeys::NAMES.contains(&key) {
             sheet.problem(
@@ -129,6 +151,10 @@ fn reach(sheet: &Sheet<'_>, section: &Section<'_>, at: usize) -> Option<ServerCo
                 format!("one of prefix, vouched, {}, {}", ServerKeys::NAMES.join(", "), Profile::KEYS.join(", ")),
             );
         } else if let Some((value, _)) = section.json(key) {
+            let value = match value.as_str() {
+                Some(path) if key == "package" => sheet.path(path).display().to_string().into(),
+                Some(_) | None => value,
+            };
             keys.insert(key.to_owned(), value);
         }
     }
@@ -216,9 +242,6 @@ fn operators(sheet: &Sheet<'_>, section: Section<'_>) -> Vec<u32> {
 }
 
 fn override_with(mut config: Config, overrides: Overrides, problems: &mut Vec<Problem>) -> Config {
-    if let Some(state) = overrides.state {
-        config.state = state;
-    }
     if config.state == PathBuf::new() {
         problems.push(problem(None, "--state", "neither $XDG_STATE_HOME nor $HOME", "a folder"));
     }
@@ -231,8 +254,8 @@ fn override_with(mut config: Config, overrides: Overrides, problems: &mut Vec<Pr
     for (name, reach) in overrides.servers {
         match (ServerName::parse(&name), ServerConfig::parse_argument(&reach)) {
             (Ok(name), Ok(reach)) => {
-                let prefix = format!("{name}.");
-                config.servers.insert(name, Server { reach, prefix, vouched: false, profile: Profile::default() });
+                let server = Server::new(&name, reach);
+                config.servers.insert(name, server);
             }
             (name_or_error, reach_or_errors) => {
                 let key = format!("--server {name}");
@@ -244,6 +267,12 @@ fn override_with(mut config: Config, overrides: Overrides, problems: &mut Vec<Pr
             }
         }
     }
+    if overrides.no_liveness {
+        config.liveness = None;
+    }
+    super::shelf::add(&mut config.servers, &config.state);
+    sandboxes::bundle(&mut config, problems);
+    sandboxes::settle(&mut config, overrides.no_jail);
     if !config.listen.address.ip().is_loopback() && config.listen.tls.is_none() {
         let wanted = "a loopback address, or `[listen.tls]` with `certificate` and `key`: tokens must not cross a network in the clear";
         problems.push(problem(None, "listen.address", config.listen.address.to_string(), wanted));

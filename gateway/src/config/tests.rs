@@ -11,7 +11,10 @@ fn load(text: &str) -> Result<Config, Vec<Problem>> {
 fn an_empty_file_is_a_config() {
     let config = load("").unwrap();
     assert_eq!(config.listen.address.to_string(), "127.0.0.1:8700");
-    assert!(config.policy.defaults && config.servers.is_empty());
+    assert!(config.policy.defaults);
+    let bundled: Vec<&str> = config.servers.keys().map(ServerName::as_str).collect();
+    assert_eq!(bundled, ["files", "http", "time"]);
+    assert!(load("[bundled]\nfiles = false\nhttp = false\ntime = false\n").unwrap().servers.is_empty());
 }
 
 #[test]
@@ -56,7 +59,37 @@ fn the_example_in_the_reference_is_a_config() {
     let page = include_str!("../../../docs/reference/config.md");
     let example = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
     let config = load(example).unwrap_or_else(|problems| panic!("{problems:#?}"));
-    assert_eq!(config.servers.len(), 2);
+    assert_eq!(config.servers.len(), 4, "two of its own, and the bundled ones but `files`");
     let narrowed = config.profile(&ServerName::parse("files").unwrap(), "write_file");
     assert_eq!(narrowed.scope().unwrap()[0].as_str(), "/srv/data/drafts");
+}
+
+#[test]
+fn a_server_of_the_same_name_replaces_a_bundled_one() {
+    let config = load("[server.files]\ncommand = [\"x\"]\n[bundled]\nhttp = { egress = [\"a.test\"] }\n").unwrap();
+    let name = |name: &str| ServerName::parse(name).unwrap();
+    assert_eq!(config.servers[&name("files")].origin, Origin::Config);
+    let http = config.servers[&name("http")].reach.resources().unwrap();
+    assert_eq!(http.egress[0].to_string(), "https://a.test:443");
+}
+
+#[test]
+fn what_is_declared_is_what_a_jail_opens_and_what_an_approval_is_bound_to() {
+    let text = "[server.a]\ncommand = [\"x\"]\nscope = [\"/srv/a\"]\nhosts = [\"a.test\"]\n";
+    let config = load(text).unwrap();
+    let name = ServerName::parse("a").unwrap();
+    let resources = config.profile(&name, "tool").resources().unwrap().clone();
+    assert_eq!(resources.folders[0].at, "/srv/a");
+    assert!(resources.folders[0].writable && resources.egress.len() == 2);
+    let free = load(&format!("{text}jail = false\n")).unwrap();
+    assert_ne!(free.profile(&name, "tool").hash(), config.profile(&name, "tool").hash());
+}
+
+#[test]
+fn liveness_is_seldom_or_off_and_never_nonsense() {
+    assert!(load("[liveness]\nevery = \"off\"\n").unwrap().liveness.is_none());
+    assert_eq!(load("").unwrap().liveness.unwrap().as_secs(), 60);
+    for wrong in ["1s", "2d", "soon"] {
+        assert!(load(&format!("[liveness]\nevery = \"{wrong}\"\n")).is_err(), "{wrong}");
+    }
 }

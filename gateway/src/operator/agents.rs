@@ -23,6 +23,10 @@ pub fn list(audit: &Audit) -> Vec<AgentRow> {
 /// [`Refused`] if the name is none or taken, the time is over, or it cannot be recorded.
 pub async fn add(audit: &Audit, by: &OperatorId, name: &str, expires: Option<Timestamp>) -> Result<NewAgent, Refused> {
     let name = AgentId::parse(name).map_err(|error| Refused::Params(error.to_string()))?;
+    // These stand for people and for the gateway itself, and policies tell them apart by name.
+    if ["operator:", "portcullis:"].iter().any(|reserved| name.as_str().to_ascii_lowercase().starts_with(reserved)) {
+        return Err(Refused::Params("an agent's name cannot begin with `operator:` or `portcullis:`".into()));
+    }
     let now = clock::now();
     if expires.is_some_and(|expires| expires <= now) {
         return Err(Refused::Params("the token would have expired before it is used".into()));

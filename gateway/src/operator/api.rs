@@ -2,23 +2,26 @@
 
 use std::sync::Arc;
 
-use audit::{Event as Recorded, StepRefused};
+use audit::{Event as Recorded, MarkKind, StepRefused};
 use jsonrpsee::core::RegisterMethodError;
 use jsonrpsee::types::{ErrorObjectOwned, Params};
 use jsonrpsee::{Methods, RpcModule};
 use policies::approval::Hold;
-use policies::{Hash, HoldId, Method, OperatorId};
+use policies::{Hash, HoldId, Method, OperatorId, ServerName};
+use sandbox::Status;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
-use super::card::{Card, Health, ToolDiff, ToolRow};
+use super::card::{Card, Health, PackageRow, Quarantine, ServerRow, ToolDiff, ToolRow};
 use super::find::find;
+use super::grant::Grant;
 use super::refused::Refused;
-use super::{Operators, agents, events};
+use super::{Operators, agents, events, packages, run};
 use crate::catalog::{AcceptError, Offer};
 use crate::clock;
+use crate::config::{Origin, Server};
 use crate::hold::{Answer, AnswerError};
 
 /// The longest reason: the agent is told, and it is kept in the log.
@@ -66,6 +69,15 @@ struct Accepted {
     hash: Option<Hash>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Packed {
+    path: std::path::PathBuf,
+    #[serde(default)]
+    name: Option<ServerName>,
+    digest: Hash,
+}
+
 /// Every method, over these.
 pub(super) fn methods(operators: Operators, stop: CancellationToken) -> Result<Methods, RegisterMethodError> {
     let mut module = RpcModule::new(operators);
@@ -94,11 +106,31 @@ pub(super) fn methods(operators: Operators, stop: CancellationToken) -> Result<M
     method(to, "tools_list", |all, _, Nothing {}| async move { Ok(all.tools()) })?;
     method(to, "tools_diff", |all, _, asked: Named| async move { all.diff(&asked.name) })?;
     method(to, "tools_accept", |all, by, asked: Accepted| async move { all.accept(by, &asked).await })?;
+    method(to, "servers_list", |all, _, Nothing {}| async move { Ok(all.servers()) })?;
+    method(to, "packages_add", |all, by, asked: Packed| async move { all.add_package(&by, asked).await })?;
+    method(to, "packages_remove", |all, by, asked: Named| async move {
+        packages::remove(&all.audit, &by, &all.agents.config.state, &asked.name).await
+    })?;
+    method(to, "quarantine_lift", |all, by, asked: Named| async move {
+        packages::lift(&all.audit, &by, &asked.name).await
+    })?;
     method(to, "policies_reload", |all, by, Nothing {}| async move { all.reload(by).await })?;
     module.register_subscription("holds_subscribe", "holds_event", "holds_unsubscribe", move |_, sink, all, _| {
         let stop = stop.clone();
         async move { events::tell(&all, sink, &stop).await }
     })?;
+    module.register_subscription(
+        "calls_run",
+        "calls_event",
+        "calls_leave",
+        |params, sink, all, extensions| async move {
+            match (extensions.get::<OperatorId>(), params.parse()) {
+                (Some(by), Ok(wanted)) => run::run(&all, by, wanted, sink).await,
+                (None, _) => sink.reject(ErrorObjectOwned::from(Refused::Nobody)).await,
+                (_, Err(error)) => sink.reject(ErrorObjectOwned::from(Refused::Params(error.to_string()))).await,
+            }
+        },
+    )?;
     Ok(module.into())
 }
 
@@ -149,7 +181,8 @@ impl Operators {
         Health {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             log,
-            holds: self.holds.list().len(),
+            holds: events::cards(self).len(),
+            liveness: self.liveness.state(),
             offered,
             withheld: tools.len() - offered,
         }
@@ -158,7 +191,7 @@ impl Operators {
     fn show(&self, given: &str) -> Asked<Card> {
         let id = find(&self.holds.list(), given)?;
         let hold = self.hold(&id).ok_or_else(|| unknown_hold(&id))?;
-        Ok(Card::of(&hold).with(self.holds.arguments(&id).as_ref()))
+        Ok(self.card(&hold).with(self.holds.arguments(&id).as_ref()))
     }
 
     fn hold(&self, id: &HoldId) -> Option<Hold> {
@@ -196,6 +229,40 @@ impl Operators {
 
     fn tools(&self) -> Vec<ToolRow> {
         self.catalog.tools().into_iter().map(ToolRow::from).collect()
+    }
+
+    fn servers(&self) -> Vec<ServerRow> {
+        let shown = self.agents.config.servers.iter().filter(|(_, server)| server.origin != Origin::Hidden);
+        shown.map(|(name, server)| self.server(name, server)).collect()
+    }
+
+    fn server(&self, name: &ServerName, server: &Server) -> ServerRow {
+        let state = self.agents.calls.sandbox.server(name);
+        let (status, why) = match state.map(|state| state.status) {
+            Some(Status::Ready(_)) => ("ready", None),
+            Some(Status::Starting) => ("starting", None),
+            Some(Status::Down { why, .. }) => ("down", Some(why)),
+            None => ("down", Some("it is not configured any more".to_owned())),
+        };
+        let quarantine = self.audit.mark(MarkKind::Quarantine, name);
+        ServerRow {
+            name: name.to_string(),
+            kind: server.reach.kind().to_string(),
+            status: status.to_owned(),
+            why,
+            version: server.reach.package().and_then(|package| package.manifest().version.clone()),
+            grant: server.reach.resources().map(|resources| Grant::of(resources)),
+            quarantine: quarantine.map(|mark| Quarantine { tool: mark.value, since: mark.at }),
+        }
+    }
+
+    async fn add_package(&self, by: &OperatorId, asked: Packed) -> Asked<PackageRow> {
+        let Packed { path, name, digest } = asked;
+        if !path.is_absolute() {
+            return Err(Refused::Params("the package's path must be whole".into()));
+        }
+        let state = &self.agents.config.state;
+        packages::add(&self.audit, by, state, packages::Adding { path, name, digest }).await
     }
 
     fn diff(&self, name: &str) -> Asked<ToolDiff> {

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use policies::approval::{Approval, Hold, HoldState};
+use policies::profile::Resources;
 use policies::risk::Risk;
 use policies::{AgentId, CallId, Hash, HoldId, OperatorId, ServerName, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+
+use super::grant::Grant;
 
 /// A hold as a person reads it before answering.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -50,6 +53,9 @@ pub struct Card {
     pub expires: Timestamp,
     /// What an approval would do now, or what became of the call.
     pub next: String,
+    /// What an approval opens for the time of the call; only in `holds_show`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Grant>,
     /// The complete arguments with live secrets as fingerprints; only in `holds_show`, and only while the call is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arguments: Option<Box<RawValue>>,
@@ -138,6 +144,76 @@ pub struct ToolDiff {
     pub hash: Hash,
 }
 
+/// A package that was added.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PackageRow {
+    /// Its server's name.
+    pub name: String,
+    /// The digest of all of it.
+    pub digest: String,
+    /// When it was added.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub added: Option<Timestamp>,
+}
+
+/// A tool server: what keeps it, how it is, and what it is granted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ServerRow {
+    /// Its name.
+    pub name: String,
+    /// Where its code runs.
+    pub kind: String,
+    /// `ready`, `starting` or `down`.
+    pub status: String,
+    /// Why it is down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// The version of its package.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// What its sandbox opens for a call; nothing where it runs elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Grant>,
+    /// It tried what it had not declared: its tool, and when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<Quarantine>,
+}
+
+/// A server that tried what it had not declared.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Quarantine {
+    /// Which of its tools.
+    pub tool: String,
+    /// When.
+    pub since: Timestamp,
+}
+
+/// What whoever runs a call from a terminal hears of it. Tagged from outside: an answer is passed on as it was written, and
+/// a tag inside would have it read and written again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Progress {
+    /// It waits for a person.
+    Held {
+        /// Which hold.
+        hold: Box<Card>,
+    },
+    /// It runs.
+    Running,
+    /// The tool says something.
+    Notice {
+        /// As it was said, redacted.
+        params: Box<RawValue>,
+    },
+    /// It is over.
+    Ended {
+        /// Whether the tool did what it was asked.
+        ok: bool,
+        /// Its result, or a JSON-RPC error object.
+        answer: Box<RawValue>,
+    },
+}
+
 /// An agent that may connect.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AgentRow {
@@ -171,6 +247,9 @@ pub struct Health {
     pub log: String,
     /// How many holds wait.
     pub holds: usize,
+    /// `ok`, `off`, `not tried yet`, or what did not hold when the gateway tried itself.
+    #[serde(default)]
+    pub liveness: String,
     /// How many tools are offered.
     pub offered: usize,
     /// How many are withheld, changed ones included.
@@ -218,8 +297,15 @@ impl Card {
             opened: hold.opened(),
             expires: hold.expires(),
             next: next(hold),
+            grant: None,
             arguments: None,
         }
+    }
+
+    /// With what its sandbox opens.
+    #[must_use]
+    pub fn within(self, resources: Option<&Resources>) -> Self {
+        Self { grant: resources.map(Grant::of), ..self }
     }
 
     /// With its arguments, as they are written: no number is rounded on the way to the person who approves it.
@@ -282,6 +368,15 @@ mod tests {
         let text = serde_json::to_string(&Holder { arguments: Some(raw) }).unwrap();
         let back: Holder = serde_json::from_str(&text).unwrap();
         assert_eq!(back.arguments.unwrap().get(), json);
+    }
+
+    #[test]
+    fn an_answer_reaches_a_terminal_as_it_was_written() {
+        let answer = RawValue::from_string(r#"{"n":1234567890123456789012.10}"#.to_owned()).unwrap();
+        let text = serde_json::to_string(&Progress::Ended { ok: true, answer }).unwrap();
+        let back: Progress = serde_json::from_str(&text).unwrap();
+        assert!(matches!(back, Progress::Ended { ok: true, answer } if answer.get().contains("012.10")));
+        assert!(matches!(serde_json::from_str("\"running\"").unwrap(), Progress::Running));
     }
 
     #[test]

@@ -102,6 +102,21 @@ impl Client {
         self.inner.request(method, object).await.map_err(AskError::from)
     }
 
+    /// Runs a call and tells what happens to it.
+    ///
+    /// # Errors
+    /// [`AskError`]
+    pub async fn run(
+        &self,
+        name: &str,
+        arguments: &serde_json::value::RawValue,
+    ) -> Result<Subscription<card::Progress>, AskError> {
+        let mut params = ObjectParams::new();
+        insert(&mut params, "name", name)?;
+        insert(&mut params, "arguments", arguments)?;
+        self.inner.subscribe("calls_run", params, "calls_leave").await.map_err(AskError::from)
+    }
+
     /// Every change of a hold, first the open ones.
     ///
     /// # Errors

@@ -9,13 +9,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::Operators;
 use super::card::{Card, Event};
+use crate::liveness;
 
 /// A subscriber that reads nothing for this long is gone.
 const UNREAD: Duration = Duration::from_secs(20);
 
 /// Every open hold, oldest deadline first.
 pub(super) fn cards(operators: &Operators) -> Vec<Card> {
-    operators.holds.list().iter().map(Card::of).collect()
+    operators.holds.list().iter().filter(|hold| !liveness::is_synthetic(hold)).map(Card::of).collect()
 }
 
 /// Tells until the subscriber or the gateway goes.
@@ -23,16 +24,23 @@ pub(super) async fn tell(operators: &Operators, pending: PendingSubscriptionSink
     // Before the list is read: a hold that opens in between is told twice, never missed.
     let mut changes = operators.holds.changes();
     let Ok(sink) = pending.accept().await else { return };
-    let mut event = Event::Open { holds: cards(operators) };
-    while send(&sink, &event).await {
+    let mut event = Some(Event::Open { holds: cards(operators) });
+    loop {
+        if let Some(event) = event.take()
+            && !send(&sink, &event).await
+        {
+            return;
+        }
         let change = tokio::select! {
             change = changes.recv() => change,
             () = sink.closed() => return,
             () = stop.cancelled() => return,
         };
         event = match change {
-            Ok(hold) => Event::Changed { hold: Box::new(Card::of(&hold)) },
-            Err(RecvError::Lagged(_)) => Event::Open { holds: cards(operators) },
+            // The gateway's own trials are nobody's to answer: they would drown the holds that are.
+            Ok(hold) if liveness::is_synthetic(&hold) => None,
+            Ok(hold) => Some(Event::Changed { hold: Box::new(Card::of(&hold)) }),
+            Err(RecvError::Lagged(_)) => Some(Event::Open { holds: cards(operators) }),
             Err(RecvError::Closed) => return,
         };
     }

@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use audit::Recovered;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -9,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::card::{AgentRow, Card, Event as Told, Health, NewAgent};
 use super::client::{AskError, Client, ConnectError};
 use super::*;
-use crate::app::{Reloadable, open_log};
+use crate::app::{Around, Reloadable, assemble, open_log};
 use crate::config::{Config, Overrides};
 
 struct World {
@@ -24,12 +25,15 @@ fn operators(folder: &Path, audit: &Audit) -> Operators {
     let overrides = Overrides { state: Some(folder.to_owned()), ..Overrides::default() };
     let config = Arc::new(Config::load(Some(Path::new("/dev/null")), overrides).ok().unwrap());
     let policies = Arc::new(Reloadable::load(config.policy.clone()).ok().unwrap());
-    let stopped = CancellationToken::new();
-    let sandbox = Arc::new(sandbox::Sandbox::start(Vec::new(), TaskTracker::new(), stopped));
+    let (stop, halt) = (CancellationToken::new(), CancellationToken::new());
+    let around = Around { background: TaskTracker::new(), stop, halt };
+    let agents = assemble(config, Arc::clone(&policies), audit.clone(), Recovered::default(), &around).unwrap();
     Operators {
         audit: audit.clone(),
-        holds: Arc::new(Holds::new(audit.clone(), Arc::clone(&policies), 1, Vec::new())),
-        catalog: Arc::new(Catalog::new(config, sandbox, audit.clone())),
+        holds: Arc::clone(&agents.calls.holds),
+        catalog: Arc::clone(&agents.catalog),
+        agents,
+        liveness: Arc::new(Pulse::new(false)),
         uids: Vec::new(),
         reload: Arc::new(move || policies.reload()),
     }

@@ -67,7 +67,8 @@ fn what(found: &Found) -> Line {
         Kind::Intent => Line::new().ours("runs ").inked(Ink::Faint, call),
         Kind::Outcome => {
             let words = [of("/outcome"), of("/failure"), of("/detail")].into_iter().flatten();
-            joined(words).ours(" ").inked(Ink::Faint, call)
+            let line = joined(words).ours(" ").inked(Ink::Faint, call);
+            if undeclared(record) { line.ours(" ").inked(Ink::Alarm, "tried what it had not declared") } else { line }
         }
         Kind::Refusal => {
             let rule = of("/refused/rule").unwrap_or("refused");
@@ -88,6 +89,35 @@ fn what(found: &Found) -> Line {
             joined([of("/direction"), of("/message")].into_iter().flatten()).ours(" ").inked(Ink::Faint, call)
         }
         Kind::Event => event(&record.detail),
+    }
+}
+
+fn undeclared(record: &audit::Record) -> bool {
+    record.detail.pointer("/sandbox/undeclared").and_then(Value::as_bool) == Some(true)
+}
+
+/// What the sandbox saw: one row an attempt.
+fn tried(record: &audit::Record) -> Vec<Line> {
+    let observed = record.detail.pointer("/sandbox/observed").and_then(Value::as_array).unwrap_or_default();
+    observed.iter().map(attempt).collect()
+}
+
+fn attempt(attempt: &Value) -> Line {
+    let text = |name: &str| attempt.get(name).and_then(Value::as_str);
+    let number = |name: &str| attempt.get(name).and_then(Value::as_u64);
+    let place = text("host").or(text("address")).unwrap_or_default();
+    let mut line =
+        Line::new().ours("  ").inked(Ink::Faint, "tried    ").theirs(text("protocol").unwrap_or("something"));
+    line = line.ours(" ").theirs(place);
+    line = number("port").map_or(line.clone(), |port| line.ours(format!(":{port}")));
+    line = text("request").map_or(line.clone(), |request| line.ours(" ").theirs(request));
+    line = match text("denied") {
+        Some(why) => line.inked(Ink::Alarm, "  denied: ").theirs_in(Ink::Alarm, why),
+        None => line.inked(Ink::Good, "  allowed"),
+    };
+    match number("times") {
+        Some(times) if times > 1 => line.ours(format!("  {times} times")),
+        Some(_) | None => line,
     }
 }
 
@@ -143,6 +173,7 @@ pub(super) fn whole(found: &Found, zone: &TimeZone, width: usize) -> Vec<Line> {
     if tool(found).cells() > 0 {
         lines.push(Line::new().ours("  ").inked(Ink::Faint, "tool     ").then(tool(found)));
     }
+    lines.extend(tried(record));
     lines.push(Line::new().ours("  ").inked(Ink::Strong, "detail"));
     lines.extend(drawn(&record.detail, width));
     lines.extend(body(found, width));

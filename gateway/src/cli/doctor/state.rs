@@ -1,0 +1,122 @@
+//! The state folder, the log in it, its keys, and the gateway that runs on it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use audit::{Filter, Reader};
+
+use super::Check;
+use crate::operator::card::{Health, ServerRow};
+use crate::operator::client::{Client, ConnectError};
+
+pub(super) async fn checks(folder: &Path) -> Vec<Check> {
+    if !folder.is_dir() {
+        return vec![Check::ok("state", format!("{} is not there: no gateway has run yet", folder.display()))];
+    }
+    let mut checks = vec![disk(folder), keys(folder), log(folder)];
+    checks.extend(gateway(folder).await);
+    checks
+}
+
+/// The log keeps a reserve; below this it will not last the day.
+const LITTLE: u64 = 256 << 20;
+
+fn disk(folder: &Path) -> Check {
+    match rustix::fs::statvfs(folder) {
+        Ok(disk) => {
+            let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+            let found = format!("{} MiB free for {}", free >> 20, folder.display());
+            match free {
+                free if free < LITTLE / 8 => {
+                    Check::broken("disk", found, "free space: calls are refused when the log cannot grow")
+                }
+                free if free < LITTLE => {
+                    Check::warning("disk", found, "free space soon: calls are refused when the log cannot grow")
+                }
+                _ => Check::ok("disk", found),
+            }
+        }
+        Err(error) => Check::broken("disk", error.to_string(), "the state folder must be on a disk that answers"),
+    }
+}
+
+/// Everything in the state folder but the sockets is its owner's alone.
+fn keys(folder: &Path) -> Check {
+    let files = match fs::read_dir(folder) {
+        Ok(files) => files,
+        Err(error) => return Check::broken("keys", error.to_string(), "run this as the gateway's user"),
+    };
+    let open = |file: &fs::DirEntry| {
+        let Ok(found) = file.metadata() else { return false };
+        found.is_file() && found.permissions().mode() & 0o077 != 0
+    };
+    let open: Vec<String> =
+        files.flatten().filter(open).map(|file| file.file_name().to_string_lossy().into_owned()).collect();
+    if open.is_empty() {
+        return Check::ok("keys", "only their owner can read them");
+    }
+    let next = format!("chmod go= {}/*, and take new keys and tokens if others had access", folder.display());
+    Check::broken("keys", format!("others can read {}", open.join(", ")), next)
+}
+
+fn log(folder: &Path) -> Check {
+    let read = Reader::open(folder).and_then(|log| log.list(&Filter { limit: Some(1), ..Filter::default() }));
+    match read {
+        Ok(records) => match records.first().map(|found| &found.record) {
+            Some(last) if last.at > crate::clock::now() => {
+                Check::broken("log", format!("record {} is from the future: {}", last.seq, last.at), "set the clock")
+            }
+            Some(last) => Check::ok("log", format!("{} records; `portcullis log verify` checks all", last.seq)),
+            None => Check::ok("log", "empty"),
+        },
+        Err(error) => Check::broken("log", error.to_string(), "portcullis log verify says which record is wrong"),
+    }
+}
+
+async fn gateway(folder: &Path) -> Vec<Check> {
+    let client = match Client::connect(folder).await {
+        Ok(client) => client,
+        Err(ConnectError::NotRunning { .. }) => {
+            return vec![Check::warning("gateway", "none runs here", "start it: portcullis serve")];
+        }
+        Err(error) => return vec![Check::broken("gateway", error.to_string(), "run this as an operator")],
+    };
+    let health: Health = match client.ask("health", &[]).await {
+        Ok(health) => health,
+        Err(error) => return vec![Check::broken("gateway", error.to_string(), "see the gateway's log")],
+    };
+    let mut checks = vec![running(&health), liveness(&health.liveness)];
+    let servers: Vec<ServerRow> = client.ask("servers_list", &[]).await.unwrap_or_default();
+    checks.extend(servers.iter().map(server));
+    checks
+}
+
+fn running(health: &Health) -> Check {
+    let found = format!("{}, {} tools, {} holds", health.version, health.offered, health.holds);
+    if health.log == "ok" {
+        return Check::ok("gateway", found);
+    }
+    Check::broken("gateway", format!("the log takes no records: {}", health.log), "free space, or mend the disk")
+}
+
+fn liveness(state: &str) -> Check {
+    match state {
+        "ok" => Check::ok("liveness", "the gate holds: tried with a call that must not pass"),
+        "not tried yet" => Check::ok("liveness", state),
+        "off" => Check::warning("liveness", "off", "leave it on: `[liveness] every = \"1m\"`"),
+        failed => Check::broken("liveness", failed, "treat the gate as open: stop the gateway and read its log"),
+    }
+}
+
+fn server(server: &ServerRow) -> Check {
+    let found = format!("{} ({}): {}", server.name, server.kind, server.status);
+    if let Some(quarantine) = &server.quarantine {
+        let found = format!("{found}; in quarantine, as {} tried what it had not declared", quarantine.tool);
+        return Check::warning("server", found, format!("portcullis tools accept {}", server.name));
+    }
+    match &server.why {
+        Some(why) => Check::warning("server", format!("{found}: {why}"), "mend it, and restart the gateway"),
+        None => Check::ok("server", found),
+    }
+}
