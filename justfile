@@ -49,6 +49,10 @@ soak: components
 bench-log:
     cargo test -p audit --locked --release -- --ignored --nocapture --test-threads 1
 
+# Megabytes of answers redacted per second, with 250 kinds and 1,000 live secrets
+bench-redact:
+    cargo test -p audit --locked --release --test redaction -- --ignored --nocapture --test-threads 1
+
 # Requests per second, latency, CPU and memory, side by side with a bare server
 bench:
     cargo build --workspace --locked --release --bins

@@ -8,7 +8,7 @@ use tests::client::{Client, Reach};
 use tests::hostile::Mode;
 use tests::invocations;
 use tests::server::hostile_command;
-use tests::world::{Setup, World};
+use tests::world::{Setup, World, server_table};
 
 use crate::matrix::real_servers;
 
@@ -16,8 +16,8 @@ fn note_server(config: &str) -> (World, std::path::PathBuf) {
     let mut world = Setup::new().prepare();
     let record = world.folder().join("invocations");
     let words = hostile_command(Mode::Count, &record);
-    let text = format!("{config}\n[server.notes]\ncommand = {}\n", json!(words));
-    fs::write(world.folder().join("portcullis.toml"), text).unwrap();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    world.configure(&format!("{config}\n{}", server_table("notes", &words, "")));
     world.start();
     (world, record)
 }

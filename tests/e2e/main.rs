@@ -11,17 +11,29 @@ mod bad_servers;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod container;
+#[cfg(test)]
 mod disk;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
+mod egress;
+#[cfg(test)]
 mod fidelity;
+#[cfg(test)]
+mod jail;
 #[cfg(test)]
 mod killed;
 #[cfg(test)]
 mod layering;
 #[cfg(test)]
+mod liveness;
+#[cfg(test)]
 mod matrix;
 #[cfg(test)]
 mod operating;
+#[cfg(test)]
+mod package;
 #[cfg(test)]
 mod pins;
 #[cfg(test)]
@@ -30,5 +42,7 @@ mod pipeline;
 mod promises;
 #[cfg(test)]
 mod redaction;
+#[cfg(test)]
+mod signed;
 #[cfg(test)]
 mod waiting;

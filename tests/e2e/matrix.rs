@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tests::client::{Client, Reach};
 use tests::components::{module, node, python};
 use tests::program::{command, run};
-use tests::world::{Setup, World, portcullis};
+use tests::world::{Setup, World, open_to_everyone, portcullis};
 
 /// One tool of each real server: a call that reads, and what its answer must contain.
 fn calls(folder: &Path) -> Vec<(&'static str, Value, &'static str)> {
@@ -27,7 +27,9 @@ pub(crate) fn real_servers() -> World {
     let folder = world.folder().canonicalize().unwrap();
     for name in ["inside", "outside", "repository"] {
         fs::create_dir(folder.join(name)).unwrap();
+        open_to_everyone(&folder.join(name));
     }
+    open_to_everyone(&folder);
     fs::write(folder.join("inside/hello.txt"), "hello from disk").unwrap();
     repository(&folder.join("repository"));
     let [inside, outside, repository] = ["inside", "outside", "repository"].map(|name| text(&folder.join(name)));
@@ -37,13 +39,17 @@ pub(crate) fn real_servers() -> World {
         server(
             "files",
             &[&node(), &filesystem, &inside, &outside],
-            &format!("scope = [{}]", Value::from(inside.as_str())),
+            &format!(
+                "scope = [{0}]\nfolders = {{ {0} = {{ folder = {0}, writable = true }}, {1} = {{ folder = {1}, writable = true }} }}",
+                Value::from(inside.as_str()),
+                Value::from(outside.as_str())
+            ),
         ),
         server("everything", &[&node(), &everything], ""),
         server("time", &[&python("mcp-server-time")], ""),
         server("git", &[&python("mcp-server-git"), "--repository", &repository], &git_environment(&folder)),
     ];
-    fs::write(folder.join("portcullis.toml"), config.join("\n")).unwrap();
+    world.configure(&config.join("\n"));
     world.start();
     world.eventually("full list of tools", || {
         let names = world.modern().names();
@@ -61,7 +67,12 @@ fn server(name: &str, words: &[&str], keys: &str) -> String {
 
 /// The server's environment is cleared, and git needs a home and a path.
 fn git_environment(folder: &Path) -> String {
-    format!("env = {{ PATH = \"/usr/bin:/bin\", HOME = {} }}", Value::from(text(folder)))
+    // In the jail it is another user than the repository's.
+    format!(
+        "env = {{ PATH = \"/usr/bin:/bin\", HOME = {}, GIT_CONFIG_COUNT = \"1\", GIT_CONFIG_KEY_0 = \"safe.directory\", \
+         GIT_CONFIG_VALUE_0 = \"*\" }}",
+        Value::from(text(folder))
+    )
 }
 
 fn repository(folder: &Path) {

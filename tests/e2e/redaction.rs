@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::hostile::{INJECTION, Mode, credentials};
+use tests::program;
 use tests::server::{Server, hostile_command};
-use tests::world::{Setup, World};
+use tests::world::{Setup, World, portcullis};
 
 fn world(mode: Mode, record: &Path) -> World {
     let words = hostile_command(mode, record);
@@ -98,4 +100,59 @@ fn instructions_in_a_result_arrive_as_data_and_mark_what_follows() {
     let hold = world.hold();
     let shown = world.cli(&["holds", "show", &hold]).success();
     assert!(shown.contains("tainted-argument"), "{shown}");
+}
+
+/// A file that a command reads as its input.
+fn input(folder: &Path, text: &str) -> fs::File {
+    let path = folder.join("input");
+    fs::write(&path, text).unwrap();
+    fs::File::open(path).unwrap()
+}
+
+#[test]
+fn no_encoding_of_a_live_secret_passes_the_command_line() {
+    let folder = TempDir::new().unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/encodings/encode.py");
+    let rows = program::run(program::command("python3").args([script, "4", "7"]), Duration::from_mins(1)).success();
+    let mut command = program::command(portcullis());
+    command.args(["redact", "--jsonl", "--state"]).arg(folder.path().join("none"));
+    command.stdin(input(folder.path(), &rows));
+    let answers = program::run(&mut command, Duration::from_mins(2)).success();
+    assert_eq!(rows.lines().count(), answers.lines().count());
+    for (row, answer) in rows.lines().zip(answers.lines()) {
+        let (row, answer): (Value, Value) = (serde_json::from_str(row).unwrap(), serde_json::from_str(answer).unwrap());
+        let joined: String = row["chunks"].as_array().unwrap().iter().map(|chunk| chunk.as_str().unwrap()).collect();
+        let redacted = answer["redacted"].as_str().unwrap();
+        assert!(!redacted.contains(row["encoded"].as_str().unwrap()), "{row} => {redacted}");
+        assert!(!redacted.contains(row["secret"].as_str().unwrap()), "{row} => {redacted}");
+        let findings = answer["findings"].as_array().unwrap();
+        assert!(findings.iter().any(|finding| finding["kind"] == "live"), "{row} => {answer}");
+        for finding in findings {
+            let part = |name: &str| usize::try_from(finding[name].as_u64().unwrap()).unwrap();
+            assert!(joined.get(part("start")..part("end")).is_some_and(|part| !part.is_empty()), "{row} => {answer}");
+        }
+    }
+}
+
+#[test]
+fn a_scan_says_where_a_credential_lies_and_never_what_it_is() {
+    let folder = TempDir::new().unwrap();
+    let token = format!("ghp_{}", "a1B2".repeat(9));
+    fs::write(folder.path().join("clean.txt"), "nothing here\n").unwrap();
+    fs::write(folder.path().join(".mcp.json"), format!("{{\n  \"env\": {{\"GITHUB_TOKEN\": \"{token}\"}}\n}}\n"))
+        .unwrap();
+    fs::create_dir(folder.path().join("node_modules")).unwrap();
+    fs::write(folder.path().join("node_modules/skipped"), &token).unwrap();
+    let scan = |path: &Path, more: &[&str]| {
+        program::run(program::command(portcullis()).arg("scan").arg(path).args(more), Duration::from_mins(1))
+    };
+    let found = scan(folder.path(), &[]);
+    assert_eq!(found.status.code(), Some(1), "{found:?}");
+    assert!(found.stdout.contains(".mcp.json:2: github-token "), "{found:?}");
+    assert_eq!(found.stdout.lines().count(), 1, "{found:?}");
+    assert!(!found.stdout.contains(&token) && !found.stderr.contains(&token));
+    let json: Value = serde_json::from_str(scan(folder.path(), &["--json"]).stdout.trim()).unwrap();
+    assert_eq!((&json["line"], &json["kind"]), (&json!(2), &json!("github-token")));
+    assert_eq!(scan(&folder.path().join("clean.txt"), &[]).status.code(), Some(0));
+    assert_eq!(scan(&folder.path().join("missing"), &[]).status.code(), Some(1));
 }

@@ -14,13 +14,22 @@ use crate::program;
 pub fn folder() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
-        let folder = std::env::var_os("PORTCULLIS_COMPONENTS").map_or_else(default, PathBuf::from);
+        let folder = place();
         let installer = Path::new(env!("CARGO_MANIFEST_DIR")).join("components/install");
         let mut command = program::command(installer);
         command.envs(std::env::vars_os()).env("PORTCULLIS_COMPONENTS", &folder); // registry settings come from outside
         drop(program::run(&mut command, Duration::from_mins(15)).success());
         folder
     })
+}
+
+/// Where everything is, installed or not.
+///
+/// # Panics
+/// Without a home folder.
+#[must_use]
+pub fn place() -> PathBuf {
+    std::env::var_os("PORTCULLIS_COMPONENTS").map_or_else(default, PathBuf::from)
 }
 
 fn default() -> PathBuf {

@@ -8,11 +8,14 @@
 )]
 
 pub mod agent;
+pub mod attacker;
 pub mod badge;
 pub mod client;
 pub mod components;
+pub mod engine;
 pub mod fixture;
 pub mod hostile;
+pub mod internet;
 pub mod invocations;
 pub mod ledger;
 pub mod load;

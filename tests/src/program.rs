@@ -86,7 +86,8 @@ impl Program {
     /// When none comes in time.
     #[track_caller]
     pub fn line(&mut self, limit: Duration) -> String {
-        match self.stdout.lines.recv_timeout(limit) {
+        let lines = self.stdout.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        match lines.recv_timeout(limit) {
             Ok(line) => line,
             Err(RecvTimeoutError::Timeout) => panic!("no line within {limit:?}; stderr: {}", self.stderr()),
             Err(RecvTimeoutError::Disconnected) => panic!("it ended; stderr: {}", self.stderr()),
@@ -160,7 +161,8 @@ fn pid(child: &Child) -> Pid {
 /// One of a program's outputs, read as it comes.
 struct Stream {
     text: Arc<Mutex<String>>,
-    lines: Receiver<String>,
+    /// Locked, so that threads of one test can share a gateway.
+    lines: Mutex<Receiver<String>>,
     reader: Option<thread::JoinHandle<()>>,
 }
 
@@ -183,7 +185,7 @@ impl Stream {
                 drop(sender.send(line.trim_end_matches('\n').to_owned())); // nobody has to listen
             }
         });
-        Self { text, lines, reader: Some(reader) }
+        Self { text, lines: Mutex::new(lines), reader: Some(reader) }
     }
 
     fn text(&self) -> String {

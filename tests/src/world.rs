@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -24,6 +25,8 @@ pub struct Setup {
     environment: Vec<(String, String)>,
     wrapper: Vec<String>,
     state: Option<PathBuf>,
+    bundled: bool,
+    liveness: Option<String>,
 }
 
 impl Setup {
@@ -42,8 +45,7 @@ impl Setup {
     /// A server that the gateway starts, with more keys for its table.
     #[must_use]
     pub fn command_with(mut self, name: &str, command: &[&str], keys: &str) -> Self {
-        let words: Vec<Value> = command.iter().map(|word| Value::from(*word)).collect();
-        writeln!(self.config, "[server.{name}]\ncommand = {}\n{keys}", Value::from(words)).expect("text grows");
+        self.config.push_str(&server_table(name, command, keys));
         self
     }
 
@@ -65,6 +67,18 @@ impl Setup {
     pub fn config(mut self, toml: &str) -> Self {
         writeln!(self.config, "{toml}").expect("text grows");
         self
+    }
+
+    /// With the tools that come with the gateway, which are off otherwise: most tests count what is offered.
+    #[must_use]
+    pub fn bundled(self) -> Self {
+        Self { bundled: true, ..self }
+    }
+
+    /// With the gateway trying itself so often, which it does not otherwise: most tests count what is recorded.
+    #[must_use]
+    pub fn liveness(self, every: &str) -> Self {
+        Self { liveness: Some(every.to_owned()), ..self }
     }
 
     /// Policies beside the defaults, in Cedar.
@@ -120,6 +134,11 @@ impl Setup {
             writeln!(config, "[policy]\nfiles = [\"test.cedar\"]\ndefaults = {}", !self.no_defaults)
                 .expect("text grows");
         }
+        if !self.bundled && !config.contains("[bundled]") {
+            config.push_str(UNBUNDLED);
+        }
+        let every = self.liveness.as_deref().unwrap_or("off");
+        writeln!(config, "\n[liveness]\nevery = \"{every}\"").expect("text grows");
         fs::write(folder.path().join("portcullis.toml"), config).expect("the config is written");
         let state = self.state.unwrap_or_else(|| folder.path().join("state"));
         World {
@@ -132,6 +151,42 @@ impl Setup {
             token: String::new(),
         }
     }
+}
+
+/// The table of a server that the gateway starts. What our own servers write lies in a folder that is granted to them.
+#[must_use]
+pub fn server_table(name: &str, command: &[&str], keys: &str) -> String {
+    let words: Vec<Value> = command.iter().map(|word| Value::from(*word)).collect();
+    format!("[server.{name}]\ncommand = {}\n{}{keys}\n", Value::from(words), granted(command))
+}
+
+const UNBUNDLED: &str = "\n[bundled]\nfiles = false\nhttp = false\ntime = false\n";
+
+/// Lets everybody into a folder: a gateway that is root starts its servers as nobody.
+///
+/// # Panics
+/// When it is not ours.
+pub fn open_to_everyone(path: &Path) {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o777)).expect("it is ours");
+}
+
+/// What our own servers write (`--record FILE`) and wait for (`--trigger FILE`) lies outside their jail: the folder is
+/// granted. A gateway that is root starts them as nobody, who may write there too.
+fn granted(command: &[&str]) -> String {
+    let named = |option: &str| command.iter().position(|word| *word == option).and_then(|at| command.get(at + 1));
+    let mut folders: Vec<&Path> =
+        ["--record", "--trigger"].into_iter().filter_map(named).filter_map(|file| Path::new(file).parent()).collect();
+    folders.dedup();
+    let Some(folder) = folders.first() else { return String::new() };
+    let everyone = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("it is ours");
+    everyone(folder, 0o777);
+    if let Some(record) = named("--record") {
+        let record = Path::new(record);
+        fs::OpenOptions::new().create(true).append(true).open(record).expect("the record is made");
+        everyone(record, 0o666);
+    }
+    let folder = Value::from(folder.to_str().expect("a folder in UTF-8"));
+    format!("folders = {{ {folder} = {{ folder = {folder}, writable = true }} }}\n")
 }
 
 const ALLOW_ALL: &str = r#"
@@ -155,6 +210,12 @@ pub struct World {
 }
 
 impl World {
+    /// Writes another config, with nothing that comes with the gateway.
+    pub fn configure(&self, toml: &str) {
+        let config = format!("{toml}\n{UNBUNDLED}\n[liveness]\nevery = \"off\"\n");
+        fs::write(self.folder().join("portcullis.toml"), config).expect("the config is written");
+    }
+
     /// Starts the gateway, again if it was stopped, and waits until it listens.
     ///
     /// # Panics
