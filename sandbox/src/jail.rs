@@ -1,6 +1,6 @@
 //! `Jail`: a tool server as a process with its own view of the machine: its files, its processes, its network, its kernel.
 //!
-//! A helper of the same binary builds it ([`main`]) from one value ([`Spec`]) that comes over an inherited socket:
+//! A helper of the same binary builds it ([`main`]) from one value (`Spec`) that comes over an inherited socket:
 //!
 //! ```text
 //! gateway ─ outside: namespaces, control group ─ inside: files, network, limits, Landlock, system calls ─ the program
