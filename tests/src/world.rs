@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::agent::Agent;
 use crate::program::{self, Output, Program};
 
-const READY: Duration = Duration::from_secs(20);
+const READY: Duration = Duration::from_mins(1);
 
 /// What a gateway is started with.
 #[derive(Default)]
@@ -371,13 +371,13 @@ impl World {
         drop(self.cli(&["log", "verify"]).success());
     }
 
-    /// Tries until there is something, for at most 20 seconds.
+    /// Tries until there is something, for at most a minute.
     ///
     /// # Panics
     /// When there is nothing by then.
     #[track_caller]
     pub fn eventually<T>(&self, what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + Duration::from_mins(1);
         loop {
             if let Some(found) = attempt() {
                 return found;
