@@ -14,6 +14,7 @@
 //! call has run.
 
 mod proof;
+mod role;
 mod step;
 
 use jiff::Timestamp;
@@ -24,6 +25,7 @@ use crate::decision::{Binding, Held};
 use crate::risk::Risk;
 
 pub use proof::{Approved, COVER_LASTS, COVER_ROUNDS, Covered};
+pub use role::{Approver, Role};
 pub use step::{Step, StepError};
 
 /// A call that waits for people, as it is stored and shown. The call's own bytes are kept elsewhere.
@@ -61,6 +63,9 @@ pub struct Approval {
     pub operator: OperatorId,
     /// When.
     pub at: Timestamp,
+    /// Why, in their words, if they said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// Where a hold stands.
@@ -110,7 +115,7 @@ impl HoldState {
     }
 }
 
-/// How many people must approve: two for CRITICAL where two operators exist, else one.
+/// How many people must approve: two for CRITICAL where two exist who may, else one.
 #[must_use]
 pub fn quorum(risk: Risk, operators: usize) -> u8 {
     match risk {

@@ -13,8 +13,8 @@ mod slice;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::approval::Hold;
-use crate::call::{Call, Hash, OperatorId, Tool};
+use crate::approval::{Approver, Hold};
+use crate::call::{Call, Hash, Tool};
 use crate::facts::Facts;
 use crate::risk::{self, Assessed, Reason, Risk};
 use crate::session::{Provenance, Session};
@@ -34,6 +34,7 @@ pub struct Policies {
 
 /// What surrounds a call.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a question of its own, which policies can ask")]
 pub struct Circumstances<'a> {
     /// What the agent has read.
     pub session: &'a Session,
@@ -43,6 +44,8 @@ pub struct Circumstances<'a> {
     pub anomaly: bool,
     /// The server was seen trying what it had not declared, and no operator has looked at it since.
     pub undeclared: bool,
+    /// An argument holds, in plain or encoded, a secret that the gateway keeps.
+    pub live_secret: bool,
     /// The time.
     pub now: Timestamp,
     /// How long held calls wait.
@@ -108,6 +111,27 @@ impl Verdict {
     }
 }
 
+/// Why an operator may not approve a hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NotYours {
+    /// The policy that forbids it; `None` where none permits it.
+    pub rule: Option<String>,
+    /// Why, in the policy's words.
+    pub reason: Option<String>,
+    /// What to do, in the policy's words.
+    pub next: Option<String>,
+}
+
+impl NotYours {
+    fn of(forbid: Option<&Policy>) -> Self {
+        Self {
+            rule: forbid.map(|policy| policy.id().to_owned()),
+            reason: forbid.and_then(Policy::reason).map(str::to_owned),
+            next: forbid.and_then(Policy::next).map(str::to_owned),
+        }
+    }
+}
+
 impl Policies {
     /// Decides what may happen to a call.
     pub fn decide(&self, call: Call, around: &Circumstances<'_>) -> Verdict {
@@ -150,11 +174,17 @@ impl Policies {
         Denial::new(call, assessment, refused)
     }
 
-    /// Whether this operator may approve this hold. What cannot be answered is no.
-    #[must_use]
-    pub fn may_approve(&self, operator: &OperatorId, roles: &[String], hold: &Hold) -> bool {
+    /// Whether this operator may approve this hold.
+    ///
+    /// # Errors
+    /// The policy that forbids it, if one does; what cannot be answered is no.
+    pub fn may_approve(&self, approver: &Approver<'_>, hold: &Hold) -> Result<(), NotYours> {
         let slice = self.slices.named(hold.server(), hold.method(), hold.tool());
-        ask::approval(operator, roles, hold).is_some_and(|request| slice.may_approve(&request).is_yes())
+        let request = ask::approval(approver, hold).ok_or_else(NotYours::default)?;
+        match slice.may_approve(&request) {
+            Answer::Yes(_) => Ok(()),
+            Answer::No(forbids) | Answer::Broken(forbids) => Err(NotYours::of(forbids.first().copied())),
+        }
     }
 
     /// The hash of the policies that apply to this tool: what an approval is bound to. It stays the same when policies
@@ -171,7 +201,10 @@ impl Policies {
 }
 
 fn assess(call: &Call, around: &Circumstances<'_>) -> Assessment {
-    let facts = Facts::of(call.tool(), call.arguments());
+    let mut facts = Facts::of(call.tool(), call.arguments());
+    if around.live_secret {
+        facts.hold_live_secret();
+    }
     let provenance = around.session.provenance(call.arguments());
     let Assessed { risk, mut reasons } = risk::assess(
         &facts,

@@ -271,6 +271,17 @@ impl Facts {
         Self::of_call(&ToolFacts::of(tool), &tool.standing().profile, arguments)
     }
 
+    /// An argument holds a secret that the gateway keeps. Whoever has it should not: where anything leaves, it is refused;
+    /// where nothing seems to, people are asked.
+    pub(crate) fn hold_live_secret(&mut self) {
+        let effect = if self.egress { Effect::SecretExfiltration } else { Effect::SecretInArguments };
+        let hosts: Vec<&str> = self.destinations.iter().map(|destination| destination.host.as_str()).take(3).collect();
+        let to = if hosts.is_empty() { String::new() } else { format!(", and would go to {}", hosts.join(", ")) };
+        let text = format!("an argument holds a secret that this gateway keeps, as it is or encoded{to}");
+        self.secret_in_arguments = true;
+        self.findings.push(Finding { effect, text, at: None });
+    }
+
     /// The same, for a caller that keeps what is known of the tool.
     #[must_use]
     pub fn of_call(tool: &ToolFacts, profile: &Profile, arguments: &Value) -> Self {

@@ -1,6 +1,8 @@
 //! `Profile`: what an operator declared that a tool may touch, and what reading through it yields.
 
+mod path;
 mod pattern;
+mod placement;
 mod resources;
 
 use std::sync::Arc;
@@ -10,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::call::Hash;
 use crate::risk::Risk;
 
+pub use path::plain_path;
 pub use pattern::{DeclarationError, Folder, HostPattern, RecipientPattern};
+pub use placement::{Part, Placement, PlacementError, Way};
 pub use resources::{
     Ceilings, Destination, DestinationError, Isolation, Mount, Network, NetworkError, Protocol, Resources,
 };

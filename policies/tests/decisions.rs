@@ -122,6 +122,7 @@ fn table() -> String {
                 first_use: false,
                 anomaly: false,
                 undeclared: false,
+                live_secret: false,
                 now: "2026-11-21T12:00:00Z".parse().unwrap(),
                 hold_for: HoldTimes::default(),
             };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use policies::call::{AgentId, CallId, HoldId, Method, OperatorId, ServerName, SessionKey, Standing, Tool};
 use policies::canon::{Limits, Value};
 use policies::decision::Source;
-use policies::{Call, Circumstances, Content, Hold, HoldTimes, Policies, Session, Verdict};
+use policies::{Approver, Call, Circumstances, Content, Hold, HoldTimes, Policies, Role, Session, Verdict};
 
 fn example(number: usize) -> Policies {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide/policies.md");
@@ -34,6 +34,7 @@ fn decide(policies: &Policies, call: Call, session: &Session) -> Verdict {
         first_use: false,
         anomaly: false,
         undeclared: false,
+        live_secret: false,
         now,
         hold_for: HoldTimes::default(),
     };
@@ -92,6 +93,10 @@ fn payments_with_a_limit() {
         assert_eq!(denial.refusal().rule, "payments-to-500-euro", "{above}");
     }
     let opened = Hold::open(HoldId::from_random([0; 10]), &held, 1, "2026-11-21T12:00:00Z".parse().unwrap());
-    let may = |role: &str| policies.may_approve(&OperatorId::authenticated("bob"), &[role.to_owned()], &opened);
-    assert!(may("admin") && !may("operator"));
+    let bob = OperatorId::authenticated("bob");
+    let may = |role| {
+        let approver = Approver { operator: &bob, role, own: false, people: 2, reasoned: false };
+        policies.may_approve(&approver, &opened).is_ok()
+    };
+    assert!(may(Role::Admin) && !may(Role::Operator));
 }

@@ -24,7 +24,15 @@ fn padding_with_other_findings_hides_nothing_that_is_denied() {
     let call = Call::new(CallId::from_random([7; 10]), agent, session, tool.into(), Value::from(arguments));
     let session = Session::fresh();
     let (now, hold_for) = (Timestamp::UNIX_EPOCH, HoldTimes::default());
-    let around = Circumstances { session: &session, first_use: true, anomaly: true, undeclared: true, now, hold_for };
+    let around = Circumstances {
+        session: &session,
+        first_use: true,
+        anomaly: true,
+        undeclared: true,
+        live_secret: false,
+        now,
+        hold_for,
+    };
     let verdict = Policies::builtin().decide(call, &around);
     let Verdict::Deny(denial) = &verdict else { panic!("{} {:?}", verdict.as_str(), verdict.assessment().reasons) };
     assert_eq!(denial.refusal().rule, "cloud-metadata", "{:?}", denial.refusal());

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use thiserror::Error;
 
 use super::{Approval, COVER_ROUNDS, Hold, HoldState};
@@ -15,6 +16,12 @@ pub enum Step {
     Approve {
         /// Who.
         by: OperatorId,
+        /// Why, in their words, if they said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// How they proved who they are, beside being let in.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        proof: Option<Value>,
     },
     /// A person says no; this outweighs every yes.
     Deny {
@@ -42,6 +49,14 @@ pub enum Step {
         /// The call that goes on.
         by: CallId,
     },
+}
+
+impl Step {
+    /// A yes without more words.
+    #[must_use]
+    pub fn approve(by: OperatorId) -> Self {
+        Self::Approve { by, reason: None, proof: None }
+    }
 }
 
 /// Why a step is refused. The hold stays as it was.
@@ -91,7 +106,7 @@ impl Hold {
             Step::Expire => Ok(self.settle(HoldState::Expired, now)),
             Step::Cancel { why } => Ok(Self { note: Some(why), ..self.settle(HoldState::Cancelled, now) }),
             Step::Approve { .. } | Step::Deny { .. } | Step::Consume { .. } if !in_time => Err(StepError::TimeRanOut),
-            Step::Approve { by } => self.approve(by, now),
+            Step::Approve { by, reason, .. } => self.approve(by, reason, now),
             Step::Deny { by, reason } => Ok(self.settle(HoldState::Denied { by, reason }, now)),
             Step::Consume { by } if self.state == HoldState::Approved => {
                 Ok(self.settle(HoldState::Consumed { by }, now))
@@ -101,7 +116,7 @@ impl Hold {
         }
     }
 
-    fn approve(&self, by: OperatorId, now: Timestamp) -> Result<Self, StepError> {
+    fn approve(&self, by: OperatorId, reason: Option<String>, now: Timestamp) -> Result<Self, StepError> {
         if self.state == HoldState::Approved {
             return Err(StepError::Settled { state: self.state.as_str() });
         }
@@ -110,7 +125,7 @@ impl Hold {
             return Err(StepError::ApprovedAlready { by });
         }
         let mut next = self.clone();
-        next.approvals.push(Approval { operator: by, at: now });
+        next.approvals.push(Approval { operator: by, at: now, reason });
         if next.approvals.len() >= usize::from(next.required) {
             next.state = HoldState::Approved;
         }

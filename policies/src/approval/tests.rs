@@ -18,7 +18,7 @@ fn call(number: u8) -> CallId {
 }
 
 fn approve(name: &str) -> Step {
-    Step::Approve { by: operator(name) }
+    Step::approve(operator(name))
 }
 
 fn after(minutes: i64) -> Timestamp {
@@ -181,7 +181,7 @@ proptest! {
             now += SignedDuration::from_secs(seconds);
             let Ok(next) = hold.apply(step.clone(), now) else { continue };
             match &step {
-                Step::Approve { by } => { prop_assert!(yes.insert(by.to_string())); }
+                Step::Approve { by, .. } => { prop_assert!(yes.insert(by.to_string())); }
                 Step::Consume { .. } => consumed += 1,
                 Step::Continue { .. } => rounds += 1,
                 Step::Deny { .. } | Step::Expire | Step::Cancel { .. } => {}

@@ -7,8 +7,8 @@ use cedar_policy::{Context, Entities, Entity, EntityId, EntityTypeName, EntityUi
 
 use super::slice::{Policy, Slice};
 use super::{Assessment, Circumstances};
-use crate::approval::Hold;
-use crate::call::{Call, Method, OperatorId, ServerName, Tool};
+use crate::approval::{Approver, Hold};
+use crate::call::{Call, Method, ServerName, Tool};
 use crate::canon::Value;
 use crate::facts::{Facts, Money, Verb};
 
@@ -34,13 +34,6 @@ impl Answer<'_> {
             Self::Yes(policies) | Self::No(policies) | Self::Broken(policies) => {
                 policies.iter().map(|policy| policy.id().to_owned()).collect()
             }
-        }
-    }
-
-    pub(super) fn is_yes(&self) -> bool {
-        match self {
-            Self::Yes(_) => true,
-            Self::No(_) | Self::Broken(_) => false,
         }
     }
 }
@@ -87,17 +80,19 @@ impl Question {
 }
 
 /// The question whether this operator may approve this hold.
-pub(super) fn approval(operator: &OperatorId, roles: &[String], hold: &Hold) -> Option<(Request, Entities)> {
-    let principal = uid(&NAMES.operator, operator.as_str());
-    let parents: HashSet<EntityUid> = roles.iter().map(|role| uid(&NAMES.role, role)).collect();
-    let own = hold.agent().as_str().strip_prefix("operator:");
-    let own = own.is_some_and(|name| name.eq_ignore_ascii_case(operator.as_str()));
+pub(super) fn approval(approver: &Approver<'_>, hold: &Hold) -> Option<(Request, Entities)> {
+    let principal = uid(&NAMES.operator, approver.operator.as_str());
+    let parents = HashSet::from([uid(&NAMES.role, approver.role.as_str())]);
+    let named = hold.agent().as_str().strip_prefix("operator:");
+    let own = approver.own || named.is_some_and(|name| name.eq_ignore_ascii_case(approver.operator.as_str()));
     let context = [
         ("risk", string(hold.risk().as_str())),
         ("level", RestrictedExpression::new_long(hold.risk().level())),
         ("agent", RestrictedExpression::new_entity_uid(uid(&NAMES.agent, hold.agent().as_str()))),
         ("own", RestrictedExpression::new_bool(own)),
         ("required", RestrictedExpression::new_long(i64::from(hold.required()))),
+        ("people", RestrictedExpression::new_long(i64::try_from(approver.people).unwrap_or(i64::MAX))),
+        ("reasoned", RestrictedExpression::new_bool(approver.reasoned)),
     ];
     let context = Context::from_pairs(context.map(|(name, value)| (name.to_owned(), value))).ok()?;
     let tool = uid(&NAMES.tool, &tool_id(hold.server(), hold.method(), hold.tool()));

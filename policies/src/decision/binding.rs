@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::call::{Call, Hash};
+use crate::profile::Profile;
 
 /// What a verdict or an approval is bound to. Two calls with equal bindings are the same deed.
 ///
@@ -36,7 +37,7 @@ pub enum Field {
     Definition,
     /// The canonical arguments.
     Arguments,
-    /// The names of the secrets that the call borrows.
+    /// The secrets that the call borrows, and where each is placed.
     Secrets,
     /// What the tool may touch.
     Profile,
@@ -77,7 +78,7 @@ impl Binding {
             tool: Hash::of(format!("{}\n{}", tool.method().as_str(), tool.name()).as_bytes()),
             definition: tool.hash(),
             arguments: Hash::of(call.canonical().as_bytes()),
-            secrets: Hash::of(tool.standing().profile.secrets().join("\n").as_bytes()),
+            secrets: secrets(&tool.standing().profile),
             profile: tool.standing().profile.hash(),
             policies,
         }
@@ -111,4 +112,14 @@ impl Binding {
             (Field::Policies, self.policies),
         ]
     }
+}
+
+/// The names, and of each where it goes and how.
+fn secrets(profile: &Profile) -> Hash {
+    let placed = profile.resources().map(|resources| resources.secrets.as_slice()).unwrap_or_default();
+    if placed.is_empty() {
+        return Hash::of(profile.secrets().join("\n").as_bytes());
+    }
+    // `Debug` of plain data is total and unambiguous, as in [`Profile::hash`].
+    Hash::of(format!("{:?} {placed:?}", profile.secrets()).as_bytes())
 }

@@ -1,6 +1,6 @@
 use super::*;
-use crate::approval::HoldState;
-use crate::call::{AgentId, CallId, HoldId, Method, ServerName, SessionKey, Standing};
+use crate::approval::{HoldState, Role};
+use crate::call::{AgentId, CallId, HoldId, Method, OperatorId, ServerName, SessionKey, Standing};
 use crate::canon::{Limits, Value};
 use std::sync::Arc;
 
@@ -48,6 +48,7 @@ pub(crate) fn around(session: &Session) -> Circumstances<'_> {
         first_use: false,
         anomaly: false,
         undeclared: false,
+        live_secret: false,
         now: noon(),
         hold_for: HoldTimes::default(),
     }
@@ -101,6 +102,21 @@ fn a_binding_changes_with_everything_it_binds() {
     for (call, field) in cases {
         assert_eq!(base.first_difference(&of(call)), Some(field));
     }
+    // Where a secret goes is named by itself, before the profile that it is a part of.
+    let placed = |header: &str| {
+        let resources = format!(
+            r#"{{"sandbox":"jail","limits":{{"time":{{"secs":1,"nanos":0}},"memory":1,"cpu":1,"output":1,"processes":1,"disk":1}},
+            "secrets":[{{"secret":"token","way":{{"edge":{{"to":{{"host":"a.test"}},"into":{{"header":{{"name":"{header}"}}}}}}}}}}]}}"#
+        );
+        let mut standing = Standing::default();
+        let resources = Arc::new(serde_json::from_str(&resources).unwrap());
+        standing.profile = Arc::new(crate::profile::Profile::default().with_resources(resources));
+        let server = ServerName::parse("files").unwrap();
+        let tool = Tool::new(server, Method::CallTool, json(r#"{"name":"write"}"#), standing).unwrap();
+        of(call_of("ann", tool, r#"{"n":1}"#))
+    };
+    assert_eq!(placed("authorization").first_difference(&placed("authorization")), None);
+    assert_eq!(placed("authorization").first_difference(&placed("x-api-key")), Some(Field::Secrets));
     let more = with(r#"@id("x") forbid (principal, action, resource == Tool::"files.write");"#);
     let again = call("files", "write", r#"{"n":1}"#);
     let again = Binding::of(&again, more.hash_for(again.tool()));
@@ -137,19 +153,45 @@ fn hold(agent: &str, required: u8) -> Hold {
 #[test]
 fn roles_decide_who_approves_and_nobody_is_half_of_two_for_a_call_of_his_own() {
     let policies = Policies::builtin();
-    let may = |name: &str, role: &str, hold: &Hold| {
-        policies.may_approve(&OperatorId::authenticated(name), &[role.to_owned()], hold)
-    };
-    let hold_of_two = hold("operator:ann", 2);
-    assert_eq!(*hold_of_two.state(), HoldState::Pending);
-    assert!(may("bob", "operator", &hold_of_two) && may("bob", "admin", &hold_of_two));
-    assert!(!may("bob", "reviewer", &hold_of_two));
-    let both = ["reviewer".to_owned(), "operator".to_owned()];
-    assert!(policies.may_approve(&OperatorId::authenticated("bob"), &both, &hold_of_two));
-    assert!(!may("ann", "operator", &hold_of_two) && !may("Ann", "admin", &hold_of_two));
-    assert!(may("ann", "operator", &hold("operator:ann", 1)));
+    let may = |name: &str, role, people, hold: &Hold| approves(&policies, name, role, false, people, hold);
+    let anns = hold("operator:ann", 2);
+    assert_eq!(*anns.state(), HoldState::Pending);
+    assert!(may("bob", Role::Operator, 2, &anns) && may("bob", Role::Admin, 2, &anns));
+    assert!(!may("bob", Role::Reviewer, 2, &anns));
+    assert!(!may("ann", Role::Operator, 2, &anns) && !may("Ann", Role::Admin, 2, &anns));
+    assert!(may("ann", Role::Operator, 1, &anns), "whoever is alone must answer for themselves");
+    let added = hold("ci", 1);
+    assert!(!approves(&policies, "ann", Role::Admin, true, 2, &added) && may("ann", Role::Admin, 2, &added));
     let without = Policies::load_without_defaults(&[]).unwrap();
-    assert!(!without.may_approve(&OperatorId::authenticated("bob"), &both, &hold_of_two));
+    assert!(!approves(&without, "bob", Role::Admin, false, 2, &anns));
+}
+
+#[test]
+fn no_policy_lets_a_reviewer_approve_and_a_refusal_names_the_policy() {
+    let all = Source { name: "all".into(), text: "@id(\"all\") permit (principal, action, resource);".into() };
+    let policies = Policies::load_without_defaults(&[all]).unwrap();
+    let bob = OperatorId::authenticated("bob");
+    let reviewer = Approver { operator: &bob, role: Role::Reviewer, own: false, people: 2, reasoned: true };
+    let refused = policies.may_approve(&reviewer, &hold("ci", 1)).unwrap_err();
+    assert_eq!(refused.rule.as_deref(), Some("reviewers-only-read"));
+    assert!(refused.reason.is_some() && refused.next.is_some());
+    assert!(policies.may_approve(&Approver { role: Role::Operator, ..reviewer }, &hold("ci", 1)).is_ok());
+}
+
+#[test]
+fn a_policy_can_want_a_reason() {
+    let policies = with(
+        r#"@id("say-why") forbid (principal, action == Action::"approve", resource) unless { context.reasoned };"#,
+    );
+    let bob = OperatorId::authenticated("bob");
+    let silent = Approver { operator: &bob, role: Role::Operator, own: false, people: 1, reasoned: false };
+    assert_eq!(policies.may_approve(&silent, &hold("ci", 1)).unwrap_err().rule.as_deref(), Some("say-why"));
+    assert!(policies.may_approve(&Approver { reasoned: true, ..silent }, &hold("ci", 1)).is_ok());
+}
+
+fn approves(policies: &Policies, name: &str, role: Role, own: bool, people: usize, hold: &Hold) -> bool {
+    let operator = OperatorId::authenticated(name);
+    policies.may_approve(&Approver { operator: &operator, role, own, people, reasoned: false }, hold).is_ok()
 }
 
 #[test]
@@ -159,7 +201,6 @@ fn an_operator_can_keep_an_approval_to_some() {
         forbid (principal, action == Action::"approve", resource in Server::"files")
         when { context.agent == Agent::"agent" } unless { principal in Role::"admin" };"#,
     );
-    let may =
-        |role: &str| policies.may_approve(&OperatorId::authenticated("bob"), &[role.to_owned()], &hold("agent", 1));
-    assert!(may("admin") && !may("operator"));
+    let may = |role| approves(&policies, "bob", role, false, 2, &hold("agent", 1));
+    assert!(may(Role::Admin) && !may(Role::Operator));
 }

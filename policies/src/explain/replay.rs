@@ -120,6 +120,7 @@ impl<'a> Replay<'a> {
             first_use: false,
             anomaly: false,
             undeclared: false,
+            live_secret: false,
             now: self.now,
             hold_for: HoldTimes::default(),
         };

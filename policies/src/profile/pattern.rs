@@ -116,7 +116,9 @@ impl HostPattern {
         }
     }
 
-    pub(super) fn holds(&self, inner: &Self) -> bool {
+    /// Whether every host that the other one means is meant.
+    #[must_use]
+    pub fn holds(&self, inner: &Self) -> bool {
         self == inner || self.matches(inner.0.trim_start_matches("*."))
     }
 }

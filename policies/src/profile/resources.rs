@@ -7,7 +7,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::path::{self, plain_path};
 use super::pattern::HostPattern;
+use super::placement::Placement;
 use crate::call::Hash;
 
 /// What a sandbox opens for a call while it runs.
@@ -25,6 +27,9 @@ pub struct Resources {
     /// The network.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub egress: Vec<Destination>,
+    /// Secrets that are lent to it, each with its place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<Placement>,
     /// What it may cost.
     pub limits: Ceilings,
 }
@@ -136,6 +141,31 @@ impl Destination {
     #[must_use]
     pub fn reads_requests(&self) -> bool {
         !self.methods.is_empty() || !self.paths.is_empty()
+    }
+
+    /// Whether a host, as the URL parser writes it, is meant, at this port and spoken to thus.
+    #[must_use]
+    pub fn is_at(&self, host: &str, port: u16, protocol: Protocol) -> bool {
+        self.protocol == protocol && self.ports().contains(&port) && self.host.matches(host)
+    }
+
+    /// Whether a request is meant. A path that could be read in two ways is not, where paths decide.
+    #[must_use]
+    pub fn allows(&self, method: &str, path: &str) -> bool {
+        self.has_method(method)
+            && (self.paths.is_empty() || plain_path(path).is_ok_and(|plain| plain == path && self.has_path(&plain)))
+    }
+
+    /// Whether a method is meant.
+    #[must_use]
+    pub fn has_method(&self, method: &str) -> bool {
+        self.methods.is_empty() || self.methods.iter().any(|allowed| allowed == method)
+    }
+
+    /// Whether a path in its one reading ([`plain_path`]) is meant.
+    #[must_use]
+    pub fn has_path(&self, plain: &str) -> bool {
+        self.paths.is_empty() || self.paths.iter().any(|pattern| path::matches(pattern, plain))
     }
 
     /// What stands in the way of using it as it is written.
