@@ -21,7 +21,7 @@ use crate::observed::Ran;
 use crate::outcome::{Loans, Receipt, Refusal};
 use crate::raw::Raw;
 use crate::record::Draft;
-use crate::redact::{Redacted, Redactor};
+use crate::redact::{Redacted, Redactor, Tail};
 use crate::seal::Seal;
 
 pub(crate) use start::Ready;
@@ -227,10 +227,10 @@ impl Audit {
         Ok(redacted)
     }
 
-    /// Redacts a notification (progress, log message): these are not recorded one by one.
+    /// Redacts the notifications of one call (progress, log messages), one after the other: these are not recorded.
     #[must_use]
-    pub fn notice(&self, params: Raw) -> Redacted {
-        self.redactor.redact(params)
+    pub fn notices(&self) -> Tail {
+        self.redactor.tail()
     }
 
     /// Records an event and changes the projection that it is about in the same transaction. Answers the record's number.

@@ -1,8 +1,10 @@
 //! `Event`: what is recorded that is not about one call.
 
 use jiff::Timestamp;
-use policies::{AgentId, Hash, HoldId, Method, OperatorId, ServerName, Value};
+use policies::{AgentId, Hash, HoldId, Method, OperatorId, Role, ServerName, Value};
 use serde::Serialize;
+
+use crate::operator::{Door, Verifier};
 
 /// What happened. Texts from outside are redacted and cut when they are recorded.
 #[derive(Clone, Debug, Serialize)]
@@ -61,6 +63,72 @@ pub enum Event {
         name: AgentId,
         /// Who removed it.
         by: Option<OperatorId>,
+    },
+    /// A person may answer holds, or read. Changes the operators.
+    OperatorAdded {
+        /// Their name.
+        name: OperatorId,
+        /// What they may do.
+        role: Role,
+        /// The user of this machine whose connections are theirs.
+        uid: Option<u32>,
+        /// What their PIN is checked against; the record has a hash of it.
+        pin: Verifier,
+        /// Who added them.
+        by: Option<OperatorId>,
+    },
+    /// A person may no longer. Changes the operators.
+    OperatorRemoved {
+        /// Their name.
+        name: OperatorId,
+        /// Who removed them.
+        by: Option<OperatorId>,
+    },
+    /// A person has another PIN. Changes the operators.
+    PinChanged {
+        /// Whose.
+        name: OperatorId,
+        /// What it is checked against; the record has a hash of it.
+        pin: Verifier,
+        /// Who set it.
+        by: Option<OperatorId>,
+    },
+    /// A PIN was wrong. Counts up the failures at this door.
+    PinRefused {
+        /// Whose it should have been.
+        name: OperatorId,
+        /// Where.
+        door: Door,
+    },
+    /// A PIN was right after others that were not. Forgets the failures at this door.
+    PinAccepted {
+        /// Whose.
+        name: OperatorId,
+        /// Where.
+        door: Door,
+    },
+    /// A person signed in to the console.
+    SignedIn {
+        /// Who.
+        name: OperatorId,
+        /// As what.
+        role: Role,
+        /// By what: `link`, `pin` or `passkey`.
+        how: String,
+    },
+    /// A session of the console ended.
+    SignedOut {
+        /// Whose.
+        name: OperatorId,
+        /// Why.
+        why: String,
+    },
+    /// A sign-in to the console was refused.
+    SignInRefused {
+        /// Who it should have been, if that is the name of someone.
+        name: Option<OperatorId>,
+        /// Why.
+        reason: String,
     },
     /// A tool was seen for the first time; this is what it is from now on. Changes the pins.
     ToolPinned {
@@ -135,6 +203,33 @@ pub enum Event {
         /// Which.
         name: ServerName,
         /// Who looked.
+        by: Option<OperatorId>,
+    },
+    /// A backend made a secret for one call: it is recorded before it is used. Changes what is borrowed.
+    LeaseTaken {
+        /// The backend's name.
+        backend: String,
+        /// What the backend calls the lease; the record has a hash of that.
+        #[serde(serialize_with = "hashed")]
+        lease: String,
+        /// The record of the call that it was made for.
+        intent: u64,
+    },
+    /// A backend has taken back what it made for one call. Changes what is borrowed.
+    LeaseEnded {
+        /// The backend's name.
+        backend: String,
+        /// What the backend calls the lease; the record has a hash of that.
+        #[serde(serialize_with = "hashed")]
+        lease: String,
+    },
+    /// A stored secret was set, removed or rotated.
+    SecretChanged {
+        /// Its name.
+        name: String,
+        /// What was done: `set`, `removed`, `rotated` or `revoked`.
+        action: String,
+        /// Who did it.
         by: Option<OperatorId>,
     },
     /// The gateway tried itself: a call that must be held, denied, and kept from a secret and from the network.
@@ -212,6 +307,14 @@ impl Event {
             Self::Started { .. }
             | Self::Stopped { .. }
             | Self::AuthenticationFailed { .. }
+            | Self::OperatorAdded { .. }
+            | Self::OperatorRemoved { .. }
+            | Self::PinChanged { .. }
+            | Self::PinRefused { .. }
+            | Self::PinAccepted { .. }
+            | Self::SignedIn { .. }
+            | Self::SignedOut { .. }
+            | Self::SignInRefused { .. }
             | Self::ToolPinned { .. }
             | Self::ToolChanged { .. }
             | Self::ToolAccepted { .. }
@@ -219,6 +322,9 @@ impl Event {
             | Self::PackageAdded { .. }
             | Self::PackageRemoved { .. }
             | Self::QuarantineLifted { .. }
+            | Self::LeaseTaken { .. }
+            | Self::LeaseEnded { .. }
+            | Self::SecretChanged { .. }
             | Self::LivenessChecked { .. }
             | Self::PoliciesLoaded { .. }
             | Self::ReloadRefused { .. }
@@ -236,4 +342,9 @@ impl Event {
 /// projection holds what was added.
 fn fingerprint<S: serde::Serializer>(token: &Hash, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&Hash::of(token.as_bytes()))
+}
+
+/// Who can read records need not know what a backend would revoke.
+fn hashed<S: serde::Serializer>(lease: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&Hash::of(lease.as_bytes()))
 }

@@ -1,5 +1,6 @@
 //! `Reader`: asks the log what happened; it reads only, beside a running gateway or without one.
 
+mod activity;
 mod filter;
 mod open;
 
@@ -14,6 +15,7 @@ use thiserror::Error;
 use crate::log::pen::{load_hold, signed};
 use crate::record::{self, BadRecord, Record};
 
+pub use activity::{Activity, Answered, Decision, Ended, Span};
 pub use filter::Filter;
 pub(crate) use open::open;
 

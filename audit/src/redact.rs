@@ -10,12 +10,15 @@ mod gather;
 mod live;
 mod name;
 mod personal;
+mod scrub;
 mod shape;
 mod span;
 mod stream;
+mod tail;
 mod walk;
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,8 +30,10 @@ use gather::Leaves;
 pub use live::Learned;
 use live::{Hit, Live, OutOfWork, Work};
 pub use personal::{Personal, UnknownPersonal};
+pub use scrub::Scrub;
 use span::{Span, TAG};
 pub use stream::Stream;
+pub use tail::Tail;
 use walk::Walk;
 
 /// What has been redacted: it may be shown, written and answered.
@@ -56,6 +61,16 @@ impl Redacted {
     #[must_use]
     pub fn redactions(&self) -> usize {
         self.redactions
+    }
+
+    /// The same with all that it says hidden: what a protocol needs to know it by stays.
+    pub(crate) fn hidden(mut self) -> Self {
+        for name in ["message", "data"] {
+            if let Some(members) = self.value.as_object_mut().filter(|members| members.contains_key(name)) {
+                members.insert(name, Value::from(WITHHELD));
+            }
+        }
+        Self { redactions: self.redactions + 1, withheld: true, ..self }
     }
 
     /// Whether the search came to no end within its bounds, so that this is a notice in place of what was to be redacted.
@@ -88,6 +103,12 @@ pub struct Redactor {
     fingerprints: hmac::Key,
     live: Arc<Live>,
     personal: Personal,
+}
+
+impl fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redactor").finish_non_exhaustive()
+    }
 }
 
 /// How long a value is looked for after nobody holds it: what a tool kept comes back late.
@@ -173,6 +194,12 @@ impl Redactor {
         }
     }
 
+    /// Whether a value holds a live secret, in plain or encoded. One that cannot be searched within its bounds may hold one.
+    #[must_use]
+    pub fn holds_live(&self, value: &Value) -> bool {
+        self.leaves(value).map_or(true, |leaves| !leaves.is_empty())
+    }
+
     /// What of a text would be replaced, in order.
     ///
     /// # Errors
@@ -197,10 +224,22 @@ impl Redactor {
         out
     }
 
+    /// Redacts words that follow each other and cannot wait for one another.
+    #[must_use]
+    pub fn tail(self: &Arc<Self>) -> Tail {
+        Tail::new(Arc::clone(self))
+    }
+
     /// Redacts text that arrives in pieces.
     #[must_use]
     pub fn stream(self: &Arc<Self>) -> Stream {
         Stream::new(Arc::clone(self))
+    }
+
+    /// Replaces live secrets alone, in bytes that arrive in pieces.
+    #[must_use]
+    pub fn scrub(self: &Arc<Self>) -> Scrub {
+        Scrub::new(Arc::clone(self))
     }
 
     pub(crate) fn text(&self, text: &str) -> String {

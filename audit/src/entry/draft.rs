@@ -11,9 +11,10 @@ use super::{Audit, Direction, Entry};
 use crate::event::Event;
 use crate::log::health::AuditError;
 use crate::log::pen::hold_digest;
-use crate::log::views::{Agent, Mark, MarkKind, Pending, Pin};
+use crate::log::views::{Agent, Borrowed, Mark, MarkKind, Pending, Pin};
 use crate::log::work::Work;
 use crate::observed::{Observed, Ran};
+use crate::operator::Operator;
 use crate::outcome::{Answer, Failure, Loan, Loans, Outcome};
 use crate::raw::Raw;
 use crate::record::{Decided, Draft, Kind};
@@ -208,7 +209,10 @@ impl Audit {
         match step {
             Step::Deny { by, reason } => Step::Deny { by, reason: self.outside(&reason) },
             Step::Cancel { why } => Step::Cancel { why: self.outside(&why) },
-            Step::Approve { .. } | Step::Expire | Step::Consume { .. } | Step::Continue { .. } => step,
+            Step::Approve { by, reason, proof } => {
+                Step::Approve { by, reason: reason.map(|reason| self.outside(&reason)), proof }
+            }
+            Step::Expire | Step::Consume { .. } | Step::Continue { .. } => step,
         }
     }
 
@@ -216,8 +220,8 @@ impl Audit {
         let mut draft = Draft::new(Kind::Event, now, self.event_detail(&event));
         draft.agent = event.agent().map(|agent| agent.as_str().to_owned());
         match event {
-            Event::AgentAdded { name, token, expires, .. } => {
-                Work::Agent { draft, agent: Agent { name, token, expires, added: now } }
+            Event::AgentAdded { name, token, expires, by } => {
+                Work::Agent { draft, agent: Agent { name, token, expires, added: now, owner: by } }
             }
             Event::AgentRemoved { name, .. } => Work::NoAgent { draft, name },
             Event::ToolPinned { server, method, name, hash, definition } => {
@@ -241,7 +245,22 @@ impl Audit {
             }
             Event::PackageRemoved { name, .. } => Work::NoMark { draft, kind: MarkKind::Package, name },
             Event::QuarantineLifted { name, .. } => Work::NoMark { draft, kind: MarkKind::Quarantine, name },
-            Event::LivenessChecked { .. }
+            Event::LeaseTaken { backend, lease, intent } => {
+                Work::Borrow { draft, borrowed: Borrowed { backend, lease, intent, at: now } }
+            }
+            Event::LeaseEnded { backend, lease } => Work::Return { draft, backend, lease },
+            Event::OperatorAdded { name, role, uid, pin, .. } => {
+                Work::Operator { draft, operator: Operator { name, role, uid, pin, added: now } }
+            }
+            Event::OperatorRemoved { name, .. } => Work::NoOperator { draft, name },
+            Event::PinChanged { name, pin, .. } => Work::OperatorPin { draft, name, pin },
+            Event::PinRefused { name, door } => Work::Tried { draft, name, door, failed: Some(now) },
+            Event::PinAccepted { name, door } => Work::Tried { draft, name, door, failed: None },
+            Event::SecretChanged { .. }
+            | Event::LivenessChecked { .. }
+            | Event::SignedIn { .. }
+            | Event::SignedOut { .. }
+            | Event::SignInRefused { .. }
             | Event::Started { .. }
             | Event::Stopped { .. }
             | Event::AuthenticationFailed { .. }

@@ -23,7 +23,7 @@ use crate::log::pen::Head;
 use crate::log::recover::{self, Unusable};
 use crate::log::work::Work;
 use crate::log::{Clock, Log, Opened, PATIENCE, QUEUE, Shared, Writer, tables};
-use crate::note::{Signer as _, VerifierKey};
+use crate::note::{Signer, VerifierKey};
 use crate::redact::Redactor;
 use crate::seal::{KeyError, Seal};
 use crate::tree::Tree;
@@ -36,13 +36,15 @@ pub struct Config {
     reserve: u64,
     patience: Duration,
     checkpoint: Option<PathBuf>,
+    signer: Option<Arc<dyn Signer + Sync>>,
 }
 
 impl Config {
     /// A log in this folder, by this clock.
     pub fn new(state: impl Into<PathBuf>, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         // 4 MB: a thousand outcomes of ordinary size.
-        Self { state: state.into(), clock: Arc::new(clock), reserve: 4 << 20, patience: PATIENCE, checkpoint: None }
+        let (state, clock) = (state.into(), Arc::new(clock));
+        Self { state, clock, reserve: 4 << 20, patience: PATIENCE, checkpoint: None, signer: None }
     }
 
     /// How many bytes are set apart for a full disk.
@@ -55,6 +57,13 @@ impl Config {
     #[must_use]
     pub fn checkpoint(self, file: Option<PathBuf>) -> Self {
         Self { checkpoint: file, ..self }
+    }
+
+    /// Who signs, where it is not a key in the state folder. A log that another key signed is refused until
+    /// [`rotate_key`](crate::rotate_key) hands it over.
+    #[must_use]
+    pub fn signer(self, signer: Option<Arc<dyn Signer + Sync>>) -> Self {
+        Self { signer, ..self }
     }
 }
 
@@ -172,6 +181,8 @@ impl Audit {
 pub(crate) struct Ready {
     state: PathBuf,
     checkpoint: Option<PathBuf>,
+    /// Who signs, where it is not a key in the state folder.
+    pub(crate) signer: Option<Arc<dyn Signer + Sync>>,
     /// Whether there ever was a log in the folder.
     known: bool,
     pub(crate) db: Connection,
@@ -185,7 +196,7 @@ pub(crate) struct Ready {
 
 impl Ready {
     pub(crate) fn open(config: Config) -> Result<Self, StartError> {
-        let Config { state, clock, reserve, patience, checkpoint } = config;
+        let Config { state, clock, reserve, patience, checkpoint, signer } = config;
         let folder = |source| StartError::Folder { path: state.clone(), source };
         prepare(&state).map_err(folder)?;
         // Only a start makes the lock's file, and nothing removes it: where it is, there was a log.
@@ -195,7 +206,7 @@ impl Ready {
         let head = recover::head(&db)?;
         let tree = recover::tree(&db, head.seq)?;
         let reserve = Reserve::new(&state, reserve);
-        Ok(Self { state, checkpoint, known, db, head, tree, lock, reserve, clock, patience })
+        Ok(Self { state, checkpoint, signer, known, db, head, tree, lock, reserve, clock, patience })
     }
 
     pub(crate) fn state(&self) -> &Path {
@@ -208,11 +219,16 @@ impl Ready {
 
     /// Whoever signs, after it is certain that this is the log that was signed last; and the key, if it is new.
     fn notary(&self) -> Result<(Notary, Option<VerifierKey>), NotOurs> {
-        let (key, fresh) = keys::load(&self.state, &self.db)?;
-        keys::anchored(&self.db, &self.tree, &self.anchor(), &key, fresh)?;
+        let (key, fresh) = match &self.signer {
+            None => keys::load(&self.state, &self.db).map(|(key, fresh)| (Box::new(key) as Box<dyn Signer>, fresh))?,
+            Some(signer) => {
+                (Box::new(Arc::clone(signer)) as Box<dyn Signer>, keys::expect(&self.db, signer.verifier())?)
+            }
+        };
+        keys::anchored(&self.db, &self.tree, &self.anchor(), key.as_ref(), fresh)?;
         let signed = keys::signed(&self.db, &self.tree)?;
         let new = fresh.then(|| key.verifier().clone());
-        Ok((Notary::new(Box::new(key), self.anchor(), signed), new))
+        Ok((Notary::new(key, self.anchor(), signed), new))
     }
 
     /// The record that names a new key: the log's first, unless the log is older than its tree.

@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 use policies::approval::Hold;
-use policies::{AgentId, Call, Hash, HoldId, Method, ServerName};
+use policies::{AgentId, Call, Hash, HoldId, Method, OperatorId, ServerName};
 
 use super::Audit;
-use crate::log::views::{Agent, Mark, MarkKind, Pin, used_key};
+use crate::log::views::{Agent, Borrowed, Mark, MarkKind, Pin, used_key};
+use crate::operator::{Door, Failures, Operator};
 use crate::query::{QueryError, Reader};
 use crate::seal::{HeldCall, SealError};
 
@@ -39,6 +40,24 @@ impl Audit {
         agents
     }
 
+    /// The operator of this name.
+    #[must_use]
+    pub fn operator(&self, name: &OperatorId) -> Option<Operator> {
+        self.log.shared().views().operators.get(name).cloned()
+    }
+
+    /// Every operator who was added, by name.
+    #[must_use]
+    pub fn operators(&self) -> Vec<Operator> {
+        self.log.shared().views().operators.values().cloned().collect()
+    }
+
+    /// How often an operator's proofs failed in a row at this door.
+    #[must_use]
+    pub fn failures(&self, name: &OperatorId, door: Door) -> Failures {
+        self.log.shared().views().failures.get(&(name.clone(), door)).copied().unwrap_or_default()
+    }
+
     /// What a tool was pinned as.
     #[must_use]
     pub fn pin(&self, server: &ServerName, method: Method, name: &str) -> Option<Pin> {
@@ -61,6 +80,12 @@ impl Audit {
     #[must_use]
     pub fn marks(&self, kind: MarkKind) -> Vec<Mark> {
         self.log.shared().views().marks.values().filter(|mark| mark.kind == kind).cloned().collect()
+    }
+
+    /// What backends made for one call and have not taken back.
+    #[must_use]
+    pub fn borrowed(&self) -> Vec<Borrowed> {
+        self.log.shared().views().borrowed.values().cloned().collect()
     }
 
     /// The open holds, by id.

@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use super::work::Work;
 use crate::checkpoint::{self, Anchor, Checkpoint};
-use crate::note::{BadKey, FileKey, KeyType, Note, Signer as _, VerifierKey};
+use crate::note::{BadKey, FileKey, KeyType, Note, Signer, VerifierKey};
 use crate::record::{Draft, Kind};
 use crate::tile::Stored;
 use crate::tree::{self, Tree};
@@ -51,6 +51,9 @@ pub enum NotOurs {
     /// The key file holds another key.
     #[error("`{KEY}` holds another key than `{0}`, which signed the log")]
     AnotherKey(String),
+    /// The key that is kept elsewhere is another.
+    #[error("the configured key is not `{0}`, which signed the log: `portcullis log key rotate` hands the log over")]
+    NotItsKey(String),
     /// The newest checkpoint in the database does not hold.
     #[error("the checkpoint in the database is not one of this log by its key")]
     Checkpoint,
@@ -91,6 +94,15 @@ pub(crate) fn load(state: &Path, db: &Connection) -> Result<(FileKey, bool), Not
         read => read?,
     };
     if key.verifier().to_string() == *wanted { Ok((key, false)) } else { Err(NotOurs::AnotherKey(wanted.clone())) }
+}
+
+/// Whether a key that is kept elsewhere is a new log's first; it must be the log's otherwise.
+pub(crate) fn expect(db: &Connection, key: &VerifierKey) -> Result<bool, NotOurs> {
+    match known(db)?.pop() {
+        None => Ok(true),
+        Some((_, wanted)) if wanted == key.to_string() => Ok(false),
+        Some((_, wanted)) => Err(NotOurs::NotItsKey(wanted)),
+    }
 }
 
 /// A new key, of this name or of a log of its own.
@@ -135,7 +147,7 @@ pub(crate) fn anchored(
     db: &Connection,
     tree: &Tree,
     anchor: &Anchor,
-    key: &FileKey,
+    key: &dyn Signer,
     fresh: bool,
 ) -> Result<(), NotOurs> {
     let path = || anchor.path().display().to_string();

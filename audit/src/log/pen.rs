@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::json;
 
 use super::health::AuditError;
-use super::views::{Change, Mark, MarkKind, Pending, Pin, PinKey, used_key};
+use super::views::{Borrowed, Change, Mark, MarkKind, Pending, Pin, PinKey, used_key};
 use super::work::{Approval, Done, Guard, NotDone, Owed, Work};
 use crate::note::VerifierKey;
 use crate::record::{self, Decided, Draft, Kind, Subject};
@@ -125,6 +125,7 @@ impl Pen<'_> {
                         agent.expires.map(micros),
                         micros(agent.added)
                     ])?;
+                self.own(agent)?;
                 self.changes.push(Change::Agent(agent.clone()));
                 Ok(done(seq))
             }
@@ -135,9 +136,14 @@ impl Pen<'_> {
                 }
                 let seq = self.record(draft)?;
                 self.db.prepare_cached("DELETE FROM agent WHERE name = ?1")?.execute([name.as_str()])?;
+                self.db.prepare_cached("DELETE FROM owner WHERE agent = ?1")?.execute([name.as_str()])?;
                 self.changes.push(Change::NoAgent(name.clone()));
                 Ok(done(seq))
             }
+            Work::Operator { draft, operator } => self.operator(draft, operator),
+            Work::OperatorPin { draft, name, pin } => self.operator_pin(draft, name, pin),
+            Work::NoOperator { draft, name } => self.no_operator(draft, name),
+            Work::Tried { draft, name, door, failed } => self.tried(draft, name, *door, *failed),
             Work::Pin { draft, pin } => {
                 let seq = self.record(draft)?;
                 self.save_pin(Pin::clone(pin))?;
@@ -155,6 +161,8 @@ impl Pen<'_> {
                 Ok(done(seq))
             }
             Work::NoMark { draft, kind, name } => self.unmark(draft, *kind, name),
+            Work::Borrow { draft, borrowed } => self.borrow(draft, borrowed),
+            Work::Return { draft, backend, lease } => self.take_back(draft, backend, lease),
             Work::Accept { draft, key, hash, at } => self.accept(draft, key, hash, *at),
             Work::Key { draft, key } => self.key(draft, key),
         }
@@ -167,7 +175,7 @@ impl Pen<'_> {
         Ok(())
     }
 
-    fn record(&mut self, draft: &Draft) -> rusqlite::Result<u64> {
+    pub(super) fn record(&mut self, draft: &Draft) -> rusqlite::Result<u64> {
         let seq = self.head.seq + 1;
         // All of the group fails then, as with any fault of the disk: part of this request may be written already.
         let unwritten = |_| rusqlite::Error::ToSqlConversionFailure("the record cannot be made".into());
@@ -262,6 +270,26 @@ impl Pen<'_> {
         let sql = "DELETE FROM mark WHERE kind = ?1 AND name = ?2";
         self.db.prepare_cached(sql)?.execute([kind.as_str(), name.as_str()])?;
         self.changes.push(Change::NoMark(kind, name.clone()));
+        Ok(done(seq))
+    }
+
+    fn borrow(&mut self, draft: &Draft, borrowed: &Borrowed) -> Result<Done, Failed> {
+        let seq = self.record(draft)?;
+        let sql = "INSERT OR REPLACE INTO lease (backend, lease, intent, at) VALUES (?1, ?2, ?3, ?4)";
+        let row = params![borrowed.backend, borrowed.lease, signed(borrowed.intent), micros(borrowed.at)];
+        self.db.prepare_cached(sql)?.execute(row)?;
+        self.changes.push(Change::Borrowed(borrowed.clone()));
+        Ok(done(seq))
+    }
+
+    fn take_back(&mut self, draft: &Draft, backend: &str, lease: &str) -> Result<Done, Failed> {
+        let known = "SELECT 1 FROM lease WHERE backend = ?1 AND lease = ?2";
+        if !self.db.prepare_cached(known)?.exists([backend, lease])? {
+            return Err(AuditError::Unknown.into());
+        }
+        let seq = self.record(draft)?;
+        self.db.prepare_cached("DELETE FROM lease WHERE backend = ?1 AND lease = ?2")?.execute([backend, lease])?;
+        self.changes.push(Change::Returned(backend.to_owned(), lease.to_owned()));
         Ok(done(seq))
     }
 
@@ -369,7 +397,7 @@ fn text(hold: &Hold) -> String {
     serde_json::to_value(hold).map(|hold| Value::from(hold).canonical().as_str().to_owned()).unwrap_or_default()
 }
 
-fn done(seq: u64) -> Done {
+pub(super) fn done(seq: u64) -> Done {
     Done { seq, guard: None, hold: None }
 }
 

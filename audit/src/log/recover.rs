@@ -2,14 +2,15 @@
 
 use jiff::Timestamp;
 use policies::approval::{Hold, HoldState};
-use policies::{AgentId, CallId, Hash, Limits, Method, ServerName, Value};
+use policies::{AgentId, CallId, Hash, Limits, Method, OperatorId, Role, ServerName, Value};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row};
 use thiserror::Error;
 
 use super::pen::{Head, signed};
-use super::views::{Agent, Change, Mark, MarkKind, Pending, Pin, Views, used_key};
+use super::views::{Agent, Borrowed, Change, Mark, MarkKind, Pending, Pin, Views, used_key};
 use super::work::Debt;
+use crate::operator::{Door, Failures, Operator, Verifier};
 use crate::record::{self, Record, Subject};
 use crate::tile;
 use crate::tree::Tree;
@@ -91,7 +92,8 @@ fn chain_at(db: &Connection, seq: u64) -> rusqlite::Result<Hash> {
 pub(crate) fn views(db: &Connection) -> rusqlite::Result<Views> {
     let mut views = Views::default();
     let mut change = |change| views.apply(change);
-    each(db, "SELECT name, token, expires, added FROM agent", |row| agent(row).map(Change::Agent).map(&mut change))?;
+    let agents = "SELECT name, token, expires, added, operator FROM agent LEFT JOIN owner ON owner.agent = agent.name";
+    each(db, agents, |row| agent(row).map(Change::Agent).map(&mut change))?;
     let pins = "SELECT server, method, name, pinned, hash, definition, pending_hash, pending_definition FROM pin";
     each(db, pins, |row| pin(row).map(Change::Pin).map(&mut change))?;
     each(db, "SELECT hold FROM hold WHERE open = 1", |row| hold(row).map(Box::new).map(Change::Hold).map(&mut change))?;
@@ -104,6 +106,12 @@ pub(crate) fn views(db: &Connection) -> rusqlite::Result<Views> {
         Ok(())
     })?;
     each(db, "SELECT kind, name, value, at FROM mark", |row| mark(row).map(Change::Mark).map(&mut change))?;
+    each(db, "SELECT backend, lease, intent, at FROM lease", |row| {
+        borrowed(row).map(Change::Borrowed).map(&mut change)
+    })?;
+    let operators = "SELECT name, role, uid, pin, added FROM operator";
+    each(db, operators, |row| operator(row).map(Change::Operator).map(&mut change))?;
+    each(db, "SELECT name, door, count, last FROM failure", |row| failures(row).map(&mut change))?;
     Ok(views)
 }
 
@@ -159,7 +167,28 @@ fn agent(row: &Row<'_>) -> rusqlite::Result<Agent> {
         token: hash(row, 1)?,
         expires: expires.map(|at| timestamp(at, 2)).transpose()?,
         added: timestamp(row.get(3)?, 3)?,
+        owner: match row.get_ref(4)?.as_str_or_null()? {
+            Some(_) => Some(parsed(row, 4, |name| OperatorId::parse(name).ok())?),
+            None => None,
+        },
     })
+}
+
+fn operator(row: &Row<'_>) -> rusqlite::Result<Operator> {
+    Ok(Operator {
+        name: parsed(row, 0, |name| OperatorId::parse(name).ok())?,
+        role: parsed(row, 1, Role::parse)?,
+        uid: row.get(2)?,
+        pin: Verifier::new(row.get(3)?),
+        added: timestamp(row.get(4)?, 4)?,
+    })
+}
+
+fn failures(row: &Row<'_>) -> rusqlite::Result<Change> {
+    let last: Option<i64> = row.get(3)?;
+    let last = last.map(|at| timestamp(at, 3)).transpose()?;
+    let name = parsed(row, 0, |name| OperatorId::parse(name).ok())?;
+    Ok(Change::Failures(name, parsed(row, 1, Door::parse)?, Failures { count: row.get(2)?, last }))
 }
 
 pub(crate) fn pin(row: &Row<'_>) -> rusqlite::Result<Pin> {
@@ -177,6 +206,10 @@ pub(crate) fn pin(row: &Row<'_>) -> rusqlite::Result<Pin> {
         definition: parsed(row, 5, json)?,
         pending,
     })
+}
+
+fn borrowed(row: &Row<'_>) -> rusqlite::Result<Borrowed> {
+    Ok(Borrowed { backend: row.get(0)?, lease: row.get(1)?, intent: number(row, 2)?, at: timestamp(row.get(3)?, 3)? })
 }
 
 fn mark(row: &Row<'_>) -> rusqlite::Result<Mark> {

@@ -9,7 +9,7 @@ use super::{Opened, Shared, Writer, keys, recover};
 use crate::checkpoint::newest;
 use crate::entry::{Config, Ready, StartError};
 use crate::log::notary::Notary;
-use crate::note::{BadKey, FileKey, KeyType, Note, Signer as _, VerifierKey};
+use crate::note::{BadKey, FileKey, KeyType, Note, Signer, VerifierKey};
 
 /// The keys before and after a change.
 #[derive(Clone, Debug)]
@@ -33,8 +33,31 @@ pub fn rotate_key(config: &Config) -> Result<Renewed, StartError> {
     let anchor = ready.anchor();
     keys::anchored(&ready.db, &ready.tree, &anchor, &old, false)?;
     keys::signed(&ready.db, &ready.tree)?;
+    let detail = json!({ "event": "log-key-rotated" });
+    if let Some(signer) = ready.signer.clone() {
+        return hand_over(ready, &old, &signer, detail);
+    }
     let next = keys::make(&ready.state().join(keys::NEXT), Some(old.verifier().name())).map_err(keys::NotOurs::from)?;
-    change(ready, Some(&old), next, json!({ "event": "log-key-rotated" }))
+    change(ready, Some(&old), next, detail)
+}
+
+/// To a key that is kept elsewhere: the file with the old one goes, once the record is on the disk.
+fn hand_over(
+    ready: Ready,
+    old: &FileKey,
+    signer: &Arc<dyn Signer + Sync>,
+    detail: serde_json::Value,
+) -> Result<Renewed, StartError> {
+    let (now, before) = (signer.verifier().clone(), Some(old.verifier().clone()));
+    let vouched = Note::new(keys::succession(&now)).sign(old).map_err(keys::NotOurs::from)?;
+    let work = keys::follows(&now, Some(&vouched), detail, (ready.clock)());
+    let (file, anchor) = (ready.state().join(keys::KEY), ready.anchor());
+    let mut writer = writer(ready, Notary::new(Box::new(Arc::clone(signer)), anchor, u64::MAX))?;
+    writer.begin(Some(work)).map_err(|error| StartError::Database(Box::new(error)))?;
+    fs::remove_file(file).map_err(keys::NotOurs::from)?;
+    writer.sign_with(Box::new(Arc::clone(signer)));
+    writer.finish();
+    Ok(Renewed { before, now })
 }
 
 /// Takes what is in the database for the log, although it is not what was signed last: a restored backup, or a log whose

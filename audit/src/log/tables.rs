@@ -7,6 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::files::DATABASE;
+use crate::record::Kind;
 use crate::tile;
 use crate::tree::Tree;
 
@@ -65,9 +66,10 @@ CREATE TABLE used (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// What is noted of a server beside its records: the digest of the package it was added as, and its quarantine. Made where
-/// it is missing, since logs that were begun without it are continued.
-const MARKS: &str = "
+/// `mark` is what is noted of a server beside its records: the digest of the package it was added as, and its quarantine.
+/// `lease` is what backends made for one call and have not taken back. Made where they are missing, since logs that were
+/// begun without them are continued.
+const LATER: &str = "
 CREATE TABLE IF NOT EXISTS mark (
     kind TEXT NOT NULL,
     name TEXT NOT NULL,
@@ -75,6 +77,42 @@ CREATE TABLE IF NOT EXISTS mark (
     at INTEGER NOT NULL,
     PRIMARY KEY (kind, name)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS lease (
+    backend TEXT NOT NULL,
+    lease TEXT NOT NULL,
+    intent INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (backend, lease)
+) STRICT, WITHOUT ROWID;
+";
+
+/// Who answers for an agent, the people who were added, and how often their PINs were wrong in a row.
+const OPERATORS: &str = "
+CREATE TABLE IF NOT EXISTS owner (agent TEXT PRIMARY KEY, operator TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS operator (
+    name TEXT PRIMARY KEY,
+    role TEXT NOT NULL,
+    uid INTEGER,
+    pin TEXT NOT NULL,
+    added INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS failure (
+    name TEXT NOT NULL,
+    door TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    last INTEGER,
+    PRIMARY KEY (name, door)
+) STRICT, WITHOUT ROWID;
+";
+
+/// Agents that an older version added have no owner beside their record.
+const OWNERS: &str = "
+INSERT OR REPLACE INTO owner (agent, operator)
+SELECT json_extract(text, '$.detail.name'), json_extract(text, '$.detail.by') FROM (
+    SELECT seq, CAST(record AS TEXT) AS text FROM entry WHERE agent IS NOT NULL AND kind = ?1
+) WHERE json_extract(text, '$.detail.event') = 'agent-added' AND json_extract(text, '$.detail.by') IS NOT NULL
+    AND json_extract(text, '$.detail.name') IN (SELECT name FROM agent)
+ORDER BY seq;
 ";
 
 /// `salt` is the seed of a record's salts. `tile` has the full tiles of level 0 and all above it; `checkpoint` the newest
@@ -115,7 +153,14 @@ pub(crate) fn layout(db: &Connection) -> rusqlite::Result<i64> {
 
 /// Makes the tables that a later version added.
 pub(crate) fn complete(db: &Connection) -> rusqlite::Result<()> {
-    db.execute_batch(MARKS)
+    db.execute_batch(LATER)?;
+    let owned = "SELECT 1 FROM sqlite_schema WHERE name = 'owner'";
+    let known = db.prepare(owned)?.exists([])?;
+    db.execute_batch(OPERATORS)?;
+    if !known {
+        db.execute(OWNERS.trim().trim_end_matches(';'), [Kind::Event.code()])?;
+    }
+    Ok(())
 }
 
 /// Makes the tables.

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 use policies::approval::Hold;
-use policies::{AgentId, Hash, HoldId, Method, ServerName, Value};
+use policies::{AgentId, Hash, HoldId, Method, OperatorId, ServerName, Value};
 use serde::Serialize;
+
+use crate::operator::{Door, Failures, Operator, Verifier};
 
 /// An agent that may connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub struct Agent {
     pub expires: Option<Timestamp>,
     /// When it was added.
     pub added: Timestamp,
+    /// Who added it, and answers for it.
+    pub owner: Option<OperatorId>,
 }
 
 /// What a tool was when it was pinned, and what it is now if that differs. Definitions are redacted; the hashes are of
@@ -88,6 +92,19 @@ impl MarkKind {
     }
 }
 
+/// What a backend made for one call, until the backend has taken it back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Borrowed {
+    /// The backend's name.
+    pub backend: String,
+    /// What the backend calls it.
+    pub lease: String,
+    /// The record of the call that it was made for.
+    pub intent: u64,
+    /// Since when.
+    pub at: Timestamp,
+}
+
 pub(crate) type PinKey = (ServerName, Method, String);
 
 #[derive(Default)]
@@ -99,6 +116,10 @@ pub(crate) struct Views {
     pub(crate) holds: BTreeMap<HoldId, Hold>,
     pub(crate) used: HashSet<String>,
     pub(crate) marks: BTreeMap<(MarkKind, ServerName), Mark>,
+    /// By backend and lease.
+    pub(crate) borrowed: BTreeMap<(String, String), Borrowed>,
+    pub(crate) operators: BTreeMap<OperatorId, Operator>,
+    pub(crate) failures: BTreeMap<(OperatorId, Door), Failures>,
 }
 
 /// One change, held back until its transaction is committed.
@@ -110,6 +131,12 @@ pub(crate) enum Change {
     Used(String),
     Mark(Mark),
     NoMark(MarkKind, ServerName),
+    Borrowed(Borrowed),
+    Returned(String, String),
+    Operator(Operator),
+    OperatorPin(OperatorId, Verifier),
+    NoOperator(OperatorId),
+    Failures(OperatorId, Door, Failures),
 }
 
 impl Views {
@@ -138,6 +165,27 @@ impl Views {
             }
             Change::NoMark(kind, name) => {
                 self.marks.remove(&(kind, name));
+            }
+            Change::Borrowed(borrowed) => {
+                self.borrowed.insert((borrowed.backend.clone(), borrowed.lease.clone()), borrowed);
+            }
+            Change::Returned(backend, lease) => {
+                self.borrowed.remove(&(backend, lease));
+            }
+            Change::Operator(operator) => {
+                self.operators.insert(operator.name.clone(), operator);
+            }
+            Change::OperatorPin(name, pin) => {
+                if let Some(operator) = self.operators.get_mut(&name) {
+                    operator.pin = pin;
+                }
+            }
+            Change::NoOperator(name) => {
+                self.operators.remove(&name);
+                self.failures.retain(|(whose, _), _| *whose != name);
+            }
+            Change::Failures(name, door, failures) => {
+                self.failures.insert((name, door), failures);
             }
         }
     }

@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use policies::approval::{Hold, Step, StepError};
 use policies::decision::Binding;
-use policies::{AgentId, CallId, Hash, HoldId, ServerName};
+use policies::{AgentId, CallId, Hash, HoldId, OperatorId, ServerName};
 use ring::error::Unspecified;
 use tokio::sync::oneshot;
 
 use super::health::AuditError;
-use super::views::{Agent, Mark, MarkKind, Pending, Pin, PinKey};
+use super::views::{Agent, Borrowed, Mark, MarkKind, Pending, Pin, PinKey};
 use crate::note::VerifierKey;
+use crate::operator::{Door, Operator, Verifier};
 use crate::record::{Draft, Subject};
 
 /// One request to the writer. Everything in it is redacted.
@@ -39,6 +40,14 @@ pub(crate) enum Work {
     Agent { draft: Draft, agent: Agent },
     /// An agent is removed.
     NoAgent { draft: Draft, name: AgentId },
+    /// An operator is added.
+    Operator { draft: Draft, operator: Operator },
+    /// An operator has another PIN.
+    OperatorPin { draft: Draft, name: OperatorId, pin: Verifier },
+    /// An operator is removed.
+    NoOperator { draft: Draft, name: OperatorId },
+    /// An operator proved who they are, or failed to at this time.
+    Tried { draft: Draft, name: OperatorId, door: Door, failed: Option<Timestamp> },
     /// A pin is made or replaced.
     Pin { draft: Draft, pin: Box<Pin> },
     /// A pinned tool differs.
@@ -47,6 +56,10 @@ pub(crate) enum Work {
     Mark { draft: Draft, mark: Mark },
     /// It is noted no more.
     NoMark { draft: Draft, kind: MarkKind, name: ServerName },
+    /// A backend made something for one call.
+    Borrow { draft: Draft, borrowed: Borrowed },
+    /// The backend has it back.
+    Return { draft: Draft, backend: String, lease: String },
     /// A pending definition is accepted.
     Accept { draft: Draft, key: PinKey, hash: Hash, at: Timestamp },
     /// From this record on, this key signs.
@@ -71,10 +84,16 @@ impl Work {
             | Self::Hold { draft, .. }
             | Self::Agent { draft, .. }
             | Self::NoAgent { draft, .. }
+            | Self::Operator { draft, .. }
+            | Self::OperatorPin { draft, .. }
+            | Self::NoOperator { draft, .. }
+            | Self::Tried { draft, .. }
             | Self::Pin { draft, .. }
             | Self::Pending { draft, .. }
             | Self::Mark { draft, .. }
             | Self::NoMark { draft, .. }
+            | Self::Borrow { draft, .. }
+            | Self::Return { draft, .. }
             | Self::Accept { draft, .. }
             | Self::Key { draft, .. } => draft.prepare(),
             Self::Step { .. } => Ok(()),

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -80,7 +81,25 @@ pub trait Signer: Send {
     fn sign(&self, message: &[u8]) -> io::Result<[u8; 64]>;
 }
 
+impl<T: Signer + Sync + ?Sized> Signer for Arc<T> {
+    fn verifier(&self) -> &VerifierKey {
+        (**self).verifier()
+    }
+
+    fn sign(&self, message: &[u8]) -> io::Result<[u8; 64]> {
+        (**self).sign(message)
+    }
+}
+
 impl VerifierKey {
+    /// Of a log whose private key is kept elsewhere.
+    ///
+    /// # Errors
+    /// [`BadKey::Name`].
+    pub fn log(name: &str, public: [u8; 32]) -> Result<Self, BadKey> {
+        Self::new(name, KeyType::Log, public)
+    }
+
     fn new(name: &str, kind: KeyType, public: [u8; 32]) -> Result<Self, BadKey> {
         if is_name(name) { Ok(Self { name: name.to_owned(), kind, public }) } else { Err(BadKey::Name) }
     }

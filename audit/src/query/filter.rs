@@ -17,6 +17,8 @@ pub struct Filter {
     pub server: Option<String>,
     /// Of this tool, by its name at its server.
     pub tool: Option<String>,
+    /// Answered, changed or asked for by this operator.
+    pub operator: Option<String>,
     /// Of this risk or more.
     pub risk: Option<Risk>,
     /// With this verdict.
@@ -63,6 +65,13 @@ impl Filter {
         if !self.kinds.is_empty() {
             let codes: Vec<String> = self.kinds.iter().map(|kind| kind.code().to_string()).collect();
             query.wheres.push(format!("kind IN ({})", codes.join(",")));
+        }
+        if let Some(operator) = &self.operator {
+            // Records of holds' steps and of events name their operator as `by` and nowhere else.
+            let named = serde_json::Value::from(operator.as_str());
+            let like = Sql::Text(format!("%\"by\":{}%", escaped(&named.to_string())));
+            let kinds = format!("kind IN ({},{})", Kind::Step.code(), Kind::Event.code());
+            query.and(&format!("{kinds} AND CAST(record AS TEXT) LIKE ? ESCAPE '\\'"), like);
         }
         if let Some(since) = self.since {
             query.and("at >= ?", Sql::Integer(micros(since)));

@@ -18,6 +18,14 @@ pub(super) struct Expected {
     holds: BTreeMap<String, (u64, String)>,
     /// Kind, server → what is noted of it, unless it was taken back.
     marks: BTreeMap<[String; 2], (u64, Option<String>)>,
+    /// Backend, hash of the lease → whether it is still borrowed.
+    leases: BTreeMap<[String; 2], (u64, bool)>,
+    /// Agent → who answers for it.
+    owners: BTreeMap<String, (u64, Option<String>)>,
+    /// Operator → role, uid, and hash of the PIN's verifier.
+    operators: BTreeMap<String, (u64, Option<[String; 3]>)>,
+    /// Operator, door → failures in a row.
+    failures: BTreeMap<[String; 2], (u64, Option<u64>)>,
     /// Intents without an outcome.
     running: BTreeSet<u64>,
 }
@@ -45,7 +53,10 @@ impl Expected {
                     self.holds.insert(hold, (record.seq, digest));
                 }
             }
-            Kind::Event => self.event(record.seq, &text),
+            Kind::Event => {
+                self.event(record.seq, &text);
+                self.people(record.seq, &text, record.detail.get("uid").and_then(Value::as_u64));
+            }
             Kind::Refusal | Kind::Relay => {}
         }
     }
@@ -76,7 +87,46 @@ impl Expected {
             (Some("quarantine-lifted"), Some(name), _) => {
                 self.marks.insert(["quarantine".to_owned(), name], (seq, None));
             }
+            (Some(event @ ("lease-taken" | "lease-ended")), _, _) => {
+                let key = [text("backend").unwrap_or_default(), text("lease").unwrap_or_default()];
+                self.leases.insert(key, (seq, event == "lease-taken"));
+            }
             (_, _, _) => {}
+        }
+    }
+
+    fn people(&mut self, seq: u64, text: &impl Fn(&str) -> Option<String>, uid: Option<u64>) {
+        let Some(name) = text("name") else { return };
+        let door = || [name.clone(), text("door").unwrap_or_default()];
+        match text("event").as_deref() {
+            Some("agent-added") => {
+                self.owners.insert(name, (seq, text("by")));
+            }
+            Some("agent-removed") => {
+                self.owners.insert(name, (seq, None));
+            }
+            Some("operator-added") => {
+                let uid = uid.map(|uid| uid.to_string()).unwrap_or_default();
+                let row = [text("role").unwrap_or_default(), uid, text("pin").unwrap_or_default()];
+                self.operators.insert(name, (seq, Some(row)));
+            }
+            Some("pin-changed") => {
+                if let Some((last, Some([_, _, pin]))) = self.operators.get_mut(&name) {
+                    (*last, *pin) = (seq, text("pin").unwrap_or_default());
+                }
+            }
+            Some("operator-removed") => {
+                self.failures.iter_mut().filter(|(key, _)| key[0] == name).for_each(|(_, row)| *row = (seq, None));
+                self.operators.insert(name, (seq, None));
+            }
+            Some("pin-refused") => {
+                let row = self.failures.entry(door()).or_default();
+                *row = (seq, Some(row.1.unwrap_or(0) + 1));
+            }
+            Some("pin-accepted") => {
+                self.failures.insert(door(), (seq, Some(0)));
+            }
+            Some(_) | None => {}
         }
     }
 
@@ -85,6 +135,8 @@ impl Expected {
         self.compare_pins(db)?;
         self.compare_holds(db)?;
         self.compare_marks(db)?;
+        self.compare_leases(db)?;
+        self.compare_people(db)?;
         self.compare_running(db)
     }
 
@@ -123,8 +175,7 @@ impl Expected {
     fn compare_marks(&self, db: &Connection) -> Result<(), VerifyError> {
         let wanted = self.marks.iter().filter_map(|(key, (seq, value))| Some((key, *seq, value.clone()?)));
         // A log that an older version wrote has no such table, and nothing that belongs in it.
-        let there = rows(db, "SELECT name FROM sqlite_schema WHERE name = 'mark'", |row| row.get::<_, String>(0))?;
-        if there.is_empty() && self.marks.is_empty() {
+        if self.marks.is_empty() && !has_table(db, "mark")? {
             return Ok(());
         }
         let stored = rows(db, "SELECT kind, name, value FROM mark", |row| {
@@ -132,6 +183,49 @@ impl Expected {
         })?;
         let stored: BTreeMap<[String; 2], String> = stored.into_iter().collect();
         same("mark", wanted, &stored, |key| self.marks.get(key).map_or(0, |(seq, _)| *seq))
+    }
+
+    fn compare_leases(&self, db: &Connection) -> Result<(), VerifyError> {
+        if self.leases.is_empty() && !has_table(db, "lease")? {
+            return Ok(());
+        }
+        let stored = rows(db, "SELECT backend, lease FROM lease", |row| {
+            let hash = Hash::of(row.get::<_, String>(1)?.as_bytes());
+            Ok(([row.get::<_, String>(0)?, hash.to_string()], String::new()))
+        })?;
+        let stored: BTreeMap<[String; 2], String> = stored.into_iter().collect();
+        let open = self.leases.iter().filter(|(_, (_, open))| *open);
+        let wanted = open.map(|(key, (seq, _))| (key, *seq, String::new()));
+        same("lease", wanted, &stored, |key| self.leases.get(key).map_or(0, |(seq, _)| *seq))
+    }
+
+    fn compare_people(&self, db: &Connection) -> Result<(), VerifyError> {
+        // A log that an older version wrote has no such tables; its next start makes them, by its records.
+        let there = rows(db, "SELECT name FROM sqlite_schema WHERE name = 'operator'", |row| row.get::<_, String>(0))?;
+        if there.is_empty() && self.operators.is_empty() {
+            return Ok(());
+        }
+        let stored = rows(db, "SELECT agent, operator FROM owner", |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+        })?;
+        let wanted = self.owners.iter().filter_map(|(agent, (seq, owner))| Some((agent, *seq, owner.clone()?)));
+        let last = |agent: &String| self.owners.get(agent).map_or(0, |(seq, _)| *seq);
+        same("owner", wanted, &stored.into_iter().collect(), last)?;
+        let stored = rows(db, "SELECT name, role, uid, pin FROM operator", |row| {
+            let uid = row.get::<_, Option<u32>>(2)?.map(|uid| uid.to_string()).unwrap_or_default();
+            let pin = Hash::of(row.get::<_, String>(3)?.as_bytes());
+            Ok((row.get::<_, String>(0)?, format!("{} {uid} {pin}", row.get::<_, String>(1)?)))
+        })?;
+        let wanted = self.operators.iter().filter_map(|(name, (seq, row))| Some((name, *seq, row.as_ref()?.join(" "))));
+        let last = |name: &String| self.operators.get(name).map_or(0, |(seq, _)| *seq);
+        same("operator", wanted, &stored.into_iter().collect(), last)?;
+        let stored = rows(db, "SELECT name, door, count FROM failure", |row| {
+            Ok(([row.get::<_, String>(0)?, row.get(1)?], row.get::<_, i64>(2)?.to_string()))
+        })?;
+        let wanted =
+            self.failures.iter().filter_map(|(key, (seq, count))| Some((key, *seq, count.as_ref()?.to_string())));
+        let last = |key: &[String; 2]| self.failures.get(key).map_or(0, |(seq, _)| *seq);
+        same("count of failed sign-ins", wanted, &stored.into_iter().collect(), last)
     }
 
     fn compare_running(&self, db: &Connection) -> Result<(), VerifyError> {
@@ -142,6 +236,11 @@ impl Expected {
             None => Ok(()),
         }
     }
+}
+
+fn has_table(db: &Connection, name: &str) -> Result<bool, VerifyError> {
+    let there = rows(db, "SELECT name FROM sqlite_schema WHERE type = 'table'", |row| row.get::<_, String>(0))?;
+    Ok(there.iter().any(|table| table == name))
 }
 
 fn same<'a, K: Ord + 'a>(

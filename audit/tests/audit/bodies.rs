@@ -43,7 +43,7 @@ async fn nothing_that_is_recorded_in_any_way_holds_the_secret() {
     let passed =
         world.audit.relay(&entry, Direction::ToAgent, "sampling/createMessage", raw(&hidden), noon()).await.unwrap();
     assert!(!passed.value().to_string().contains(&token));
-    assert!(!world.audit.notice(raw(&hidden)).value().to_string().contains(&token));
+    assert!(!world.audit.notices().notice(raw(&hidden)).value().to_string().contains(&token));
     let failure = Failure { kind: FailureKind::Malformed, detail: format!("found {token}") };
     let loans = Loans::none(&entry);
     let receipt = world.audit.close(entry, loans, Outcome::Failed(failure), noon()).await.unwrap();

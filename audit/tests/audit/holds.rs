@@ -64,7 +64,7 @@ async fn of_many_answers_at_once_one_counts() {
     for number in 0..32 {
         let (audit, id) = (world.audit.clone(), hold.id().clone());
         let by = OperatorId::authenticated(&format!("op-{number}"));
-        let step = if number % 2 == 0 { Step::Approve { by } } else { Step::Deny { by, reason: "no".to_owned() } };
+        let step = if number % 2 == 0 { Step::approve(by) } else { Step::Deny { by, reason: "no".to_owned() } };
         tasks.spawn(async move { audit.step(id, step, noon()).await });
     }
     let answers = tasks.join_all().await;

@@ -11,6 +11,8 @@ mod disk;
 #[cfg(test)]
 mod holds;
 #[cfg(test)]
+mod operators;
+#[cfg(test)]
 mod oracles;
 #[cfg(test)]
 mod projections;

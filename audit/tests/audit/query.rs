@@ -1,10 +1,11 @@
 //! What a reviewer can ask.
 
-use audit::{Decided, Event, Filter, Kind, ShowError};
-use policies::Risk;
+use audit::{Decided, Event, Filter, Kind, Loans, Outcome, ShowError, Span};
+use policies::approval::Step;
 use policies::decision::Denial;
+use policies::{OperatorId, Risk};
 
-use crate::world::{World, call, decide, later, noon, permit, refused};
+use crate::world::{World, call, decide, later, noon, permit, raw, refused};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn filters_find_what_they_name_and_pages_go_on_where_they_ended() {
@@ -106,4 +107,33 @@ async fn only_one_gateway_writes() {
     assert!(matches!(crate::world::try_start(world.state.path()), Err(audit::StartError::Locked(_))));
     assert!(world.audit.stop().await);
     assert!(crate::world::try_start(world.state.path()).is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn activity_counts_what_was_decided_how_calls_ended_and_who_answered() {
+    let world = World::new();
+    let entry = world.audit.open(permit("ann", "read", "{}"), later(0)).await.unwrap();
+    let loans = Loans::none(&entry);
+    drop(world.audit.close(entry, loans, Outcome::Answered(raw("{}")), later(2)).await.unwrap());
+    let hold = world.hold("{}").await;
+    let step = Step::Deny { by: OperatorId::authenticated("ann"), reason: "no".to_owned() };
+    drop(world.audit.step(hold.id().clone(), step, later(5)).await.unwrap());
+
+    let reader = world.audit.reader().unwrap();
+    let span = Span { since: noon(), until: later(10), parts: 2, without: None };
+    let activity = reader.activity(&span).unwrap();
+    let of = |verdict| activity.decisions.iter().filter(move |one| one.verdict == verdict);
+    assert_eq!(of(Decided::Allow).map(|one| (one.part, one.calls)).collect::<Vec<_>>(), [(0, 1)]);
+    assert_eq!(of(Decided::Hold).map(|one| (one.part, one.calls)).collect::<Vec<_>>(), [(0, 1)]);
+    assert_eq!(activity.ended.iter().map(|one| one.micros).collect::<Vec<_>>(), [2_000_000]);
+    let answered: Vec<_> = activity.answered.iter().map(|one| (one.by.as_str(), one.approved, one.micros)).collect();
+    assert_eq!(answered, [("ann", false, 5_000_000)]);
+
+    let elsewhere = Span { without: Some("files".to_owned()), ..span.clone() };
+    assert!(reader.activity(&elsewhere).unwrap().decisions.is_empty());
+    let before = Span { since: later(-10), until: noon(), ..span };
+    assert!(reader.activity(&before).unwrap().decisions.is_empty());
+
+    let by = |name: &str| reader.list(&Filter { operator: Some(name.to_owned()), ..Filter::default() }).unwrap().len();
+    assert_eq!((by("ann"), by("an"), by("%")), (1, 0, 0));
 }

@@ -142,6 +142,7 @@ pub(crate) fn decide(call: Call, now: Timestamp) -> Verdict {
         first_use: false,
         anomaly: false,
         undeclared: false,
+        live_secret: false,
         now,
         hold_for: HoldTimes::default(),
     };
@@ -188,5 +189,5 @@ pub(crate) fn refused(rule: &str) -> Refused {
 }
 
 pub(crate) fn approve(by: &str) -> Step {
-    Step::Approve { by: OperatorId::authenticated(by) }
+    Step::approve(OperatorId::authenticated(by))
 }

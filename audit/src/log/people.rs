@@ -1,0 +1,93 @@
+//! The part of the `Pen` that writes who the operators are.
+
+use jiff::Timestamp;
+use policies::OperatorId;
+use rusqlite::{OptionalExtension, params};
+
+use super::health::AuditError;
+use super::pen::{Failed, Pen, done, micros};
+use super::views::{Agent, Change};
+use super::work::Done;
+use crate::operator::{Door, Failures, Operator, Verifier};
+use crate::record::Draft;
+
+impl Pen<'_> {
+    /// Whoever adds an agent answers for it.
+    pub(super) fn own(&self, agent: &Agent) -> rusqlite::Result<()> {
+        let Some(owner) = &agent.owner else {
+            self.db.prepare_cached("DELETE FROM owner WHERE agent = ?1")?.execute([agent.name.as_str()])?;
+            return Ok(());
+        };
+        let sql = "INSERT OR REPLACE INTO owner (agent, operator) VALUES (?1, ?2)";
+        self.db.prepare_cached(sql)?.execute([agent.name.as_str(), owner.as_str()])?;
+        Ok(())
+    }
+
+    /// INVARIANT: names that differ in case only are one person, who must not count as two.
+    pub(super) fn operator(&mut self, draft: &Draft, operator: &Operator) -> Result<Done, Failed> {
+        let taken = "SELECT 1 FROM operator WHERE name = ?1 COLLATE NOCASE";
+        if self.db.prepare_cached(taken)?.exists([operator.name.as_str()])? {
+            return Err(AuditError::IdTaken.into());
+        }
+        let seq = self.record(draft)?;
+        let sql = "INSERT INTO operator (name, role, uid, pin, added) VALUES (?1, ?2, ?3, ?4, ?5)";
+        self.db.prepare_cached(sql)?.execute(params![
+            operator.name.as_str(),
+            operator.role.as_str(),
+            operator.uid,
+            operator.pin.as_str(),
+            micros(operator.added)
+        ])?;
+        self.changes.push(Change::Operator(operator.clone()));
+        Ok(done(seq))
+    }
+
+    pub(super) fn operator_pin(&mut self, draft: &Draft, name: &OperatorId, pin: &Verifier) -> Result<Done, Failed> {
+        self.known(name)?;
+        let seq = self.record(draft)?;
+        let sql = "UPDATE operator SET pin = ?2 WHERE name = ?1";
+        self.db.prepare_cached(sql)?.execute([name.as_str(), pin.as_str()])?;
+        self.changes.push(Change::OperatorPin(name.clone(), pin.clone()));
+        Ok(done(seq))
+    }
+
+    pub(super) fn no_operator(&mut self, draft: &Draft, name: &OperatorId) -> Result<Done, Failed> {
+        self.known(name)?;
+        let seq = self.record(draft)?;
+        self.db.prepare_cached("DELETE FROM operator WHERE name = ?1")?.execute([name.as_str()])?;
+        self.db.prepare_cached("DELETE FROM failure WHERE name = ?1")?.execute([name.as_str()])?;
+        self.changes.push(Change::NoOperator(name.clone()));
+        Ok(done(seq))
+    }
+
+    /// Counts in the transaction of the record, so that a restart forgets no failure.
+    pub(super) fn tried(
+        &mut self,
+        draft: &Draft,
+        name: &OperatorId,
+        door: Door,
+        failed: Option<Timestamp>,
+    ) -> Result<Done, Failed> {
+        self.known(name)?;
+        let before = "SELECT count FROM failure WHERE name = ?1 AND door = ?2";
+        let before = self.db.prepare_cached(before)?.query_row([name.as_str(), door.as_str()], |row| row.get(0));
+        let before: u32 = before.optional()?.unwrap_or(0);
+        let failures = match failed {
+            Some(last) => Failures { count: before.saturating_add(1), last: Some(last) },
+            None => Failures::default(),
+        };
+        let seq = self.record(draft)?;
+        let sql = "INSERT OR REPLACE INTO failure (name, door, count, last) VALUES (?1, ?2, ?3, ?4)";
+        let row = params![name.as_str(), door.as_str(), failures.count, failures.last.map(micros)];
+        self.db.prepare_cached(sql)?.execute(row)?;
+        self.changes.push(Change::Failures(name.clone(), door, failures));
+        Ok(done(seq))
+    }
+
+    fn known(&self, name: &OperatorId) -> Result<(), Failed> {
+        if self.db.prepare_cached("SELECT 1 FROM operator WHERE name = ?1")?.exists([name.as_str()])? {
+            return Ok(());
+        }
+        Err(AuditError::Unknown.into())
+    }
+}

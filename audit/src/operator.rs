@@ -1,0 +1,88 @@
+//! `Operator`: a person who answers holds, as the log keeps them.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use policies::{Hash, OperatorId, Role};
+use serde::{Serialize, Serializer};
+
+/// A person who was added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operator {
+    /// Their name.
+    pub name: OperatorId,
+    /// What they may do.
+    pub role: Role,
+    /// The user of this machine whose connections are theirs.
+    pub uid: Option<u32>,
+    /// What their PIN is checked against.
+    pub pin: Verifier,
+    /// When they were added.
+    pub added: Timestamp,
+}
+
+/// What a PIN is checked against: its maker's text, kept in the projection alone. Records have a hash of it, which is enough
+/// to see that the projection holds what was set, and nothing to try PINs on: the text has a salt.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Verifier(String);
+
+impl Verifier {
+    /// A verifier as its maker wrote it.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Verifier")
+    }
+}
+
+impl Serialize for Verifier {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&Hash::of(self.0.as_bytes()))
+    }
+}
+
+/// Where a person proves who they are. Failures are counted for each door, so that a stranger who fails at the one does not
+/// lock a person out of the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Door {
+    /// Anyone who reaches the console can try.
+    SignIn,
+    /// Only who is let in as an operator already: by the kernel's word, or by a session.
+    Inside,
+}
+
+impl Door {
+    /// The name in the table.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SignIn => "sign-in",
+            Self::Inside => "inside",
+        }
+    }
+
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        [Self::SignIn, Self::Inside].into_iter().find(|door| door.as_str() == name)
+    }
+}
+
+/// Proofs that failed since the last one that did not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Failures {
+    /// How many.
+    pub count: u32,
+    /// When the last one was.
+    pub last: Option<Timestamp>,
+}
