@@ -45,7 +45,24 @@ fn main() -> Result<(), Box<dyn Error>> {
         let file = format!("{name}.wasm");
         std::fs::copy(target.join(TARGET).join("release").join(&file), out.join(&file))?;
     }
-    Ok(())
+    reach(&folder, &out)
+}
+
+/// The probe that `doctor` starts in sandboxes: no libc, so that it runs in an empty one. Empty where it was not written for
+/// the processor.
+fn reach(folder: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
+    let source = folder.join("reach/main.rs");
+    writeln!(std::io::stdout(), "cargo::rerun-if-changed={}", source.display())?;
+    let target = env::var("TARGET")?;
+    if !["x86_64-", "aarch64-"].iter().any(|known| target.starts_with(known)) {
+        return Ok(std::fs::write(out.join("reach"), [])?);
+    }
+    let mut compiler = command("RUSTC")?;
+    compiler.args(["--edition", "2024", "--crate-type", "bin", "--crate-name", "reach", "--target", &target]);
+    compiler.args(["-Copt-level=s", "-Cpanic=abort", "-Crelocation-model=static", "-Cstrip=symbols"]);
+    compiler.args(["-Clink-arg=-nostartfiles", "-Clink-arg=-nostdlib", "-Clink-arg=-static", "-o"]);
+    let built = compiler.arg(out.join("reach")).arg(&source).status()?;
+    if built.success() { Ok(()) } else { Err(format!("`{}` does not compile", source.display()).into()) }
 }
 
 /// A missing target is the one thing that goes wrong on a fresh machine: its error must say what to do.

@@ -1,14 +1,15 @@
 //! `ServerConfig`: how a tool server is reached, parsed with every problem at once.
 
 mod grants;
+mod placements;
 mod read;
 mod reader;
 mod words;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use audit::Redactor;
 use http::{HeaderName, HeaderValue, Uri};
 use policies::Hash;
 use policies::profile::{Isolation, Profile, Resources};
@@ -19,7 +20,9 @@ use crate::package::Package;
 use crate::server::Kind;
 
 pub(crate) use grants::{Placed, Written};
+pub(crate) use placements::reach;
 pub(crate) use reader::{Reader, kind};
+pub use vault::Problem;
 
 /// How one tool server is reached: born valid.
 ///
@@ -32,6 +35,8 @@ pub struct ServerConfig {
     pub(crate) package: Option<Arc<Package>>,
     /// What the operator has said of folders and hosts on its own: the profile's declarations do not fill it in then.
     pub(crate) said: Said,
+    /// Secrets are lent to its calls by its profile.
+    lends: bool,
 }
 
 /// Which grants are written out.
@@ -125,6 +130,7 @@ pub struct ServerKeys {
     insecure: Option<serde_json::Value>,
     folders: Option<serde_json::Value>,
     egress: Option<serde_json::Value>,
+    secret: Option<serde_json::Value>,
     read: Option<serde_json::Value>,
     limits: Option<serde_json::Value>,
     jail: Option<serde_json::Value>,
@@ -137,6 +143,8 @@ pub struct ServerKeys {
 /// What all sandboxes share.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
+    /// What servers write to their standard error is redacted by it before it is logged.
+    pub redactor: Option<Arc<Redactor>>,
     /// Who is asked for addresses; the machine's own resolvers where nobody is named.
     pub resolvers: Vec<std::net::SocketAddr>,
     /// Certificates (PEM) that are trusted beside those of the machine.
@@ -147,43 +155,23 @@ pub struct Settings {
     pub guard: Option<PathBuf>,
 }
 
-/// Destinations as a config writes them.
+/// What the bundled `http` is granted: `{ egress = […], secret = […] }`, as in a server's table.
 ///
 /// # Errors
 /// Every problem there is.
-#[expect(clippy::needless_pass_by_value, reason = "raw values have no use after they were parsed")]
-pub fn destinations(value: serde_json::Value) -> Result<Vec<policies::profile::Destination>, Vec<Problem>> {
+pub fn web(table: &serde_json::Map<String, serde_json::Value>) -> Result<crate::wasm::Web, Vec<Problem>> {
     let mut reader = Reader::default();
-    let destinations = reader.destinations("egress", Some(&value));
-    reader.finish(Some(destinations))
-}
-
-/// One thing wrong with a server's config. Never repeats a value that may be a credential.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The key, below `[server.NAME]`.
-    pub key: String,
-    /// What was found.
-    pub found: String,
-    /// What was wanted.
-    pub wanted: String,
-}
-
-impl Problem {
-    pub(crate) fn new(key: impl Into<String>, found: impl Into<String>, wanted: impl Into<String>) -> Self {
-        Self { key: key.into(), found: found.into(), wanted: wanted.into() }
+    for name in table.keys().filter(|name| !["egress", "secret"].contains(&name.as_str())) {
+        reader.problem::<()>(name, "an unknown key", "one of egress, secret");
     }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`: found {}, wanted {}", self.key, self.found, self.wanted)
-    }
+    let egress = reader.destinations("egress", table.get("egress"));
+    let secrets = reader.placements("secret", table.get("secret"));
+    reader.finish(Some(crate::wasm::Web { egress, secrets }))
 }
 
 impl ServerKeys {
     /// Their names.
-    pub const NAMES: [&str; 17] = [
+    pub const NAMES: [&str; 18] = [
         "command",
         "url",
         "package",
@@ -194,6 +182,7 @@ impl ServerKeys {
         "insecure",
         "folders",
         "egress",
+        "secret",
         "read",
         "limits",
         "jail",
@@ -205,6 +194,15 @@ impl ServerKeys {
 }
 
 impl ServerConfig {
+    /// The image layout that its containers are made from.
+    #[must_use]
+    pub fn image(&self) -> Option<&Path> {
+        match &self.reach {
+            Reach::Container(source) => Some(&source.image),
+            Reach::Process(_) | Reach::Remote(_) | Reach::Wasm(_) | Reach::Withheld(_) => None,
+        }
+    }
+
     /// The address of a remote server.
     #[must_use]
     pub fn uri(&self) -> Option<&Uri> {
@@ -248,13 +246,19 @@ impl ServerConfig {
     /// A component, as it is. Its ceilings hold beside the limits of every server.
     pub(crate) fn wasm(source: WasmSource) -> Self {
         let limits = read::bounded(Limits::DEFAULT, &source.resources.limits);
-        Self { reach: Reach::Wasm(source), limits, package: None, said: Said::default() }
+        Self { reach: Reach::Wasm(source), limits, package: None, said: Said::default(), lends: false }
     }
 
     /// A server that must not run, and why: it is down until the next start.
     #[must_use]
     pub fn withheld(why: impl Into<String>) -> Self {
-        Self { reach: Reach::Withheld(why.into()), limits: Limits::DEFAULT, package: None, said: Said::default() }
+        Self {
+            reach: Reach::Withheld(why.into()),
+            limits: Limits::DEFAULT,
+            package: None,
+            said: Said::default(),
+            lends: false,
+        }
     }
 
     /// Where the server's code will run.
@@ -316,6 +320,7 @@ impl ServerConfig {
     /// is not even a `scope`, the folders that the command line names are what the command is for.
     #[must_use]
     pub fn declared(mut self, profile: &Profile) -> Self {
+        self.lends |= !profile.secrets().is_empty();
         let (said, packed) = (self.said, self.package.is_some());
         let resources = match &mut self.reach {
             Reach::Process(program) => {
@@ -337,10 +342,18 @@ impl ServerConfig {
         self
     }
 
+    /// Whether secrets are lent to its calls: then each has its sandbox to itself.
+    pub(crate) fn lends(&self) -> bool {
+        self.lends || self.package().is_some_and(|package| !package.manifest().secrets.is_empty())
+    }
+
     /// The profile with what the sandbox opens: a permit is bound to it.
     #[must_use]
     pub fn profile(&self, declared: Profile) -> Profile {
-        let secrets = self.package().map(Package::secret_names).unwrap_or_default();
+        let placed = self.resources().map(|resources| resources.secrets.as_slice()).unwrap_or_default();
+        let mut secrets: Vec<String> = placed.iter().map(|placement| placement.secret.clone()).collect();
+        secrets.sort();
+        secrets.dedup();
         let declared = if declared.secrets().is_empty() { declared.with_secrets(secrets) } else { declared };
         match self.resources() {
             Some(resources) => declared.with_resources(Arc::clone(resources)),

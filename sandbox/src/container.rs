@@ -7,7 +7,7 @@ mod demux;
 pub(crate) mod layout;
 mod seccomp;
 pub(crate) mod signature;
-mod spawn;
+pub(crate) mod spawn;
 pub(crate) mod spec;
 
 use std::path::PathBuf;

@@ -10,6 +10,7 @@ mod http;
 mod ledger;
 mod names;
 pub(crate) mod nft;
+pub(crate) mod placeholder;
 mod proxy;
 mod resolve;
 mod send;
@@ -33,7 +34,11 @@ use upstream::Upstream;
 
 pub(crate) use exit::Exit;
 pub(crate) use grant::Opening;
+pub(crate) use http::Cause;
+pub(crate) use ledger::attempt;
 pub(crate) use send::Refused;
+#[cfg(fuzzing)]
+pub(crate) use {resolve::answer, tls::beginning};
 
 /// What every sandbox's way out shares. One a gateway.
 pub(crate) struct Egress {

@@ -15,8 +15,10 @@ pub(crate) mod client;
 mod config;
 mod engine;
 mod network;
+mod probe;
 pub(crate) mod protocol;
 mod serve;
+pub(crate) mod visit;
 pub(crate) mod wire;
 
 use std::fs;
@@ -140,7 +142,9 @@ fn lock(folder: &Path, name: &str) -> Result<fs::File, GuardError> {
 fn clear(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        if path.is_dir() {
+        if path.ends_with(probe::FOLDER) {
+            fs::remove_dir_all(&path)?;
+        } else if path.is_dir() {
             cell::remove_folder(&path)?;
         }
     }

@@ -1,6 +1,7 @@
 //! `Instance`: one running server that speaks over its standard streams, however it is kept from everything else.
 
 mod greet;
+pub(crate) mod hand;
 mod pipe;
 mod split;
 mod stderr;
@@ -13,6 +14,7 @@ use futures_util::future::BoxFuture;
 use policies::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::broadcast;
+use vault::Placer;
 
 use crate::egress::Exit;
 use crate::limits::Limits;
@@ -22,6 +24,7 @@ use crate::server::{Change, Greeting};
 pub(crate) use greet::Manner;
 pub(crate) use pipe::{Pipe, Unsent};
 pub(crate) use split::{Piece, Splitter};
+pub(crate) use stderr::copy as copy_stderr;
 
 /// What a server reads from.
 pub(crate) type Input = Box<dyn AsyncWrite + Send + Unpin>;
@@ -44,11 +47,17 @@ pub(crate) trait Spawn: Send + Sync {
     /// # Errors
     /// With [`FailureKind::NoSandbox`] where what keeps it cannot be made: then it must not run. A sentence in our own
     /// words that goes on from "the server `x`: ".
-    fn spawn<'a>(&'a self, server: &'a ServerName) -> BoxFuture<'a, Result<Spawned, Failure>>;
+    /// What `placer` hands over is there before the server runs; with the default there are placeholders.
+    fn spawn<'a>(&'a self, server: &'a ServerName, placer: &'a Placer) -> BoxFuture<'a, Result<Spawned, Failure>>;
 
     /// Whether a call that was given up may end what it ran in, so that nothing of it goes on.
     fn is_disposable(&self) -> bool {
         false
+    }
+
+    /// What a person can do where it ends before it answers, if that is known.
+    fn advice(&self) -> Option<&'static str> {
+        None
     }
 }
 
@@ -79,11 +88,26 @@ pub(crate) struct Ended {
     pub(crate) kind: FailureKind,
     /// One sentence in our own words: "it exited with status 1".
     pub(crate) why: String,
+    /// Its exit status, where it ended by itself and has one.
+    pub(crate) status: Option<i32>,
 }
 
 impl Ended {
     pub(crate) fn new(kind: FailureKind, why: impl Into<String>) -> Self {
-        Self { kind, why: why.into() }
+        Self { kind, why: why.into(), status: None }
+    }
+
+    /// It exited with this status.
+    pub(crate) fn status(status: i32) -> Self {
+        Self { status: Some(status), ..Self::exited(format!("it exited with status {status}")) }
+    }
+
+    /// The same, with what can be done about it, where it could be started and only did not stay.
+    fn advised(mut self, advice: Option<&str>) -> Self {
+        if let Some(advice) = advice.filter(|_| self.kind == FailureKind::Exited) {
+            self.why = format!("{}; {advice}", self.why);
+        }
+        self
     }
 
     /// It ended by itself.
@@ -118,12 +142,12 @@ impl Instance {
         spawn: &dyn Spawn,
         (server, changes): (&ServerName, broadcast::Sender<Change>),
         limits: &Limits,
-        manner: &mut Manner,
+        (manner, placer): (&mut Manner, &Placer),
         around: &Surroundings,
     ) -> Result<Self, Ended> {
         let starting = async {
-            let Spawned { streams, mut body, exit } = spawn.spawn(server).await?;
-            let opened = pipe::open(Peer::new(server.clone(), changes), streams, limits, &around.tasks);
+            let Spawned { streams, mut body, exit } = spawn.spawn(server, placer).await?;
+            let opened = pipe::open(Peer::new(server.clone(), changes), streams, limits, around);
             let greeting = greeted(&opened, body.as_mut(), manner).await;
             match greeting {
                 Ok(greeting) => Ok(Self { pipe: Arc::new(opened.ready(greeting)), opened, body, exit }),
@@ -135,7 +159,8 @@ impl Instance {
             }
         };
         let late = |_| Ended::exited(format!("it did not answer within {} s of its start", limits.start.as_secs()));
-        tokio::time::timeout(limits.start, starting).await.map_err(late)?
+        let started = tokio::time::timeout(limits.start, starting).await.map_err(late);
+        started.flatten().map_err(|ended| ended.advised(spawn.advice()))
     }
 
     /// What calls go through.

@@ -10,6 +10,7 @@
 
 mod bounds;
 mod drops;
+mod fetches;
 mod filter;
 mod group;
 mod helper;
@@ -32,10 +33,11 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use policies::ServerName;
 use tokio_util::task::TaskTracker;
+use vault::Placer;
 
 use crate::config::Program;
 use crate::egress::Egress;
-use crate::instance::{Spawn, Spawned};
+use crate::instance::{Spawn, Spawned, hand};
 use helper::Helper;
 pub use lacks::{lacks, landlock};
 
@@ -64,11 +66,17 @@ impl Jail {
         Self { program, egress, tasks }
     }
 
-    async fn start(&self, server: &ServerName) -> Result<Spawned, Failure> {
+    async fn start(&self, server: &ServerName, placer: &Placer) -> Result<Spawned, Failure> {
         let exit = self.egress.as_ref().map(|egress| egress.exit(server));
-        let spec = view::spec(&self.program, exit.as_deref())
+        let mut spec = view::spec(&self.program, exit.as_deref())
             .map_err(|detail| Failure { kind: FailureKind::Unreachable, detail })?;
-        let (mut helper, streams, opened) = Helper::start(&spec, &self.tasks).await?;
+        let resources = &self.program.resources;
+        let (lent, files) = hand::over(placer).map_err(|error| talk::no_jail(&error))?;
+        spec.environment.extend(hand::stand_ins(resources, placer));
+        spec.lent = lent;
+        let (mut helper, mut streams, opened) = Helper::start(&spec, &files, &self.tasks).await?;
+        drop(files);
+        hand::input(&mut streams.stdin, resources, placer).await.map_err(|error| talk::no_jail(&error))?;
         if let (Some(exit), Some(opened)) = (&exit, opened) {
             helper.tells(opened.serve(exit, &self.tasks).map_err(|error| talk::no_jail(&error))?);
         }
@@ -77,11 +85,15 @@ impl Jail {
 }
 
 impl Spawn for Jail {
-    fn spawn<'a>(&'a self, server: &'a ServerName) -> BoxFuture<'a, Result<Spawned, Failure>> {
-        self.start(server).boxed()
+    fn spawn<'a>(&'a self, server: &'a ServerName, placer: &'a Placer) -> BoxFuture<'a, Result<Spawned, Failure>> {
+        self.start(server, placer).boxed()
     }
 
     fn is_disposable(&self) -> bool {
         true
+    }
+
+    fn advice(&self) -> Option<&'static str> {
+        fetches::instead(&self.program)
     }
 }

@@ -4,9 +4,12 @@
 //! call's intent is on disk, and what comes back is [`Raw`](audit::Raw), which only `audit` can read.
 
 mod allowance;
+mod commands;
 mod config;
 mod container;
 mod egress;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod guard;
 mod instance;
 pub mod jail;
@@ -26,11 +29,11 @@ mod sse;
 mod wasm;
 mod watched;
 
-pub use config::{Problem, ServerConfig, ServerKeys, Settings, destinations};
+pub use config::{Problem, ServerConfig, ServerKeys, Settings, web};
 pub use container::build::{BuildError, Built, build_image};
 pub use guard::{GuardConfig, GuardConfigError, GuardError, guard};
 pub use line::{Era, Event, Line, Resume};
-pub use package::{Asked, Manifest, Package, Place, Secret, unpack};
+pub use package::{Asked, DeclaredTool, Manifest, Package, Place, unpack};
 pub use run::Sandbox;
 pub use server::{Change, Greeting, Kind, Listing, ServerError, ServerState, Status};
-pub use wasm::{Bundled, bundled, bundled_http};
+pub use wasm::{Bundled, Web, bundled, bundled_http, bundled_offers};

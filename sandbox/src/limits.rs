@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use audit::{Failure, FailureKind};
 use policies::Limits as JsonLimits;
 
 /// What one server may cost.
@@ -28,6 +29,15 @@ impl Limits {
     /// What one message may cost to read.
     pub(crate) fn json(&self) -> JsonLimits {
         JsonLimits { bytes: self.answer, ..JsonLimits::ANSWER }
+    }
+
+    /// What a tool's output over the limit is to its call.
+    pub(crate) fn too_large(&self) -> Failure {
+        let most = match self.answer {
+            0..1_048_576 => format!("{} KiB", self.answer >> 10),
+            _ => format!("{} MiB", self.answer >> 20),
+        };
+        Failure { kind: FailureKind::TooLarge, detail: format!("the tool's output is over {most}") }
     }
 }
 

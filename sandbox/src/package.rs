@@ -3,6 +3,7 @@
 mod digest;
 mod manifest;
 mod narrow;
+mod tool;
 mod unpack;
 
 use std::path::{Path, PathBuf};
@@ -13,10 +14,14 @@ use policies::profile::{Isolation, Mount, Resources};
 
 use crate::config::{Component, ContainerSource, Problem, Program, Reach, WasmSource};
 
-pub use manifest::{Asked, Manifest, Place, Secret};
+pub use manifest::{Asked, Manifest, Place};
+pub use tool::DeclaredTool;
 pub use unpack::unpack;
 
+#[cfg(fuzzing)]
+pub(crate) use manifest::parse;
 pub(crate) use narrow::{Narrowing, narrow_hosts};
+pub(crate) use tool::definitions;
 
 /// A tool as it is handed over. What it asks for is a claim until an operator has added it, and never more than it asks for
 /// is granted.
@@ -87,10 +92,6 @@ impl Package {
         &self.manifest
     }
 
-    pub(crate) fn secret_names(&self) -> Vec<String> {
-        self.manifest.secrets.iter().map(|secret| secret.name.clone()).collect()
-    }
-
     /// How it is reached, with what was left of what it asks for.
     pub(crate) fn reach(&self, narrowing: &Narrowing) -> Reach {
         let Manifest { what, environment, .. } = &self.manifest;
@@ -124,13 +125,16 @@ impl Package {
 
     fn resources(&self, sandbox: Isolation, narrowing: &Narrowing) -> Resources {
         let folders: Vec<Mount> = narrowing.folders.clone();
-        Resources {
+        let mut resources = Resources {
             sandbox,
             digest: Some(self.digest),
             folders,
             egress: narrowing.egress.clone(),
+            secrets: narrowing.secrets.clone(),
             limits: narrowing.limits.clone(),
-        }
+        };
+        crate::config::reach(&mut resources);
+        resources
     }
 
     /// A program of the package's own before one of the system's.

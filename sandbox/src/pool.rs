@@ -19,13 +19,14 @@ use policies::profile::Resources;
 use policies::{AgentId, Call, Object, ServerName};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
+use vault::Placer;
 
-use crate::instance::{Instance, Manner, Pipe, Spawn};
+use crate::instance::{Instance, Manner, Spawn};
 use crate::limits::Limits;
 use crate::line::Line;
 use crate::mcp::Reply;
 use crate::phase::{Backoff, Phase};
-use crate::process::Process;
+use crate::process::{Process, Shared};
 use crate::run::Surroundings;
 use crate::server::{Greeting, ServerError};
 use crate::watched::Watched;
@@ -87,18 +88,23 @@ impl Pool {
 
     /// Runs a recorded call in an instance of its own; the caller sets the deadline. What was seen is added to `seen` also
     /// when the call is dropped, which ends the instance.
-    pub(crate) async fn call(self: &Arc<Self>, call: &Call, line: &Line, seen: &mut Observed) -> Reply {
+    pub(crate) async fn call(
+        self: &Arc<Self>,
+        call: &Call,
+        line: &Line,
+        (placer, seen): (&Placer, &mut Observed),
+    ) -> Reply {
         // What does not come up at the desk need not be tried for each call.
         if let Err(failure) = self.desk.ready().await {
             return Reply::Failed(failure);
         }
         let Ok(_place) = self.lent.acquire().await else { return Reply::Stopped };
         for _ in 0..TRIES {
-            let tenant = match self.tenant(call.agent()).await {
+            let tenant = match self.tenant(call.agent(), placer).await {
                 Ok(tenant) => tenant,
                 Err(failure) => return Reply::Failed(failure),
             };
-            let lent = match Lent::open(self, tenant, call.agent(), &self.resources, seen) {
+            let lent = match Lent::open(self, tenant, call.agent(), placer, seen) {
                 Ok(lent) => lent,
                 Err(failure) => return Reply::Failed(failure),
             };
@@ -126,26 +132,28 @@ impl Pool {
     }
 
     /// How it is, now.
-    pub(crate) fn phase(&self) -> Phase<Pipe> {
+    pub(crate) fn phase(&self) -> Phase<Shared> {
         self.desk.phase()
     }
 
     /// The agent's own instance, else a spare, else a new one.
-    async fn tenant(&self, agent: &AgentId) -> Result<Tenant, Failure> {
-        if let Some(tenant) = self.bench.take(agent) {
+    async fn tenant(&self, agent: &AgentId, placer: &Placer) -> Result<Tenant, Failure> {
+        if !placer.is_weak()
+            && let Some(tenant) = self.bench.take(agent)
+        {
             self.untended.notify_one();
             return Ok(tenant);
         }
         let busy = || Failure { kind: FailureKind::Busy, detail: format!("the server already has {SEATS} instances") };
         let seat = self.bench.seat(true).ok_or_else(busy)?;
-        self.fill(seat, &mut Manner::Probe).await
+        self.fill(seat, &mut Manner::Probe, placer).await
     }
 
-    async fn fill(&self, seat: Seat, manner: &mut Manner) -> Result<Tenant, Failure> {
+    async fn fill(&self, seat: Seat, manner: &mut Manner, placer: &Placer) -> Result<Tenant, Failure> {
         // What an instance says of its lists is the desk's to announce.
         let silent = tokio::sync::broadcast::Sender::new(1);
         let whose = (&self.server, silent);
-        let started = Instance::start(self.spawn.as_ref(), whose, &self.limits, manner, &self.around).await;
+        let started = Instance::start(self.spawn.as_ref(), whose, &self.limits, (manner, placer), &self.around).await;
         started.map(|instance| Tenant::new(instance, seat)).map_err(|ended| {
             let kind = if ended.kind == FailureKind::NoSandbox { ended.kind } else { FailureKind::Unreachable };
             Failure { kind, detail: format!("an instance of `{}` did not start: {}", self.server, ended.why) }
@@ -188,9 +196,11 @@ impl Pool {
         if self.desk.ready().await.is_err() {
             return Err(began.elapsed());
         }
-        while self.bench.spares() < SPARES {
+        // One that was started before its call has not what only that call is lent.
+        let handed = self.resources.secrets.iter().any(|placement| placement.way.is_weak());
+        while !handed && self.bench.spares() < SPARES {
             let Some(seat) = self.bench.seat(false) else { return Ok(()) };
-            match self.fill(seat, manner).await {
+            match self.fill(seat, manner, &Placer::default()).await {
                 Ok(tenant) => self.bench.spare(tenant),
                 Err(failure) => {
                     tracing::warn!(server = %self.server, why = failure.detail, "no spare instance");

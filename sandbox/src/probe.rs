@@ -1,10 +1,17 @@
 //! Probes: what this machine has for sandboxes, asked without changing anything.
 
+mod block;
+
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use bollard::Docker;
+use policies::Hash;
+
+use crate::container::layout::{ImageError, Layout};
+pub(crate) use block::REACH;
+pub use block::{Guarded, Proof, container, guard, jail};
 
 /// How long any of them may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -44,6 +51,20 @@ pub async fn runsc() -> Result<String, String> {
     let runsc = found("runsc").ok_or("runsc is not installed")?;
     let version = said(&runsc, &["--version"]).await?;
     Ok(version.lines().next().unwrap_or_default().to_owned())
+}
+
+/// The digest of the manifest in an image layout, and how many bytes the layers have. The guard checks each blob when it loads
+/// the image; this reads the manifest only.
+///
+/// # Errors
+/// Why it cannot be used.
+pub fn image(folder: &Path) -> Result<(Hash, u64), String> {
+    let read = || {
+        let layout = Layout::open_given(folder)?;
+        let digest = layout.only()?;
+        Ok((digest, layout.manifest(digest)?.layers.iter().map(|layer| layer.size).sum()))
+    };
+    read().map_err(|error: ImageError| error.to_string())
 }
 
 /// A program of the system: where administrators' programs are, a user's PATH may not lead.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Starting ─ spawn, greet ─► Ready ─ exits, floods, closes a stream ─► Down ─ backoff ─► Starting
-//!                              └─ a call was given up, and no other runs ─► killed ─────► Starting
+//!                              └─ a call was given up ─► retired: killed once no other call runs in it ─► Starting
 //! ```
 
 mod child;
@@ -13,7 +13,9 @@ use std::sync::Arc;
 
 use audit::FailureKind;
 use policies::{Call, Object, ServerName, Value};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
+use vault::Placer;
 
 use crate::instance::{Ended, Instance, Manner, Pipe, Spawn, Unsent};
 use crate::limits::{ASIDE, Limits};
@@ -32,16 +34,30 @@ pub(crate) struct Process {
     spawn: Arc<dyn Spawn>,
     limits: Limits,
     around: Surroundings,
-    phases: Phases<Pipe>,
+    phases: Phases<Shared>,
     watched: Watched,
+    /// One at a time: whoever gives calls up by the hundred is not to make as many processes.
+    retiring: Arc<Semaphore>,
+}
+
+/// What calls share: a connection, and how many of them run over it.
+pub(crate) struct Shared {
+    pipe: Arc<Pipe>,
     flights: Flights,
+}
+
+impl Shared {
+    /// What the server said of itself.
+    pub(crate) fn greeting(&self) -> &Greeting {
+        self.pipe.greeting()
+    }
 }
 
 /// How one run of a server came to its end.
 enum Run {
     Ended(Ended),
-    /// A call was given up, and what still runs of it was killed.
-    Abandoned,
+    /// A call was given up: it takes no other any more.
+    Retired,
 }
 
 impl Process {
@@ -55,14 +71,14 @@ impl Process {
             around,
             phases,
             watched: Watched::new(),
-            flights: Flights::default(),
+            retiring: Arc::new(Semaphore::new(1)),
         });
         process.around.tasks.spawn(Arc::clone(&process).supervise());
         process
     }
 
     /// How it is, now.
-    pub(crate) fn phase(&self) -> Phase<Pipe> {
+    pub(crate) fn phase(&self) -> Phase<Shared> {
         self.phases.current()
     }
 
@@ -71,7 +87,7 @@ impl Process {
     /// # Errors
     /// With a failure that says that nothing ran.
     pub(crate) async fn ready(&self) -> Result<Arc<Pipe>, audit::Failure> {
-        self.phases.ready().await
+        self.phases.ready().await.map(|shared| Arc::clone(&shared.pipe))
     }
 
     /// Sends a recorded call and waits for its reply; the caller sets the deadline. Dropping it gives the call up and
@@ -79,19 +95,19 @@ impl Process {
     pub(crate) async fn call(&self, call: &Call, line: &Line) -> Reply {
         let mut over = None;
         loop {
-            let pipe = match self.phases.ready_after(over.as_ref()).await {
-                Ok(pipe) => pipe,
+            let shared = match self.phases.ready_after(over.as_ref()).await {
+                Ok(shared) => shared,
                 Err(failure) => return Reply::Failed(failure),
             };
-            let flying = self.flights.board();
-            match pipe.call(call, line).await {
+            let flying = shared.flights.board();
+            match shared.pipe.call(call, line).await {
                 Ok(reply) => {
                     flying.land();
                     return reply;
                 }
                 Err(Unsent) => {
                     flying.land();
-                    over = Some(pipe);
+                    over = Some(Arc::clone(&shared));
                 }
             }
         }
@@ -99,7 +115,7 @@ impl Process {
 
     /// Asks something that is not a call.
     pub(crate) async fn ask(&self, method: &'static str, params: &Object) -> Reply {
-        let pipe = match self.phases.ready().await {
+        let pipe = match self.ready().await {
             Ok(pipe) => pipe,
             Err(failure) => return Reply::Failed(failure),
         };
@@ -109,7 +125,7 @@ impl Process {
 
     /// What it said of itself, once it is there.
     pub(crate) async fn greeting(&self) -> Result<Greeting, ServerError> {
-        let pipe = self.phases.ready().await.map_err(|failure| ServerError::Down { why: failure.detail })?;
+        let pipe = self.ready().await.map_err(|failure| ServerError::Down { why: failure.detail })?;
         Ok(pipe.greeting().clone())
     }
 
@@ -141,8 +157,10 @@ impl Process {
     /// One run of the server, from start to end.
     async fn live(self: &Arc<Self>, manner: &mut Manner) -> Run {
         let whose = (&self.server, self.around.changes.clone());
+        // What serves everyone is lent nothing.
+        let nothing = Placer::default();
         let started = tokio::select! {
-            started = Instance::start(self.spawn.as_ref(), whose, &self.limits, manner, &self.around) => started,
+            started = Instance::start(self.spawn.as_ref(), whose, &self.limits, (manner, &nothing), &self.around) => started,
             () = self.around.stop.cancelled() => return Run::Ended(stops()),
         };
         let mut instance = match started {
@@ -150,19 +168,49 @@ impl Process {
             Err(ended) => return Run::Ended(ended),
         };
         let pipe = Arc::clone(instance.pipe());
-        self.phases.enter(Phase::Ready(Arc::clone(&pipe)));
+        let shared = Arc::new(Shared { pipe: Arc::clone(&pipe), flights: Flights::default() });
+        self.phases.enter(Phase::Ready(Arc::clone(&shared)));
         let ended = tokio::select! {
             ended = instance.over() => ended,
             () = self.around.stop.cancelled() => stops(),
             () = self.watch(&pipe) => Ended::exited("it ended"),
-            () = self.flights.abandoned(), if self.spawn.is_disposable() => {
-                // Dropping kills: whoever did not heed a cancellation would not heed a gentle end either.
-                return Run::Abandoned;
+            place = self.given_up(&shared.flights), if self.spawn.is_disposable() => {
+                // From here on calls wait for the next.
+                self.phases.enter(Phase::Starting);
+                self.retire(instance, shared, place);
+                return Run::Retired;
             }
         };
         let stopped = self.around.stop.is_cancelled();
         instance.end(|| if stopped { Reply::Stopped } else { went_away(&self.server, &ended) }).await;
         Run::Ended(ended)
+    }
+
+    /// Waits until a call was given up and either no other runs, or this server may be retired beside the next.
+    async fn given_up(&self, flights: &Flights) -> Option<OwnedSemaphorePermit> {
+        flights.given_up().await;
+        tokio::select! {
+            biased;
+            () = flights.none() => None,
+            place = Arc::clone(&self.retiring).acquire_owned() => place.ok(),
+        }
+    }
+
+    /// Ends a server that takes no more calls, once those of others have come to their end.
+    fn retire(&self, mut instance: Instance, shared: Arc<Shared>, place: Option<OwnedSemaphorePermit>) {
+        let (server, stop) = (self.server.clone(), self.around.stop.clone());
+        self.around.tasks.spawn(async move {
+            let _place = place;
+            let ended = tokio::select! {
+                biased;
+                // Dropping kills: whoever did not heed a cancellation would not heed a gentle end either.
+                () = shared.flights.none() => return,
+                ended = instance.over() => ended,
+                () = stop.cancelled() => stops(),
+            };
+            let stopped = stop.is_cancelled();
+            instance.end(|| if stopped { Reply::Stopped } else { went_away(&server, &ended) }).await;
+        });
     }
 
     /// Keeps the server's idea of what is watched up to date, as long as the connection lives. Never returns.

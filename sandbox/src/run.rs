@@ -5,21 +5,24 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use audit::{Entry, Failure, FailureKind, Observed, Outcome, Ran, Raw};
+use audit::{Entry, Failure, FailureKind, Observed, Outcome, Ran, Raw, Redactor};
 use policies::{Call, Object, ServerName, Value};
 use tokio::sync::{Semaphore, broadcast};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use vault::Leases;
+use vault::{Leases, Placer};
 
+use crate::commands::{Commands, Runs};
 use crate::config::{ContainerSource, Program, Reach, ServerConfig, Settings};
 use crate::container::Containers;
 use crate::egress::{Egress, EgressConfig};
+use crate::instance::Spawn;
 use crate::jail::Jail;
 use crate::limits::Limits;
 use crate::line::Line;
 use crate::mcp::{Page, Pages, Reply};
+use crate::package::{DeclaredTool, Package};
 use crate::phase::Phase;
 use crate::pool::Pool;
 use crate::process::{Bare, Process};
@@ -43,6 +46,8 @@ pub(crate) struct Surroundings {
     pub(crate) stop: CancellationToken,
     /// Why there is none, where there is none: then nothing that needs it runs.
     pub(crate) egress: Result<Arc<Egress>, String>,
+    /// What servers write to their standard error is redacted by it before it is logged.
+    pub(crate) redactor: Option<Arc<Redactor>>,
     /// Where compiled components are kept. Only the gateway may write there.
     pub(crate) compiled: PathBuf,
     /// The guard's socket, where it is not at its usual place.
@@ -66,6 +71,8 @@ enum Reached {
     Pool(Arc<Pool>),
     Remote(Arc<Remote>),
     Wasm(Arc<Wasm>),
+    /// One for each call, and gone after it.
+    Commands(Arc<Commands>),
     /// It cannot even be tried: this is why.
     Never(String),
 }
@@ -91,11 +98,12 @@ impl Sandbox {
         tasks: TaskTracker,
         stop: CancellationToken,
     ) -> Self {
-        let Settings { resolvers, authorities, cache: compiled, guard } = settings;
+        let Settings { resolvers, authorities, cache: compiled, guard, redactor } = settings;
         let egress = Egress::new(&EgressConfig { resolvers, authorities }, tasks.clone(), stop.clone());
         let egress = egress.map_err(|error| error.to_string());
         let changes = broadcast::Sender::new(CHANGES);
-        let around = Surroundings { changes, tasks, stop, egress, compiled, guard, containers: Arc::default() };
+        let containers = Arc::default();
+        let around = Surroundings { changes, tasks, stop, egress, redactor, compiled, guard, containers };
         if servers.iter().any(|(_, config)| config.kind() == (Kind::Process { jailed: true })) {
             for lack in crate::jail::lacks() {
                 tracing::warn!(lack, "this machine lacks something for jails");
@@ -109,12 +117,10 @@ impl Sandbox {
     /// Runs a recorded call. Ends at the earliest of: the answer, the line's cancellation, its deadline or the server's own
     /// `call_timeout`, and the sandbox's end. Dropping it gives the call up.
     pub async fn run(&self, entry: &Entry, leases: &Leases, line: Line) -> Ran {
-        // Nothing can be lent yet; the kinds that place secrets will ask for this.
-        let _: &Leases = leases;
-        self.run_call(entry.call(), line).await
+        self.run_call(entry.call(), &leases.placer(), line, leases.revoked()).await
     }
 
-    async fn run_call(&self, call: &Call, line: Line) -> Ran {
+    async fn run_call(&self, call: &Call, placer: &Placer, line: Line, revoked: &CancellationToken) -> Ran {
         let Some(server) = self.servers.get(call.tool().server()) else {
             return failed(FailureKind::Unsupported, "the server is not configured any more").into();
         };
@@ -128,7 +134,8 @@ impl Sandbox {
             biased;
             // First, so that what was cancelled before it was sent is not sent.
             () = line.cancel.cancelled() => Outcome::Cancelled,
-            reply = server.call(call, &line, &mut observed) => outcome(reply),
+            reply = server.call(call, &line, (placer, &mut observed)) => outcome(reply),
+            () = revoked.cancelled() => failed(FailureKind::Lease, "a secret that it was lent was revoked"),
             () = self.around.stop.cancelled() => Outcome::Interrupted,
             () = tokio::time::sleep_until(deadline) => failed(FailureKind::OutOfTime, "the server did not answer in time"),
         };
@@ -199,9 +206,13 @@ impl Sandbox {
 
 impl Server {
     fn start(name: ServerName, config: ServerConfig, around: &Surroundings) -> Self {
-        let (kind, limits, around) = (config.kind(), config.limits, around.clone());
+        let (kind, limits, lends, around) = (config.kind(), config.limits, config.lends(), around.clone());
+        let tools = config.package().map(Package::manifest).map(|manifest| manifest.tools.clone()).unwrap_or_default();
         let reached = match config.reach {
-            Reach::Process(program) => process(name, program, limits, around),
+            reach @ (Reach::Process(_) | Reach::Container(_)) if !tools.is_empty() => {
+                commands(name, reach, tools, limits, around)
+            }
+            Reach::Process(program) => process(name, program, lends, limits, around),
             Reach::Wasm(source) => Reached::Wasm(Wasm::start(name, source, limits, around)),
             Reach::Remote(endpoint) => match Remote::start(name, endpoint, limits, around) {
                 Ok(remote) => Reached::Remote(remote),
@@ -214,12 +225,13 @@ impl Server {
     }
 
     /// What the call was seen to do is added to `seen`, also where it is dropped.
-    async fn call(&self, call: &Call, line: &Line, seen: &mut Observed) -> Reply {
+    async fn call(&self, call: &Call, line: &Line, (placer, seen): (&Placer, &mut Observed)) -> Reply {
         match &self.reached {
             Reached::Process(process) => process.call(call, line).await,
-            Reached::Pool(pool) => pool.call(call, line, seen).await,
+            Reached::Pool(pool) => pool.call(call, line, (placer, seen)).await,
             Reached::Remote(remote) => remote.call(call, line).await,
-            Reached::Wasm(wasm) => wasm.call(call, line, seen).await,
+            Reached::Wasm(wasm) => wasm.call(call, line, (placer, seen)).await,
+            Reached::Commands(commands) => commands.call(call, line, (placer, seen)).await,
             Reached::Never(why) => Reply::failed(FailureKind::Unreachable, why.as_str()),
         }
     }
@@ -230,6 +242,7 @@ impl Server {
             Reached::Pool(pool) => pool.ask(method, params).await,
             Reached::Remote(remote) => remote.ask(method, params).await,
             Reached::Wasm(wasm) => wasm.ask(method, params).await,
+            Reached::Commands(commands) => commands.ask(method),
             Reached::Never(why) => Reply::failed(FailureKind::Unreachable, why.as_str()),
         }
     }
@@ -240,6 +253,7 @@ impl Server {
             Reached::Pool(pool) => pool.greeting().await,
             Reached::Remote(remote) => remote.greeting().await,
             Reached::Wasm(wasm) => wasm.greeting().await,
+            Reached::Commands(commands) => commands.greeting().await,
             Reached::Never(why) => Err(ServerError::Down { why: why.clone() }),
         }
     }
@@ -249,16 +263,17 @@ impl Server {
             Reached::Process(process) => Some(process.watched()),
             Reached::Pool(pool) => Some(pool.watched()),
             Reached::Remote(remote) => Some(remote.watched()),
-            Reached::Wasm(_) | Reached::Never(_) => None,
+            Reached::Wasm(_) | Reached::Commands(_) | Reached::Never(_) => None,
         }
     }
 
     fn status(&self) -> Status {
         match &self.reached {
-            Reached::Process(process) => status(process.phase(), |pipe| pipe.greeting().clone()),
+            Reached::Process(process) => status(process.phase(), |shared| shared.greeting().clone()),
             Reached::Pool(pool) => status(pool.phase(), |pipe| pipe.greeting().clone()),
             Reached::Remote(remote) => status(remote.phase(), Greeting::clone),
             Reached::Wasm(wasm) => status(wasm.phase(), Guest::greeting),
+            Reached::Commands(commands) => status(commands.phase(), Greeting::clone),
             Reached::Never(why) => Status::Down { why: why.clone(), retry_at: Instant::now() + NEVER },
         }
     }
@@ -298,20 +313,48 @@ fn contained(name: ServerName, source: ContainerSource, limits: Limits, around: 
     }
 }
 
-/// A program in its jail: with a way out it has each call to itself, so that every attempt belongs to one call.
-fn process(name: ServerName, program: Program, limits: Limits, around: Surroundings) -> Reached {
+/// A program in its jail: with a way out, or a secret, it has each call to itself, so that every attempt and every use of the
+/// secret belongs to one call.
+fn process(name: ServerName, program: Program, lends: bool, limits: Limits, around: Surroundings) -> Reached {
+    let resources = Arc::clone(&program.resources);
+    let apart = lends || !resources.secrets.is_empty() || (program.jail && !resources.egress.is_empty());
+    let spawn: Arc<dyn Spawn> = match jailed(&program, &around) {
+        Ok(Runs::Jailed(program, egress)) => Arc::new(Jail::new(program, egress, around.tasks.clone())),
+        Ok(Runs::Bare(_) | Runs::Contained(_)) => Arc::new(Bare(program)),
+        Err(why) => return Reached::Never(why),
+    };
+    if apart {
+        Reached::Pool(Pool::start(name, spawn, resources, limits, around))
+    } else {
+        Reached::Process(Process::start(name, spawn, limits, around))
+    }
+}
+
+/// What keeps a program.
+fn jailed(program: &Program, around: &Surroundings) -> Result<Runs, String> {
     if !program.jail {
-        return Reached::Process(Process::start(name, Arc::new(Bare(program)), limits, around));
+        return Ok(Runs::Bare(program.clone()));
     }
-    let (resources, tasks) = (Arc::clone(&program.resources), around.tasks.clone());
-    if resources.egress.is_empty() {
-        return Reached::Process(Process::start(name, Arc::new(Jail::new(program, None, tasks)), limits, around));
-    }
-    match around.egress.clone() {
-        Ok(egress) => {
-            let jail = Jail::new(program, Some(egress), tasks);
-            Reached::Pool(Pool::start(name, Arc::new(jail), resources, limits, around))
+    let closed = program.resources.egress.is_empty();
+    let egress = if closed { None } else { Some(around.egress.clone()?) };
+    Ok(Runs::Jailed(program.clone(), egress))
+}
+
+/// A program that is run once for each call.
+fn commands(name: ServerName, reach: Reach, tools: Vec<DeclaredTool>, limits: Limits, around: Surroundings) -> Reached {
+    let (resources, runs) = match reach {
+        Reach::Process(program) => (Arc::clone(&program.resources), jailed(&program, &around)),
+        Reach::Container(source) => {
+            let resources = Arc::clone(&source.resources);
+            let contained = around.containers().and_then(|containers| containers.contain(source));
+            (resources, contained.map(Runs::Contained))
         }
+        Reach::Remote(_) | Reach::Wasm(_) | Reach::Withheld(_) => {
+            return Reached::Never("what it runs is no program".to_owned());
+        }
+    };
+    match runs {
+        Ok(runs) => Reached::Commands(Commands::start(name, runs, tools, (resources, limits), around)),
         Err(why) => Reached::Never(why),
     }
 }

@@ -13,14 +13,16 @@ mod engine;
 mod guest;
 mod host;
 mod limiter;
+mod shelf;
 mod stdio;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use audit::{FailureKind, Observed};
-use policies::{Call, Object, ServerName, Value};
+use policies::{Call, Object, ServerName};
 use tokio::time::Instant;
+use vault::Placer;
 
 use crate::config::WasmSource;
 use crate::egress::Opening;
@@ -34,7 +36,7 @@ pub(crate) use guest::Guest;
 use guest::{Asked, Surround};
 use host::Seen;
 
-pub use bundled::{Bundled, bundled, bundled_http};
+pub use bundled::{Bundled, Web, bundled, bundled_http, bundled_offers};
 
 /// A tool server that is a component.
 pub(crate) struct Wasm {
@@ -67,7 +69,7 @@ impl Wasm {
 
     /// Runs a recorded call in an instance of its own, and adds to `seen` what it tried to reach; the caller sets the
     /// deadline. Dropping it ends the guest, wherever it is.
-    pub(crate) async fn call(&self, call: &Call, line: &Line, seen: &mut Observed) -> Reply {
+    pub(crate) async fn call(&self, call: &Call, line: &Line, (placer, seen): (&Placer, &mut Observed)) -> Reply {
         let guest = match self.phases.ready().await {
             Ok(guest) => guest,
             Err(failure) => return Reply::Failed(failure),
@@ -80,13 +82,13 @@ impl Wasm {
             Ok(egress) => egress.exit(&self.server),
             Err(why) => return Reply::failed(FailureKind::NoSandbox, why.as_str()),
         };
-        let opening = match exit.open(&self.source.resources) {
+        let opening = match exit.open(&self.source.resources, placer.clone()) {
             Ok(opening) => opening,
             Err(in_use) => return Reply::failed(FailureKind::NoSandbox, in_use.to_string()),
         };
         // Dropped last, also where this future is dropped: the guest is gone by then, and everything it tried is told.
         let visit = Visit { opening: Some(opening), beside: Seen::default(), seen };
-        let around = Surround { exit: Some(exit), seen: visit.beside.clone() };
+        let around = Surround { exit: Some(exit), seen: visit.beside.clone(), placer: placer.clone() };
         guest.run(Asked::Call(call, line), around).await
     }
 
@@ -148,9 +150,4 @@ impl Drop for Visit<'_> {
         self.seen.merge(self.opening.take().map(Opening::close).unwrap_or_default());
         self.seen.merge(self.beside.take());
     }
-}
-
-/// The items of a list that a component gave.
-fn list_of(key: &str, items: &[Value]) -> Value {
-    [(key, Value::from(items.to_vec()))].into_iter().collect::<Object>().into()
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue, Uri};
 use policies::Hash;
-use policies::profile::{Ceilings, Isolation, Resources};
+use policies::profile::{Ceilings, Isolation, Placement, Resources};
 use serde_json::Value;
 use url::{Host, Url};
 
@@ -23,11 +23,11 @@ pub(super) fn config(keys: &ServerKeys) -> Result<ServerConfig, Vec<Problem>> {
     let config = match ways {
         [Some(command), None, None] => reader.process(command, keys, limits).map(|(program, limits)| {
             let reach = Reach::Process(program);
-            ServerConfig { reach, limits, package: None, said }
+            ServerConfig { reach, limits, package: None, said, lends: false }
         }),
         [None, Some(url), None] => reader.remote(url, keys).map(|endpoint| {
             let reach = Reach::Remote(endpoint);
-            ServerConfig { reach, limits, package: None, said }
+            ServerConfig { reach, limits, package: None, said, lends: false }
         }),
         [None, None, Some(package)] => reader.package(package, keys, limits),
         [None, None, None] => reader.problem("command", "neither `command`, `url` nor `package`", "one of them"),
@@ -41,7 +41,7 @@ pub(super) fn packed(package: Package) -> ServerConfig {
     let ceilings = package.manifest().limits.clone();
     let reach = package.reach(&Narrowing { limits: ceilings.clone(), ..Narrowing::of(&package) });
     let limits = bounded(Limits::DEFAULT, &ceilings);
-    ServerConfig { reach, limits, package: Some(Arc::new(package)), said: Said::default() }
+    ServerConfig { reach, limits, package: Some(Arc::new(package)), said: Said::default(), lends: false }
 }
 
 /// The limits of a server whose calls have these ceilings.
@@ -93,13 +93,25 @@ impl Reader {
             let writable = placed.writable.unwrap_or(false);
             placed.mount(writable)
         };
-        Resources {
+        let mut resources = Resources {
             sandbox: if jail { Isolation::Jail } else { Isolation::None },
             digest: None,
             folders: placed.into_iter().map(writable).chain(read.into_iter().map(|place| place.mount(false))).collect(),
             egress: self.destinations("egress", keys.egress.as_ref()),
+            secrets: self.lent(keys, jail),
             limits: written.over(&default),
+        };
+        super::reach(&mut resources);
+        resources
+    }
+
+    /// A process that nothing keeps has no edge, and what it is handed anyone on the machine may read.
+    fn lent(&mut self, keys: &ServerKeys, jail: bool) -> Vec<Placement> {
+        let placements = self.placements("secret", keys.secret.as_ref());
+        if !jail && !placements.is_empty() {
+            self.problem::<()>("secret", "it beside `jail = false`", "a jail: without one there is no edge");
         }
+        placements
     }
 
     fn package(&mut self, path: &Value, keys: &ServerKeys, limits: Limits) -> Option<ServerConfig> {
@@ -119,11 +131,15 @@ impl Reader {
         self.same_digest(&package, keys.digest.as_ref());
         let environment = self.environment("env", keys.env.as_ref());
         let jail = self.flag("jail", keys.jail.as_ref(), true);
-        let narrowing = self.narrowing(&package, [&keys.folders, &keys.egress, &keys.limits].map(Option::as_ref));
+        let narrowing =
+            self.narrowing(&package, [&keys.folders, &keys.egress, &keys.limits, &keys.secret].map(Option::as_ref));
+        if !jail && !narrowing.secrets.is_empty() {
+            self.problem::<()>("secret", "it beside `jail = false`", "a jail: without one there is no edge");
+        }
         let limits = bounded(limits, &narrowing.limits);
         let reach = package.reach(&Narrowing { environment, jail, ..narrowing });
         let said = Said { folders: true, egress: true };
-        Some(ServerConfig { reach, limits, package: Some(Arc::new(package)), said })
+        Some(ServerConfig { reach, limits, package: Some(Arc::new(package)), said, lends: false })
     }
 
     fn same_digest(&mut self, package: &Package, digest: Option<&Value>) {
@@ -152,6 +168,7 @@ impl Reader {
             ("cwd", &keys.cwd),
             ("folders", &keys.folders),
             ("egress", &keys.egress),
+            ("secret", &keys.secret),
             ("read", &keys.read),
             ("limits", &keys.limits),
             ("jail", &keys.jail),

@@ -73,3 +73,177 @@ struct Image {
     #[serde(rename = "docker-manifest-digest")]
     digest: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use ring::rand::SystemRandom;
+    use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
+    use serde_json::{Value, json};
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::container::build::build_image;
+
+    struct Signer(EcdsaKeyPair);
+
+    impl Signer {
+        fn new() -> Self {
+            let random = SystemRandom::new();
+            let bytes = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).unwrap();
+            Self(EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, bytes.as_ref(), &random).unwrap())
+        }
+
+        fn key(&self) -> Key {
+            let der = [&PREFIX[..], self.0.public_key().as_ref()].concat();
+            let pem = format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(der));
+            Key::parse(&pem).unwrap()
+        }
+
+        fn sign(&self, payload: &[u8]) -> String {
+            STANDARD.encode(self.0.sign(&SystemRandom::new(), payload).unwrap())
+        }
+    }
+
+    /// An image, and what `cosign sign` and `cosign save` put beside it.
+    struct Image {
+        folder: TempDir,
+        digest: Hash,
+    }
+
+    impl Image {
+        fn new(content: &str) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(folder.path().join("tool"), content).unwrap();
+            fs::write(folder.path().join("image.toml"), "[image]\nfiles = [\"tool\"]").unwrap();
+            let digest = build_image(folder.path()).unwrap().digest;
+            Self { folder, digest }
+        }
+
+        fn layout(&self) -> Layout {
+            Layout::open_given(&self.path()).unwrap()
+        }
+
+        fn path(&self) -> std::path::PathBuf {
+            self.folder.path().join("image")
+        }
+
+        /// Adds a signature whose layer is this payload.
+        fn add(&self, payload: &str, signature: &str, media_type: &str) {
+            let payload = blob(&self.path(), payload);
+            let config = blob(&self.path(), "{}");
+            let describe = |media_type: &str, (digest, size): (Hash, usize)| json!({"mediaType": media_type, "digest": format!("sha256:{digest}"), "size": size});
+            let mut layer = describe(media_type, payload);
+            layer["annotations"] = json!({ SIGNATURE: signature });
+            let config = describe("application/vnd.oci.image.config.v1+json", config);
+            let manifest = json!({"schemaVersion": 2, "config": config, "layers": [layer]}).to_string();
+            let manifest = blob(&self.path(), &manifest);
+            let mut entry = describe("application/vnd.oci.image.manifest.v1+json", manifest);
+            entry["annotations"] = json!({"kind": "dev.cosignproject.cosign/sigs"});
+            let file = self.path().join("index.json");
+            let mut index: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+            index["manifests"].as_array_mut().unwrap().push(entry);
+            fs::write(file, index.to_string()).unwrap();
+        }
+
+        fn signed_by(self, signer: &Signer) -> Self {
+            let payload = simple(self.digest);
+            self.add(&payload, &signer.sign(payload.as_bytes()), PAYLOAD);
+            self
+        }
+
+        fn accepted(&self, key: &Key) -> bool {
+            match key.check(&self.layout(), self.digest) {
+                Ok(()) => true,
+                Err(ImageError::Unsigned) => false,
+                Err(other) => panic!("{other}"),
+            }
+        }
+    }
+
+    fn blob(layout: &Path, text: &str) -> (Hash, usize) {
+        let digest = Hash::of(text.as_bytes());
+        fs::write(layout.join(crate::container::layout::blob(digest)), text).unwrap();
+        (digest, text.len())
+    }
+
+    /// What cosign signs.
+    fn simple(digest: Hash) -> String {
+        json!({
+            "critical": {
+                "identity": {"docker-reference": "registry.test/tool"},
+                "image": {"docker-manifest-digest": format!("sha256:{digest}")},
+                "type": "cosign container image signature",
+            },
+            "optional": null,
+        })
+        .to_string()
+    }
+
+    #[test]
+    fn an_image_signed_by_the_key_is_accepted_and_still_the_one_image_of_its_layout() {
+        let signer = Signer::new();
+        let image = Image::new("x").signed_by(&signer);
+        assert!(image.accepted(&signer.key()));
+        assert_eq!(image.layout().only().unwrap(), image.digest);
+    }
+
+    #[test]
+    fn without_a_signature_or_by_another_key_it_is_refused() {
+        let (signer, other) = (Signer::new(), Signer::new());
+        assert!(!Image::new("x").accepted(&signer.key()));
+        assert!(!Image::new("x").signed_by(&other).accepted(&signer.key()));
+        // One good signature among others is enough.
+        assert!(Image::new("x").signed_by(&other).signed_by(&signer).accepted(&signer.key()));
+    }
+
+    #[test]
+    fn the_signature_of_another_image_says_nothing_of_this_one() {
+        let signer = Signer::new();
+        let (image, other) = (Image::new("x"), Image::new("y"));
+        let payload = simple(other.digest);
+        image.add(&payload, &signer.sign(payload.as_bytes()), PAYLOAD);
+        assert!(!image.accepted(&signer.key()));
+    }
+
+    #[test]
+    fn a_changed_manifest_is_not_the_one_that_was_signed() {
+        let signer = Signer::new();
+        let mut image = Image::new("x").signed_by(&signer);
+        let file = image.path().join(crate::container::layout::blob(image.digest));
+        let manifest = fs::read_to_string(&file).unwrap();
+        // In place: the digest tells.
+        fs::write(&file, manifest.replace('2', "3")).unwrap();
+        assert!(matches!(image.layout().manifest(image.digest), Err(ImageError::Changed(_))));
+        // Under its own digest: nobody signed that.
+        image.digest = blob(&image.path(), &format!("{manifest} ")).0;
+        assert!(!image.accepted(&signer.key()));
+    }
+
+    #[test]
+    fn what_is_signed_must_be_the_payload_of_an_image_signature() {
+        let signer = Signer::new();
+        let image = Image::new("x");
+        let payload = simple(image.digest);
+        image.add(&payload, &signer.sign(payload.as_bytes()), "application/octet-stream");
+        image.add(&payload, &signer.sign(b"something else"), PAYLOAD);
+        image.add(&payload, "not base64!", PAYLOAD);
+        let other = payload.replace("container image", "policy");
+        image.add(&other, &signer.sign(other.as_bytes()), PAYLOAD);
+        assert!(!image.accepted(&signer.key()));
+    }
+
+    #[test]
+    fn a_key_is_a_whole_p256_key_or_none() {
+        let der = [&PREFIX[..], Signer::new().0.public_key().as_ref()].concat();
+        let pem =
+            |der: &[u8]| format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----", STANDARD.encode(der));
+        assert!(Key::parse(&pem(&der)).is_some());
+        for cut in [0, 26, der.len() - 1] {
+            assert!(Key::parse(&pem(&der[..cut])).is_none());
+        }
+        assert!(Key::parse("-----BEGIN PUBLIC KEY-----").is_none());
+    }
+}

@@ -1,5 +1,6 @@
 //! `Contained`: servers in containers, which the guard makes and whose streams it hands over.
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use audit::{Failure, FailureKind};
@@ -7,6 +8,7 @@ use futures_util::future::BoxFuture;
 use policies::profile::Isolation;
 use policies::{Hash, ServerName};
 use tokio::net::{TcpListener, UdpSocket};
+use vault::Placer;
 
 use super::demux::demux;
 use crate::config::ContainerSource;
@@ -14,9 +16,11 @@ use crate::egress::denied::Denied;
 use crate::egress::{DestinationOf, Doors, Egress, Exit};
 use crate::guard::client::{Handed, Keeper, Kept, Over};
 use crate::guard::protocol::{Cost, Folder, NetworkOrder, Order, Runtime};
-use crate::instance::{Body, Ended, Spawn, Spawned, Streams};
+use crate::guard::wire::FDS;
+use crate::instance::{Body, Ended, Spawn, Spawned, Streams, hand};
 
 /// How servers in containers are started.
+#[derive(Clone)]
 pub(crate) struct Contained {
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) egress: Arc<Egress>,
@@ -26,13 +30,13 @@ pub(crate) struct Contained {
 }
 
 impl Spawn for Contained {
-    fn spawn<'a>(&'a self, server: &'a ServerName) -> BoxFuture<'a, Result<Spawned, Failure>> {
-        Box::pin(async move { self.start(server).await.map_err(no_sandbox) })
+    fn spawn<'a>(&'a self, server: &'a ServerName, placer: &'a Placer) -> BoxFuture<'a, Result<Spawned, Failure>> {
+        Box::pin(async move { self.start(server, placer).await.map_err(no_sandbox) })
     }
 }
 
 impl Contained {
-    async fn start(&self, server: &ServerName) -> Result<Spawned, String> {
+    async fn start(&self, server: &ServerName, placer: &Placer) -> Result<Spawned, String> {
         let exit = (!self.source.resources.egress.is_empty()).then(|| self.egress.exit(server));
         let told = exit.clone();
         let dropped = move |denied: Denied| {
@@ -40,21 +44,25 @@ impl Contained {
                 exit.dropped(denied.packet());
             }
         };
-        let (kept, handed) = self.keeper.start(self.order(server, exit.as_deref())?, Arc::new(dropped)).await?;
+        let (kept, handed) = self.keeper.start(self.order(server, exit.as_deref(), placer)?, Arc::new(dropped)).await?;
         let Handed { streams, doors } = handed;
         if let (Some(exit), Some(doors)) = (&exit, doors) {
             exit.serve(opened(doors).map_err(|error| format!("its network cannot be served: {error}"))?);
         }
         let lost = |error: std::io::Error| format!("its streams cannot be used: {error}");
-        streams.set_nonblocking(true).map_err(lost)?;
-        let (output, stdin) = tokio::net::UnixStream::from_std(streams).map_err(lost)?.into_split();
-        let (stdout, stderr) = demux(output);
-        let streams = Streams { stdin: Box::new(stdin), stdout: Box::new(stdout), stderr: Some(Box::new(stderr)) };
+        let mut streams = spoken(streams).map_err(lost)?;
+        let input = hand::input(&mut streams.stdin, &self.source.resources, placer).await;
+        input.map_err(|error| error.to_string())?;
         Ok(Spawned { streams, body: Box::new(Contents { kept: Some(kept) }), exit })
     }
 
     /// What the guard is asked for: never more than was granted.
-    fn order(&self, server: &ServerName, exit: Option<&Exit>) -> Result<Order, String> {
+    fn order(
+        &self,
+        server: &ServerName,
+        exit: Option<&Exit>,
+        placer: &Placer,
+    ) -> Result<(Order, Vec<OwnedFd>), String> {
         let resources = &self.source.resources;
         let runtime = match resources.sandbox {
             Isolation::Gvisor => Runtime::Gvisor,
@@ -69,22 +77,37 @@ impl Contained {
             writable: mount.writable,
         };
         let limits = &resources.limits;
-        Ok(Order {
+        let (lent, files) = hand::over(placer).map_err(|error| error.to_string())?;
+        if lent.len() > FDS {
+            return Err(format!("a container can be lent {FDS} secrets to read, not {}", lent.len()));
+        }
+        let stand_ins = hand::stand_ins(resources, placer);
+        let order = Order {
             server: server.to_string(),
             image: self.source.image.clone(),
             digest: self.digest,
             command: self.source.command.clone(),
-            environment: self.source.environment.clone(),
+            environment: self.source.environment.iter().cloned().chain(stand_ins).collect(),
             folders: resources.folders.iter().map(folder).collect(),
+            lent,
             runtime,
             cost: Cost { memory: limits.memory, cpu: limits.cpu, processes: limits.processes, disk: limits.disk },
             network: exit.map(|exit| NetworkOrder { authority: exit.authority_pem().to_owned() }),
-        })
+        };
+        Ok((order, files.into_iter().map(OwnedFd::from).collect()))
     }
 }
 
+/// A container's streams, which the engine frames.
+pub(crate) fn spoken(streams: std::os::unix::net::UnixStream) -> std::io::Result<Streams> {
+    streams.set_nonblocking(true)?;
+    let (output, stdin) = tokio::net::UnixStream::from_std(streams)?.into_split();
+    let (stdout, stderr) = demux(output);
+    Ok(Streams { stdin: Box::new(stdin), stdout: Box::new(stdout), stderr: Some(Box::new(stderr)) })
+}
+
 /// The guard's sockets, for this runtime.
-fn opened(
+pub(crate) fn opened(
     (udp, dns, edge): (std::net::UdpSocket, std::net::TcpListener, std::net::TcpListener),
 ) -> std::io::Result<Doors> {
     udp.set_nonblocking(true)?;
@@ -135,7 +158,7 @@ fn ended(over: Over) -> Ended {
         Over::Exited { code: 137, .. } => {
             Ended::new(FailureKind::Crashed, "it was killed, most likely for using too much memory")
         }
-        Over::Exited { code: code @ 0..=127, .. } => Ended::exited(format!("it exited with status {code}")),
+        Over::Exited { code: code @ 0..=127, .. } => Ended::status(i32::try_from(code).unwrap_or(i32::MAX)),
         Over::Exited { code, .. } if code > 128 => {
             Ended::new(FailureKind::Crashed, format!("it was ended by signal {}", code - 128))
         }

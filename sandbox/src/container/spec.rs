@@ -127,7 +127,8 @@ impl Spec {
         };
         vec![
             limit("nofile", OPEN_FILES),
-            limit("core", 0),
+            // Not 0: see the jail's.
+            limit("core", 1),
             limit("memlock", 64 << 10),
             limit("fsize", bytes(self.disk)),
         ]

@@ -2,13 +2,12 @@
 
 mod address;
 mod host;
-mod path;
 
 use std::net::IpAddr;
 
 use http::Method;
 use policies::Hash;
-use policies::profile::{Destination, Network, Protocol};
+use policies::profile::{Destination, Network, Protocol, plain_path};
 use thiserror::Error;
 
 pub(super) use address::Forbidden;
@@ -44,6 +43,18 @@ pub(super) enum Denied {
     /// The server's key is none of those that were declared.
     #[error("the server's key is not one that was declared")]
     Pin,
+    /// The tool tries to give away what it was lent.
+    #[error("attempted leak: {0}")]
+    Leak(&'static str),
+    /// What was lent for it cannot be placed.
+    #[error("{0}")]
+    Place(String),
+    /// What a secret belongs into cannot be read to its end.
+    #[error("a secret belongs into the body, or signs it, and the body is broken or over 8 MiB")]
+    Body,
+    /// What may hold a secret cannot be read.
+    #[error("it cannot be searched for secrets")]
+    Unsearched,
     /// Too much at once.
     #[error("too many {0} in one call")]
     TooMany(&'static str),
@@ -131,6 +142,11 @@ impl<'a> Route<'a> {
         self.rules.iter().any(|rule| rule.protocol == Protocol::Tls)
     }
 
+    /// Whether HTTP was not declared at all: what is inside cannot be read.
+    pub(super) fn is_only_opaque(&self) -> bool {
+        self.rules.iter().all(|rule| rule.protocol != Protocol::Https)
+    }
+
     /// Whether the edge has to stand in the middle of TLS: to read requests, or to see the server's key, which TLS 1.3
     /// shows to nobody else. A handshake of the edge's own, beside the tool's, would prove nothing of the tool's.
     pub(super) fn intercepts(&self) -> bool {
@@ -177,27 +193,21 @@ impl<'a> Route<'a> {
         if self.rules.iter().any(|rule| !rule.reads_requests()) {
             return Ok(path.to_owned());
         }
-        let by_method: Vec<&&Destination> =
-            self.rules.iter().filter(|rule| has_method(&rule.methods, method)).collect();
+        let by_method: Vec<&&Destination> = self.rules.iter().filter(|rule| rule.has_method(method.as_str())).collect();
         if by_method.is_empty() {
             return Err(Denied::Method);
         }
         if by_method.iter().any(|rule| rule.paths.is_empty()) {
             return Ok(path.to_owned());
         }
-        let plain = path::plain(path).map_err(Denied::Ambiguous)?;
-        let allowed = by_method.iter().flat_map(|rule| &rule.paths).any(|pattern| path::matches(pattern, &plain));
-        if allowed { Ok(plain) } else { Err(Denied::Path) }
+        let plain = plain_path(path).map_err(Denied::Ambiguous)?;
+        if by_method.iter().any(|rule| rule.has_path(&plain)) { Ok(plain) } else { Err(Denied::Path) }
     }
 
     /// Whether what a request does depends on its method and path alone. Some servers let headers overrule them.
     pub(super) fn restricts_requests(&self) -> bool {
         self.rules.iter().all(|rule| rule.reads_requests())
     }
-}
-
-fn has_method(methods: &[String], method: &Method) -> bool {
-    methods.is_empty() || methods.iter().any(|allowed| allowed == method.as_str())
 }
 
 #[cfg(test)]

@@ -6,18 +6,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use audit::{Attempt, Observed};
 use bytes::Bytes;
 use http::{Request, Response};
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use policies::ServerName;
 use policies::profile::Resources;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use vault::Placer;
 
 use super::allow::{self, Denied, Host};
 use super::authority::Authority;
 use super::edge::{self, Door};
 use super::grant::{Grant, InUse, Opening};
+use super::http::Carried;
 use super::ledger::attempt;
 use super::names::Names;
+use super::placeholder;
 use super::resolve::{self, Asked};
 use super::send::{self, Refused};
 use super::{Doors, Egress, Packet};
@@ -62,12 +65,12 @@ impl Exit {
     ///
     /// # Errors
     /// [`InUse`] while another call has it open.
-    pub(crate) fn open(self: &Arc<Self>, resources: &Arc<Resources>) -> Result<Opening, InUse> {
+    pub(crate) fn open(self: &Arc<Self>, resources: &Arc<Resources>, placer: Placer) -> Result<Opening, InUse> {
         let mut state = self.state();
         if state.open.is_some() {
             return Err(InUse);
         }
-        let grant = Arc::new(Grant::new(Arc::clone(resources), self.gone.child_token()));
+        let grant = Arc::new(Grant::new(Arc::clone(resources), placer, self.gone.child_token()));
         grant.ledger.merge(std::mem::take(&mut state.at_rest));
         state.open = Some(Arc::clone(&grant));
         drop(state);
@@ -115,7 +118,7 @@ impl Exit {
     ///
     /// # Errors
     /// [`Refused`]
-    pub(crate) async fn send<B>(self: &Arc<Self>, request: Request<B>, tls: bool) -> Result<Response<Incoming>, Refused>
+    pub(crate) async fn send<B>(self: &Arc<Self>, request: Request<B>, tls: bool) -> Result<Response<Carried>, Refused>
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -177,6 +180,9 @@ impl State {
     fn resolve(&mut self, asked: &Asked<'_>) -> Result<Ipv4Addr, String> {
         let Some(grant) = &self.open else { return Err(AT_REST.to_owned()) };
         let host = asked.host().ok_or("the resolver answers no such question")?;
+        if grant.placer.lends() && (placeholder::is_in(host.as_str().as_bytes()) || grant.gives_away(&host)) {
+            return Err(Denied::Leak("a name holds what must not go there").to_string());
+        }
         if !allow::is_named(grant.destinations(), &host) {
             return Err(Denied::Host.to_string());
         }

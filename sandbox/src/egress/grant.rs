@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use audit::Observed;
-use policies::profile::{Destination, Resources};
+use policies::profile::{Destination, Resources, Way};
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
+use vault::Placer;
 
+use super::allow::Host;
 use super::exit::Exit;
 use super::ledger::Ledger;
 
@@ -27,6 +29,8 @@ pub(crate) struct InUse;
 /// What one call may reach, and what it tried. The edge's tasks hold it; closed, it is worth nothing.
 pub(super) struct Grant {
     resources: Arc<Resources>,
+    /// What the call was lent.
+    pub(super) placer: Placer,
     pub(super) ledger: Ledger,
     /// Ends the call's tasks.
     ended: CancellationToken,
@@ -70,9 +74,10 @@ impl Drop for Opening {
 }
 
 impl Grant {
-    pub(super) fn new(resources: Arc<Resources>, ended: CancellationToken) -> Self {
+    pub(super) fn new(resources: Arc<Resources>, placer: Placer, ended: CancellationToken) -> Self {
         Self {
             resources,
+            placer,
             ledger: Ledger::default(),
             ended,
             closed: AtomicBool::new(false),
@@ -86,9 +91,31 @@ impl Grant {
         &self.resources.egress
     }
 
+    /// Whether what is sent to a host and port must be read, whatever its routes say: something is placed there, or the tool
+    /// holds what must not go there.
+    pub(super) fn reads(&self, host: &str, port: u16) -> bool {
+        let held = |way: &Way| way.is_weak() || matches!(way, Way::Edge { placeholder: Some(_), .. });
+        self.placer.is_for(host, port)
+            || (self.placer.lends() && self.resources.secrets.iter().any(|placement| held(&placement.way)))
+    }
+
     /// Whether the call has ended.
     pub(super) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
+    }
+
+    /// Whether a name holds a secret that the tool has, in plain or encoded.
+    pub(super) fn gives_away(&self, host: &Host) -> bool {
+        if !self.placer.is_weak() {
+            return false;
+        }
+        let searched = self.placer.scrub().map(|mut scrub| {
+            // Names are cut at dots, and what is cut there is one.
+            let joined = host.as_str().replace('.', "");
+            let text = format!("{}\n{joined}", host.as_str());
+            scrub.push(text.as_bytes()).and_then(|_| scrub.finish()).map(|_| scrub.found() > 0)
+        });
+        searched.is_some_and(|found| found.unwrap_or(true))
     }
 
     /// Ends when the call does.

@@ -1,5 +1,6 @@
 //! HTTP/1.1 through the edge: every request is read, checked and written anew, so that what was checked is what is sent.
 
+mod lend;
 mod message;
 
 use std::io;
@@ -8,7 +9,6 @@ use std::time::Duration;
 use ::http::{Method, Request, Response, StatusCode};
 use audit::Attempt;
 use bytes::Bytes;
-use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::SendRequest;
@@ -21,9 +21,10 @@ use super::allow::{Denied, Route};
 use super::edge::{Broken, Passage};
 use super::ledger::attempt;
 use super::tls::HTTP_1_1;
-use message::Plain;
 
-pub(super) use message::{check_guest, incoming, outgoing, target};
+pub(crate) use lend::{Carried, Cause};
+pub(super) use lend::{lend, scrubbed};
+pub(super) use message::{Plain, check_guest, incoming, outgoing, target};
 
 /// Serves a connection on which the tool speaks HTTP, one request after the other.
 pub(super) async fn serve<S>(passage: &Passage, near: S, route: &Route<'_>, tls: bool) -> Result<(), Broken>
@@ -52,14 +53,14 @@ const IDLE: Duration = Duration::from_mins(1);
 const HEAD: usize = 64 * 1024;
 
 /// What a tool is answered with: what the world said, or why it was not asked.
-type Answer = BoxBody<Bytes, hyper::Error>;
+type Answer = Carried;
 
 struct Exchange<'a> {
     passage: &'a Passage,
     route: &'a Route<'a>,
     tls: bool,
     /// The connection that the last request left usable.
-    far: Mutex<Option<SendRequest<Plain<Incoming>>>>,
+    far: Mutex<Option<SendRequest<Carried>>>,
 }
 
 impl Exchange<'_> {
@@ -72,11 +73,17 @@ impl Exchange<'_> {
         };
         let method = request.method().clone();
         let request = outgoing(request, self.route, &path, self.tls);
-        match self.send(request).await {
+        match self.exchange(request).await {
             Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
                 Ok(refusal(StatusCode::BAD_GATEWAY, "the server changed the protocol"))
             }
-            Ok(response) => Ok(incoming(response, &method).map(|body| Plain(body).boxed())),
+            Ok(response) => match scrubbed(response.map(Plain), self.passage) {
+                Ok(response) => Ok(incoming(response, &method)),
+                Err(denied) => {
+                    self.passage.flow.denied(denied.to_string());
+                    Ok(refusal(StatusCode::BAD_GATEWAY, &denied.to_string()))
+                }
+            },
             Err(Broken::Denied(denied)) => {
                 self.passage.flow.denied(denied.to_string());
                 Ok(refusal(StatusCode::FORBIDDEN, &format!("not allowed: {denied}")))
@@ -87,7 +94,12 @@ impl Exchange<'_> {
         }
     }
 
-    async fn send(&self, request: Request<Plain<Incoming>>) -> Result<Response<Incoming>, Broken> {
+    async fn exchange(&self, request: Request<Plain<Incoming>>) -> Result<Response<Incoming>, Broken> {
+        let request = lend(request, self.passage, self.route, self.tls).await?;
+        self.send(request).await
+    }
+
+    async fn send(&self, request: Request<Carried>) -> Result<Response<Incoming>, Broken> {
         // One request at a time: that is HTTP/1.1, and how the connection is served.
         let mut far = self.far.lock().await;
         let mut sender = match far.take() {
@@ -102,7 +114,7 @@ impl Exchange<'_> {
         Ok(response)
     }
 
-    async fn connect(&self) -> Result<SendRequest<Plain<Incoming>>, Broken> {
+    async fn connect(&self) -> Result<SendRequest<Carried>, Broken> {
         let far = self.passage.dial(self.route).await?;
         let (sender, carried) = if self.tls {
             let far = self.passage.exit.egress.trust.connect(far, self.route, vec![HTTP_1_1.to_vec()]).await?;
@@ -154,7 +166,7 @@ where
 
 fn refusal(status: StatusCode, why: &str) -> Response<Answer> {
     let text = Bytes::from(format!("the sandbox's way out: {why}\n"));
-    let mut response = Response::new(Full::new(text).map_err(|never| match never {}).boxed());
+    let mut response = Response::new(Full::new(text).map_err(|never| match never {}).boxed_unsync());
     *response.status_mut() = status;
     response
 }

@@ -102,7 +102,7 @@ impl Flow {
 }
 
 /// An attempt of which nothing more is known than what it spoke.
-pub(super) fn attempt(protocol: &str) -> Attempt {
+pub(crate) fn attempt(protocol: &str) -> Attempt {
     Attempt {
         protocol: protocol.to_owned(),
         host: None,

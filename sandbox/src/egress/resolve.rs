@@ -61,7 +61,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const TTL: u32 = 0;
 
 /// The answer's bytes; `None` for what is no question at all.
-fn answer(exit: &Exit, question: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn answer(exit: &Exit, question: &[u8]) -> Option<Vec<u8>> {
     let question = Message::from_vec(question).ok()?;
     if question.metadata.message_type != MessageType::Query {
         return None;

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use audit::Attempt;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use thiserror::Error;
 
 use super::allow::{Denied, Host, Route};
 use super::edge::{Broken, Passage};
 use super::exit::{AT_REST, Exit};
-use super::http::{self as wire, handshake, incoming, outgoing, target};
+use super::http::{self as wire, Carried, Plain, handshake, incoming, lend, outgoing, scrubbed, target};
 use super::ledger::attempt;
 use super::tls::HTTP_1_1;
 
@@ -46,7 +46,7 @@ impl From<Broken> for Refused {
 }
 
 /// Sends a request and returns the response as soon as its head is there.
-pub(super) async fn send<B>(exit: &Arc<Exit>, request: Request<B>, tls: bool) -> Result<Response<Incoming>, Refused>
+pub(super) async fn send<B>(exit: &Arc<Exit>, request: Request<B>, tls: bool) -> Result<Response<Carried>, Refused>
 where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -94,7 +94,7 @@ async fn exchange<B>(
     host: Host,
     port: u16,
     tls: bool,
-) -> Result<Response<Incoming>, Broken>
+) -> Result<Response<Carried>, Broken>
 where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -103,7 +103,7 @@ where
     let route = if tls { route.https()? } else { route.http()? };
     let path = wire::check_guest(&request, &route)?;
     let method = request.method().clone();
-    let request = outgoing(request, &route, &path, tls);
+    let request = lend(outgoing(request, &route, &path, tls), passage, &route, tls).await?;
     let far = passage.dial(&route).await?.counted(&passage.flow);
     let (mut sender, carried) = if tls {
         let far = passage.exit.egress.trust.connect(far, &route, vec![HTTP_1_1.to_vec()]).await?;
@@ -121,5 +121,5 @@ where
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Denied::Protocol("the server changed the protocol").into());
     }
-    Ok(incoming(response, &method))
+    Ok(incoming(scrubbed(response.map(Plain), passage)?, &method))
 }

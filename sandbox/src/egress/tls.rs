@@ -23,10 +23,19 @@ pub(super) async fn carry(passage: &Passage, mut near: Stream, route: Route<'_>)
     let hello = read(&mut near).await?;
     hello.check(route.host())?;
     match (route.is_opaque(), route.is_pinned()) {
+        _ if passage.grant.reads(route.host().as_str(), route.port()) && !route.is_only_opaque() => {
+            intercept(passage, near, route, &hello).await
+        }
         (true, true) => relay(passage, near, &route, hello.alpn).await,
         (false, _) if route.intercepts() => intercept(passage, near, route, &hello).await,
         (true, false) | (false, _) => pass(passage, near, &route, &hello).await,
     }
+}
+
+/// How many bytes a beginning takes, and whom it names.
+#[cfg(fuzzing)]
+pub(crate) fn beginning(bytes: &[u8]) -> Option<(usize, Option<String>)> {
+    Hello::read(bytes).ok()?.map(|hello| (hello.length, hello.name))
 }
 
 async fn read(near: &mut Stream) -> Result<Hello, Broken> {

@@ -1,10 +1,10 @@
 //! `Cell`: one sandbox in the guard, from the order to the removal of its last trace.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +22,7 @@ use super::protocol::{Folder, NetworkOrder, Order, Runtime, Told};
 use super::serve::{Gateway, Guard};
 use crate::container::spec::{Bind, Spec};
 use crate::egress::nft::FirewallError;
+use crate::instance::hand::Lending;
 
 /// One sandbox.
 pub(super) struct Cell {
@@ -32,6 +33,8 @@ pub(super) struct Cell {
     /// Ours: of its container, its network and its folder.
     name: String,
     order: Order,
+    /// What is lent, until it is laid where the sandbox finds it.
+    lent: Vec<File>,
     place: Option<Place>,
     interface: Option<u32>,
 }
@@ -66,9 +69,9 @@ const TRUST_NAMES: [&str; 6] =
     ["SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO", "PIP_CERT"];
 
 impl Cell {
-    pub(super) fn new(guard: Arc<Guard>, gateway: Gateway, id: u64, order: Order) -> Self {
+    pub(super) fn new(guard: Arc<Guard>, gateway: Gateway, id: u64, (order, lent): (Order, Vec<File>)) -> Self {
         let name = format!("{}-{}", guard.config.name, random());
-        Self { guard, gateway, id, name, order, place: None, interface: None }
+        Self { guard, gateway, id, name, order, lent, place: None, interface: None }
     }
 
     /// Its whole life. Ends when nothing is left of it.
@@ -97,7 +100,9 @@ impl Cell {
         let listeners = if self.order.network.is_some() { Some(self.network().await?) } else { None };
         let mut mounts = self.binds(&folder)?;
         mounts.extend(self.files(&folder)?);
-        engine.create(&self.name, self.spec(image, mounts).body()).await?;
+        let (files, variables) = self.lent(&folder)?;
+        mounts.extend(files);
+        engine.create(&self.name, self.spec(image, mounts, variables).body()).await?;
         let streams = engine.attach(&self.name).await?;
         self.verify().await?;
         engine.start(&self.name).await?;
@@ -129,7 +134,7 @@ impl Cell {
         Ok(())
     }
 
-    fn spec(&self, image: String, mounts: Vec<Bind>) -> Spec {
+    fn spec(&self, image: String, mounts: Vec<Bind>, variables: Vec<(String, String)>) -> Spec {
         let (order, config) = (&self.order, &self.guard.config);
         let trust =
             TRUST_NAMES.iter().filter(|_| self.place.is_some()).map(|name| ((*name).to_owned(), TRUST.to_owned()));
@@ -138,7 +143,7 @@ impl Cell {
             runtime: self.guard.engine.runtime(order.runtime).to_owned(),
             own_kernel: order.runtime == Runtime::Gvisor,
             command: order.command.clone(),
-            environment: trust.chain(order.environment.iter().cloned()).collect(),
+            environment: trust.chain(order.environment.iter().cloned()).chain(variables).collect(),
             mounts,
             user: config.user,
             memory: order.cost.memory,
@@ -211,6 +216,40 @@ impl Cell {
         self.order.folders.iter().enumerate().map(bind).collect()
     }
 
+    /// What is lent: each file in memory, for the sandbox's user alone, until the sandbox is removed. A variable cannot be set
+    /// but through the engine, which shows it to whoever may ask it.
+    fn lent(&mut self, folder: &Path) -> Result<Lent, CellError> {
+        let (mut binds, mut variables) = (Vec::new(), Vec::new());
+        if self.lent.is_empty() {
+            return Ok((binds, variables));
+        }
+        let memory = folder.join("lent");
+        fs::create_dir(&memory).map_err(system("a place for what is lent cannot be made"))?;
+        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+        let options = Some("size=1m,nr_inodes=64,mode=0711,noswap");
+        let mounted = mount(Some("tmpfs"), &memory, Some("tmpfs"), flags, options);
+        // Older kernels do not know `noswap`.
+        let plain = || mount(Some("tmpfs"), &memory, Some("tmpfs"), flags, Some("size=1m,nr_inodes=64,mode=0711"));
+        mounted.or_else(|_| plain()).map_err(io::Error::from).map_err(system("memory cannot be mounted"))?;
+        let lent = std::mem::take(&mut self.lent);
+        for (number, (lending, mut file)) in self.order.lent.iter().zip(lent).enumerate() {
+            let laid = match lending {
+                Lending::File { at } => {
+                    let host = memory.join(number.to_string());
+                    let at = at.display().to_string();
+                    lay(&host, &mut file, self.guard.config.user)
+                        .map(|()| binds.push(Bind { host, at, writable: false }))
+                }
+                Lending::Variable { name } => {
+                    let mut value = String::new();
+                    file.read_to_string(&mut value).map(|_| variables.push((name.clone(), value)))
+                }
+            };
+            laid.map_err(system("what is lent cannot be laid out"))?;
+        }
+        Ok((binds, variables))
+    }
+
     /// Its resolver's address, and whom to trust. Without a network it has an empty one: the engine would put the host's there.
     fn files(&self, folder: &Path) -> Result<Vec<Bind>, CellError> {
         let write = |name: &str, at: &str, text: &str| {
@@ -227,6 +266,14 @@ impl Cell {
         }
         Ok(files)
     }
+}
+
+type Lent = (Vec<Bind>, Vec<(String, String)>);
+
+fn lay(host: &Path, lent: &mut File, user: u32) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o400).open(host)?;
+    io::copy(lent, &mut file)?;
+    std::os::unix::fs::fchown(&file, Some(user), Some(user))
 }
 
 fn system(what: &'static str) -> impl FnOnce(io::Error) -> CellError {

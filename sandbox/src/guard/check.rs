@@ -5,10 +5,14 @@ use std::path::{Path, PathBuf};
 
 use super::config::{GuardConfig, plain};
 use super::protocol::{Folder, Order, Runtime};
+use crate::instance::hand::Lending;
 
 /// The longest command line, environment, and list of folders.
 const WORDS: usize = 64 << 10;
 const FOLDERS: usize = 32;
+
+/// As many open files come with one message.
+const LENT: usize = super::wire::FDS;
 
 /// The least memory of a container: engines refuse less than 6 MiB.
 const MEMORY: u64 = 8 << 20;
@@ -20,14 +24,7 @@ impl GuardConfig {
     /// With a sentence that says what is not.
     pub(super) fn allows(&self, order: &Order) -> Result<(), String> {
         self.image(order)?;
-        if !self.runtimes.contains(&order.runtime) {
-            return Err(match order.runtime {
-                Runtime::Runc => {
-                    "containers on the host's kernel (`runc`) are not in the guard's `runtimes`".to_owned()
-                }
-                Runtime::Gvisor => "gVisor is not in the guard's `runtimes`".to_owned(),
-            });
-        }
+        self.runs(order.runtime)?;
         let cost = &order.cost;
         if cost.memory < MEMORY || cost.memory > self.memory_mib << 20 || cost.disk > self.memory_mib << 20 {
             return Err(format!(
@@ -44,10 +41,31 @@ impl GuardConfig {
         if words > WORDS || !order.environment.iter().all(|(name, _)| named(name)) || !label(&order.server) {
             return Err("the command line, the environment or the name is not usable".to_owned());
         }
+        let named = |lending: &Lending| match lending {
+            Lending::File { at } => is_free(at) && !order.folders.iter().any(|folder| at.starts_with(&folder.at)),
+            Lending::Variable { name } => !name.is_empty() && !name.contains(['=', '\0']),
+        };
+        if order.lent.len() > LENT || !order.lent.iter().all(named) {
+            return Err("what is lent cannot be put there inside a container".to_owned());
+        }
         if order.folders.len() > FOLDERS {
             return Err(format!("more than {FOLDERS} folders"));
         }
         order.folders.iter().try_for_each(|folder| self.folder(folder))
+    }
+
+    /// Whether containers may have this kernel.
+    ///
+    /// # Errors
+    /// With a sentence, where not.
+    pub(super) fn runs(&self, runtime: Runtime) -> Result<(), String> {
+        if self.runtimes.contains(&runtime) {
+            return Ok(());
+        }
+        Err(match runtime {
+            Runtime::Runc => "containers on the host's kernel (`runc`) are not in the guard's `runtimes`".to_owned(),
+            Runtime::Gvisor => "gVisor is not in the guard's `runtimes`".to_owned(),
+        })
     }
 
     fn image(&self, order: &Order) -> Result<(), String> {
@@ -66,11 +84,7 @@ impl GuardConfig {
     fn folder(&self, folder: &Folder) -> Result<(), String> {
         let refused = |why: &str| Err(format!("the folder {} {why}", folder.host.display()));
         let at = Path::new(&folder.at);
-        // What the container itself consists of is not to be covered.
-        let covers = ["/", "/proc", "/sys", "/dev", "/etc", "/tmp"].map(Path::new);
-        let inside =
-            plain(at) && !covers.contains(&at) && !covers.iter().skip(1).take(3).any(|system| at.starts_with(system));
-        if !inside || folder.at.contains(['\0', '\n']) {
+        if !is_free(at) || folder.at.contains(['\0', '\n']) {
             return refused("cannot be put there inside a container");
         }
         let grants = |path: &Path| {
@@ -86,6 +100,12 @@ impl GuardConfig {
         // A link would lead out of what was granted.
         if real == folder.host && real.is_dir() { Ok(()) } else { refused("is a link, or no folder") }
     }
+}
+
+/// What the container itself consists of is not to be covered.
+fn is_free(at: &Path) -> bool {
+    let covers = ["/", "/proc", "/sys", "/dev", "/etc", "/tmp"].map(Path::new);
+    plain(at) && !covers.contains(&at) && !covers.iter().skip(1).take(3).any(|system| at.starts_with(system))
 }
 
 fn label(name: &str) -> bool {
@@ -111,6 +131,7 @@ mod tests {
             command: vec!["/tool".into()],
             environment: Vec::new(),
             folders: Vec::new(),
+            lent: Vec::new(),
             runtime: Runtime::Gvisor,
             cost: Cost { memory: 64 << 20, cpu: 1000, processes: 16, disk: 1 << 20 },
             network: Some(NetworkOrder { authority: String::new() }),

@@ -25,8 +25,11 @@ pub(crate) struct Keeper {
     ids: AtomicU64,
     wanted: Mutex<HashMap<u64, Wanted>>,
     /// The connection, or why there is none.
-    state: watch::Sender<Result<mpsc::Sender<Request>, String>>,
+    state: watch::Sender<Result<mpsc::Sender<Asked>, String>>,
 }
+
+/// What is asked, and the open files that belong to it.
+type Asked = (Request, Vec<OwnedFd>);
 
 /// Who is to hear of one sandbox.
 struct Wanted {
@@ -86,7 +89,7 @@ impl Keeper {
     /// With a sentence that says why there is none.
     pub(crate) async fn start(
         self: &Arc<Self>,
-        order: Order,
+        (order, lent): (Order, Vec<OwnedFd>),
         dropped: Arc<dyn Fn(Denied) + Send + Sync>,
     ) -> Result<(Kept, Handed), String> {
         let asking = self.connection().await?;
@@ -97,12 +100,12 @@ impl Keeper {
         // From here on dropping it tells the guard that it is not wanted.
         let kept = Kept { keeper: Arc::clone(self), id, ended };
         let order = Box::new(order);
-        asking.send(Request::Start { id, order }).await.map_err(|_| GONE.to_owned())?;
+        asking.send((Request::Start { id, order }, lent)).await.map_err(|_| GONE.to_owned())?;
         let handed = handed.await.unwrap_or_else(|_| Err(GONE.to_owned()))?;
         Ok((kept, handed))
     }
 
-    async fn connection(&self) -> Result<mpsc::Sender<Request>, String> {
+    async fn connection(&self) -> Result<mpsc::Sender<Asked>, String> {
         let mut state = self.state.subscribe();
         let connected = tokio::time::timeout(SOON, state.wait_for(Result::is_ok)).await;
         match connected {
@@ -139,7 +142,10 @@ impl Keeper {
                     Some((told, fds)) => self.hear(told, fds),
                     None => return Ok(()),
                 },
-                Some(request) = asked.recv() => wire.send(&request, &[]).await?,
+                Some((request, lent)) = asked.recv() => {
+                    let lent: Vec<_> = lent.iter().map(AsFd::as_fd).collect();
+                    wire.send(&request, &lent).await?;
+                }
             }
         }
     }
@@ -162,7 +168,7 @@ impl Keeper {
                 }
             }
             Told::Gone { id } => drop(self.wanted().remove(&id)),
-            Told::Welcome { .. } => {}
+            Told::Welcome { .. } | Told::State { .. } => {}
         }
     }
 
@@ -222,12 +228,12 @@ impl Drop for Kept {
         self.keeper.wanted().remove(&self.id);
         if let Ok(asking) = &*self.keeper.state.borrow() {
             // A queue this full means a guard that does not read: its connection will end, and the sandbox with it.
-            asking.try_send(Request::Stop { id: self.id }).ok();
+            asking.try_send((Request::Stop { id: self.id }, Vec::new())).ok();
         }
     }
 }
 
-fn handed(fds: Vec<OwnedFd>) -> Option<Handed> {
+pub(super) fn handed(fds: Vec<OwnedFd>) -> Option<Handed> {
     let mut fds = fds.into_iter();
     let streams = UnixStream::from(fds.next()?);
     let doors = match (fds.next(), fds.next(), fds.next()) {

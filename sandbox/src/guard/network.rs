@@ -159,6 +159,24 @@ impl Drop for Place {
     }
 }
 
+/// Removes what still hangs on a bridge whose containers have gone: an engine that was killed while it started one forgets that
+/// it had laid a wire to it.
+pub(super) async fn cut(bridge: &str) {
+    let listed = ip(&["-o", "link", "show", "master", bridge]).await.unwrap_or_default();
+    let wires = listed.lines().filter_map(|line| line.split([' ', '@']).nth(1));
+    for wire in wires.map(|wire| wire.trim_end_matches(':')) {
+        tracing::warn!(bridge, wire, "a wire that an earlier engine left is removed");
+        ip(&["link", "delete", wire]).await;
+    }
+}
+
+/// What iproute2 says. Without it nothing is lost but order: such a wire leads nowhere.
+#[expect(clippy::disallowed_methods, reason = "part of the sandbox, and no tool")]
+async fn ip(words: &[&str]) -> Option<String> {
+    let output = tokio::process::Command::new("ip").args(words).kill_on_drop(true).output().await.ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 /// How the names of a guard's bridges begin. With eight digits for the sandbox they are as long as the kernel lets names be.
 pub(super) fn prefix(name: &str) -> String {
     let hash: String = Hash::of(name.as_bytes()).to_string().chars().take(4).collect();

@@ -1,12 +1,14 @@
 //! What a gateway can ask of the guard, and what it is told: nothing here can name a privilege.
 
-use std::net::Ipv4Addr;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
 
 use policies::Hash;
 use serde::{Deserialize, Serialize};
 
 use crate::egress::denied::Denied;
+use crate::instance::hand::Lending;
 
 /// What the gateway asks. There is no field for privileges, devices, namespaces, networks or users of the host.
 #[derive(Debug, Serialize, Deserialize)]
@@ -16,6 +18,27 @@ pub(crate) enum Request {
     Start { id: u64, order: Box<Order> },
     /// Its end.
     Stop { id: u64 },
+    /// A sandbox in which the guard's own probe tries to reach addresses of IPv4: granted nothing, it must not.
+    Probe { id: u64, runtime: Runtime, reach: Vec<Reach> },
+    /// How the guard fares.
+    State,
+}
+
+/// What a probe tries to reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) enum Reach {
+    Tcp(SocketAddrV4),
+    Udp(SocketAddrV4),
+}
+
+impl fmt::Display for Reach {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(at) => write!(formatter, "tcp:{at}"),
+            Self::Udp(at) => write!(formatter, "udp:{at}"),
+        }
+    }
 }
 
 /// A sandbox that is wanted.
@@ -32,6 +55,9 @@ pub(crate) struct Order {
     pub(crate) command: Vec<String>,
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) folders: Vec<Folder>,
+    /// What is lent for one call. An open file for each comes with the order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) lent: Vec<Lending>,
     pub(crate) runtime: Runtime,
     pub(crate) cost: Cost,
     /// With a network that leads to the gateway's edge and nowhere else; with none where this is `None`.
@@ -81,6 +107,8 @@ pub(crate) struct NetworkOrder {
 pub(crate) enum Told {
     /// First, and unasked.
     Welcome { runtimes: Vec<Runtime>, userns: bool },
+    /// What was asked: the engine in words, the tables of the firewall, and whether their rules were what they must be.
+    State { engine: String, tables: Vec<String>, rules: Result<bool, String> },
     /// It runs. With it come its streams and, where it has a network, the resolver's UDP and TCP socket and the edge's.
     Started { id: u64, address: Option<Ipv4Addr> },
     /// It will not be made, because the guard's config does not hold it. Asking again does not help.

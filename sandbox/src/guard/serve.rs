@@ -1,6 +1,7 @@
 //! `Guard`: serves gateways, one a connection; what was made for a connection ends with it.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,6 +17,7 @@ use super::cell::Cell;
 use super::config::GuardConfig;
 use super::engine::Engine;
 use super::network::{Networks, Watch};
+use super::probe::{self, Prober};
 use super::protocol::{Order, Request, Told};
 use super::wire::{Door, Wire};
 use crate::egress::denied::Denied;
@@ -28,6 +30,7 @@ pub(super) struct Guard {
     tasks: TaskTracker,
     stop: CancellationToken,
     places: Arc<Semaphore>,
+    prober: Prober,
     /// Whom to tell of packets, by the interface that they came in by.
     watched: Mutex<HashMap<u32, (u64, Gateway)>>,
 }
@@ -43,6 +46,9 @@ const UNREAD: usize = 1024;
 
 /// A gateway that reads nothing for so long is not told any more.
 const READS: Duration = Duration::from_secs(10);
+
+/// What one probe may try.
+const REACHED: usize = 16;
 
 /// A packet that is repeated within this time is one attempt.
 const REPEATED: Duration = Duration::from_secs(1);
@@ -67,7 +73,8 @@ impl Guard {
         stop: CancellationToken,
     ) -> Arc<Self> {
         let places = Arc::new(Semaphore::new(config.sandboxes));
-        Arc::new(Self { config, engine, networks, tasks, stop, places, watched: Mutex::default() })
+        let prober = Prober::new(&config.folder);
+        Arc::new(Self { config, engine, networks, tasks, stop, places, prober, watched: Mutex::default() })
     }
 
     /// Until it is to stop.
@@ -127,8 +134,7 @@ impl Guard {
             .await;
         let mut cells = HashMap::new();
         while let Some(Ok(Some((request, fds)))) = over.run_until_cancelled(wire.receive::<Request>()).await {
-            // Nobody has anything to hand to the guard.
-            if !fds.is_empty() || !self.take(request, &gateway, &over, &mut cells).await {
+            if !self.take((request, fds), &gateway, &over, &mut cells).await {
                 tracing::warn!(uid, "a gateway asked for what makes no sense; its connection is ended");
                 break;
             }
@@ -140,21 +146,43 @@ impl Guard {
     /// Does what is asked; `false` where it makes no sense.
     async fn take(
         self: &Arc<Self>,
-        request: Request,
+        (request, fds): (Request, Vec<OwnedFd>),
         gateway: &Gateway,
         over: &CancellationToken,
         cells: &mut HashMap<u64, CancellationToken>,
     ) -> bool {
         match request {
             Request::Start { id, order } => {
+                // Nobody has anything else to hand to the guard.
+                if fds.len() != order.lent.len() {
+                    return false;
+                }
                 cells.retain(|_, cell| !cell.is_cancelled());
                 let stop = over.child_token();
                 if cells.insert(id, stop.clone()).is_some() {
                     return false;
                 }
-                self.start(id, *order, gateway, stop).await;
+                let lent = fds.into_iter().map(File::from).collect();
+                match self.config.allows(&order) {
+                    Ok(()) => self.start(id, (*order, lent), gateway, stop).await,
+                    Err(why) => refuse(id, &order.server, why, gateway, &stop).await,
+                }
             }
+            Request::Probe { id, runtime, reach } => {
+                let stop = over.child_token();
+                if !fds.is_empty() || reach.len() > REACHED || cells.insert(id, stop.clone()).is_some() {
+                    return false;
+                }
+                match self.config.runs(runtime).and_then(|()| self.prober.order(runtime, &reach)) {
+                    Ok(order) => self.start(id, (order, Vec::new()), gateway, stop).await,
+                    Err(why) => refuse(id, probe::SERVER, why, gateway, &stop).await,
+                }
+            }
+            Request::State => gateway.tell(self.state().await, Vec::new()).await,
             Request::Stop { id } => {
+                if !fds.is_empty() {
+                    return false;
+                }
                 // One that ended by itself may be stopped all the same.
                 if let Some(stop) = cells.remove(&id) {
                     stop.cancel();
@@ -164,23 +192,31 @@ impl Guard {
         true
     }
 
-    async fn start(self: &Arc<Self>, id: u64, order: Order, gateway: &Gateway, stop: CancellationToken) {
-        if let Err(why) = self.config.allows(&order) {
-            tracing::warn!(server = order.server, why, "an order is not within the guard's config");
-            stop.cancel();
-            return gateway.tell(Told::Refused { id, why }, Vec::new()).await;
-        }
+    async fn start(
+        self: &Arc<Self>,
+        id: u64,
+        (order, lent): (Order, Vec<File>),
+        gateway: &Gateway,
+        stop: CancellationToken,
+    ) {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             stop.cancel();
             let why = format!("the guard already keeps {} sandboxes", self.config.sandboxes);
             return gateway.tell(Told::Failed { id, why }, Vec::new()).await;
         };
-        let cell = Cell::new(Arc::clone(self), gateway.clone(), id, order);
+        let cell = Cell::new(Arc::clone(self), gateway.clone(), id, (order, lent));
         self.tasks.spawn(async move {
             cell.live(stop.clone()).await;
             stop.cancel();
             drop(place);
         });
+    }
+
+    async fn state(&self) -> Told {
+        let firewall = Arc::clone(&self.networks.firewall);
+        let rules = blocking(move || firewall.verify()).await.map_err(|error| error.chain());
+        let tables = ["inet", "bridge"].map(|family| format!("{family} {}", self.config.name));
+        Told::State { engine: self.engine.summary(), tables: tables.into(), rules }
     }
 
     /// Tells gateways what their sandboxes tried. Never returns.
@@ -238,4 +274,10 @@ async fn write(wire: Arc<Wire>, mut queue: mpsc::Receiver<(Told, Vec<OwnedFd>)>)
             return;
         }
     }
+}
+
+async fn refuse(id: u64, server: &str, why: String, gateway: &Gateway, stop: &CancellationToken) {
+    tracing::warn!(server, why, "an order is not within the guard's config");
+    stop.cancel();
+    gateway.tell(Told::Refused { id, why }, Vec::new()).await;
 }

@@ -21,7 +21,7 @@ use crate::polled::polled;
 const LONGEST: usize = 128 << 10;
 
 /// The most sockets that one message carries.
-const FDS: usize = 4;
+pub(crate) const FDS: usize = 4;
 
 /// One end of a connection. The kernel keeps messages apart and sockets with their message.
 pub(crate) struct Wire {

@@ -8,17 +8,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use audit::FailureKind;
+use audit::{FailureKind, Redactor};
 use policies::{Call, Object, Value};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::Streams;
 use super::stderr;
 use crate::limits::Limits;
 use crate::line::{Era, Line};
 use crate::mcp::{Body, CANCELLED, Flight, Meta, Passenger, Peer, Reply, level, notification};
+use crate::run::Surroundings;
 use crate::server::Greeting;
 
 /// A connection that is open, to a child that was not greeted yet.
@@ -59,13 +59,15 @@ pub(crate) struct Unsent;
 const NO_LOGS: u8 = u8::MAX;
 
 /// Puts reader, writer and log onto a child's streams.
-pub(super) fn open(peer: Arc<Peer>, streams: Streams, limits: &Limits, tasks: &TaskTracker) -> Opened {
+pub(super) fn open(peer: Arc<Peer>, streams: Streams, limits: &Limits, around: &Surroundings) -> Opened {
+    let tasks = &around.tasks;
     // Room for every call at once, its cancellation, and replies to questions.
     let (lines, queue) = mpsc::channel(limits.in_flight * 2 + 64);
     let (breaks, broken) = watch::channel(None);
     let (closing, drained) = (CancellationToken::new(), CancellationToken::new());
     if let Some(stderr) = streams.stderr {
-        tasks.spawn(stderr::copy(peer.server().clone(), stderr));
+        let tail = around.redactor.as_ref().map(Redactor::tail);
+        tasks.spawn(stderr::copy(peer.server().clone(), stderr, tail));
     }
     tasks.spawn(writer::write(streams.stdin, queue, closing.clone(), breaks.clone()));
     let wire = Wire { peer, lines, closing };
@@ -165,14 +167,7 @@ impl Pipe {
         }
         let passenger = Passenger::of(line);
         self.lower_logs(&passenger, line.log_level.as_deref());
-        let meta = Meta {
-            era,
-            progress: line.progress,
-            capabilities: Some(&line.capabilities),
-            trace: &line.trace,
-            log_level: line.log_level.as_deref(),
-        };
-        self.exchange(&Body::Call(call, line.resume.as_ref()), &meta, Some(passenger)).await
+        self.exchange(&Body::Call(call, line.resume.as_ref()), &Meta::of(line, era), Some(passenger)).await
     }
 
     /// Asks something that is not a call, and waits for the reply.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use audit::Tail;
 use policies::ServerName;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
@@ -20,10 +21,10 @@ const BYTES: u32 = 1 << 20;
 
 /// Copies lines until the stream ends. At `debug`: a server may well write arguments there, and the log at its usual
 /// level must hold none.
-pub(super) async fn copy(server: ServerName, stderr: Output) {
+pub(crate) async fn copy(server: ServerName, stderr: Output, tail: Option<Tail>) {
     let mut reader = BufReader::new(stderr);
     let mut splitter = Splitter::new(LINE);
-    let mut log = Log { server, lines: Allowance::new(LINES, Instant::now()), left_out: 0 };
+    let mut log = Log { server, tail, lines: Allowance::new(LINES, Instant::now()), left_out: 0 };
     let mut bytes = Allowance::new(BYTES, Instant::now());
     while let Ok(chunk) = reader.fill_buf().await {
         let length = chunk.len();
@@ -38,6 +39,8 @@ pub(super) async fn copy(server: ServerName, stderr: Output) {
 
 struct Log {
     server: ServerName,
+    /// `None` where nobody keeps secrets.
+    tail: Option<Tail>,
     lines: Allowance,
     left_out: u64,
 }
@@ -53,6 +56,8 @@ impl Log {
 
     fn line(&mut self, text: &str) {
         let now = Instant::now();
+        // Also lines that are left out: what is split over them must be known again.
+        let text = self.tail.as_mut().map_or_else(|| text.to_owned(), |tail| tail.word(text));
         if self.lines.owed(now) > Duration::ZERO {
             self.left_out += 1;
             return;

@@ -10,6 +10,10 @@ use super::spec::{Bounds, Step, Stuck};
 /// Open files of one process.
 const FILES: u64 = 4096;
 
+/// Bytes of a core file: too few for any, and the one number that also keeps the kernel from handing the memory to a program
+/// of the host, which it does at 0.
+const CORE: u64 = 1;
+
 /// A program reserves more than it uses: the limit of one process is a backstop for the moment between two looks.
 const RESERVE: u64 = 2;
 const LEAST: u64 = 1 << 30;
@@ -24,7 +28,7 @@ pub(super) const LOOK: Duration = Duration::from_millis(50);
 pub(super) fn set(bounds: &Bounds, bounded: bool) -> Result<(), Stuck> {
     let processes = u64::from(bounds.processes + OURS);
     let mut limits = vec![
-        (Resource::RLIMIT_CORE, 0),
+        (Resource::RLIMIT_CORE, CORE),
         (Resource::RLIMIT_NOFILE, FILES),
         (Resource::RLIMIT_NPROC, processes),
         (Resource::RLIMIT_MEMLOCK, 64 << 10),

@@ -1,5 +1,6 @@
 //! `Helper`: the gateway's hold on one jail. The jail ends when it is dropped, and when the gateway is killed.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::Stdio;
@@ -49,13 +50,21 @@ static JAILS: AtomicU64 = AtomicU64::new(0);
 
 impl Helper {
     /// Builds a jail and starts the program in it. Dropping the future leaves nothing behind.
-    pub(super) async fn start(spec: &Spec, tasks: &TaskTracker) -> Result<(Self, Streams, Option<Opened>), Failure> {
-        let building = Self::build(spec, tasks);
+    pub(super) async fn start(
+        spec: &Spec,
+        lent: &[File],
+        tasks: &TaskTracker,
+    ) -> Result<(Self, Streams, Option<Opened>), Failure> {
+        let building = Self::build(spec, lent, tasks);
         let late = |_| no_jail(&"the helper does not answer");
         tokio::time::timeout(BUILT, building).await.map_err(late)?
     }
 
-    async fn build(spec: &Spec, tasks: &TaskTracker) -> Result<(Self, Streams, Option<Opened>), Failure> {
+    async fn build(
+        spec: &Spec,
+        lent: &[File],
+        tasks: &TaskTracker,
+    ) -> Result<(Self, Streams, Option<Opened>), Failure> {
         let (mut control, child) = outside().map_err(|error| no_jail(&error))?;
         // From here on a drop ends it.
         let reaped = Reaped { child: Some(child), tasks: tasks.clone() };
@@ -64,7 +73,7 @@ impl Helper {
         talk::send(&mut control, &frame, &[]).await.map_err(|error| no_jail(&error))?;
         let Said::Placed { bounded } = said(&mut control).await?.0 else { return Err(no_jail(&"it is not placed")) };
         let (streams, theirs) = pipes().map_err(|error| no_jail(&error))?;
-        let files: Vec<_> = theirs.iter().map(AsFd::as_fd).collect();
+        let files: Vec<_> = theirs.iter().map(AsFd::as_fd).chain(lent.iter().map(AsFd::as_fd)).collect();
         talk::send(&mut control, &(spec, bounded), &files).await.map_err(|error| no_jail(&error))?;
         drop(theirs);
         let (Said::Ready(doors), files) = said(&mut control).await? else { return Err(no_jail(&"it is not ready")) };
@@ -197,7 +206,7 @@ async fn listen(hears: tokio::net::unix::OwnedReadHalf) -> Ended {
         }
     }
     match ended {
-        Some((Some(code), _)) => Ended::exited(format!("it exited with status {code}")),
+        Some((Some(code), _)) => Ended::status(code),
         _ if out_of_memory => Ended::new(FailureKind::OutOfMemory, "it used more memory than it was granted"),
         Some((None, Some(signal))) => Ended::exited(format!("it was ended by signal {signal}")),
         Some((None, None)) | None => Ended::exited("it was ended"),

@@ -4,6 +4,7 @@
 //! program, with the gateway's end of the socket, and with the helper outside; the kernel ends everything else in the jail
 //! with it, whatever that has forked and whichever signals it ignores.
 
+use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -15,6 +16,7 @@ use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, wait};
 use nix::unistd::{Gid, Pid, Uid, sethostname};
+use zeroize::Zeroizing;
 
 use super::network::{self, Open};
 use super::outside::{NOBODY, become_nobody, control, map};
@@ -44,7 +46,10 @@ fn jail(control: &UnixStream, user: Option<(u32, u32)>) -> Result<(), Stuck> {
     // Whoever kills the helper outside must not have to know of us.
     prctl::set_pdeathsig(Signal::SIGKILL).step("an end with the helper")?;
     let ((spec, bounded), files): ((Spec, bool), _) = wire::receive(control).step("what is to run")?;
-    let streams: [OwnedFd; 3] = files.try_into().map_err(|_| "not three streams").step("the program's streams")?;
+    let (streams, lent) = parted(files)?;
+    if lent.len() != spec.lent.len() {
+        return Err("not one for each").step("what is lent");
+    }
     sethostname("jail").step("a name of its own")?;
     // Whatever the gateway's is: the program must be let through the folders on its way.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
@@ -54,7 +59,7 @@ fn jail(control: &UnixStream, user: Option<(u32, u32)>) -> Result<(), Stuck> {
     let (uid, gid) = if user.is_some() { (0, 0) } else { (NOBODY, NOBODY) };
     let who = (Uid::from_raw(uid), Gid::from_raw(gid));
     let open = spec.network.as_ref().map(network::open).transpose()?;
-    mounts::enter(&spec, who)?;
+    let variables = mounts::enter(&spec, lent, who)?;
     bounds::set(&spec.bounds, bounded)?;
     confine(user)?;
     prctl::set_no_new_privs().step("no new privileges")?;
@@ -62,12 +67,20 @@ fn jail(control: &UnixStream, user: Option<(u32, u32)>) -> Result<(), Stuck> {
     filter::apply(spec.network.is_some())?;
     // Nothing of ours can be read or traced by the program, which has the same user.
     prctl::set_dumpable(false).step("a memory of our own")?;
-    let child = start(&spec, streams).step(format!("`{}` cannot be started", spec.command.display()))?;
+    let child = start(&spec, &variables, streams).step(format!("`{}` cannot be started", spec.command.display()))?;
+    drop(variables);
     ready(control, open.as_ref())?;
     // The gateway has them now; ours would keep them open behind it.
     drop(open);
     watch(control, &spec, bounded, &child)?;
     bury(control, &child)
+}
+
+/// The program's three streams, and what is lent.
+fn parted(mut files: Vec<OwnedFd>) -> Result<([OwnedFd; 3], Vec<File>), Stuck> {
+    let lent = files.split_off(files.len().min(3)).into_iter().map(File::from).collect();
+    let streams = files.try_into().map_err(|_| "not three streams").step("the program's streams")?;
+    Ok((streams, lent))
 }
 
 /// From root, in whichever sense, to a user who is alone in a user namespace.
@@ -86,11 +99,16 @@ fn confine(user: Option<(u32, u32)>) -> Result<(), Stuck> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the place where tool servers are started in their jail")]
-fn start(spec: &Spec, [stdin, stdout, stderr]: [OwnedFd; 3]) -> std::io::Result<Child> {
+fn start(
+    spec: &Spec,
+    lent: &[(String, Zeroizing<String>)],
+    [stdin, stdout, stderr]: [OwnedFd; 3],
+) -> std::io::Result<Child> {
     Command::new(&spec.command)
         .args(&spec.arguments)
         .env_clear()
         .envs(spec.environment.iter().map(|(name, value)| (name, value)))
+        .envs(lent.iter().map(|(name, value)| (name, value.as_str())))
         .current_dir(&spec.folder)
         .stdin(Stdio::from(stdin))
         .stdout(Stdio::from(stdout))

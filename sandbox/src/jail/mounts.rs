@@ -1,14 +1,17 @@
 //! The jail's own view of the file system: an empty root, and in it only what was granted.
 
-use std::fs;
-use std::io;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::{Gid, Uid, chdir, chown, pivot_root};
 
+use zeroize::Zeroizing;
+
 use super::spec::{Bind, HOME, Spec, Step, Stuck};
+use crate::instance::hand::Lending;
 
 /// Where the new root is put together. It must be there on every machine; what it holds is reached through [`OLD`].
 const STAGE: &str = "/tmp";
@@ -25,7 +28,13 @@ const HIDDEN: [&str; 8] =
     ["kcore", "keys", "key-users", "timer_list", "sched_debug", "sysrq-trigger", "kpagecount", "kallsyms"];
 
 /// Makes the new root and enters it. The old one is gone after it.
-pub(super) fn enter(spec: &Spec, (uid, gid): (Uid, Gid)) -> Result<(), Stuck> {
+///
+/// Answers the variables that are lent.
+pub(super) fn enter(
+    spec: &Spec,
+    lent: Vec<File>,
+    (uid, gid): (Uid, Gid),
+) -> Result<Vec<(String, Zeroizing<String>)>, Stuck> {
     stage()?;
     tmpfs(Path::new(NEW), "size=4m,nr_inodes=4096,mode=0755").step("an empty root")?;
     let new = Path::new(NEW);
@@ -42,7 +51,31 @@ pub(super) fn enter(spec: &Spec, (uid, gid): (Uid, Gid)) -> Result<(), Stuck> {
         let at = inside(new, at);
         parents(&at).and_then(|()| fs::write(&at, text)).step("a file of the root")?;
     }
-    leave(new)
+    let mut variables = Vec::new();
+    for (lending, file) in spec.lent.iter().zip(lent) {
+        match lending {
+            Lending::File { at } => lay(&inside(new, at), file, (uid, gid)).step("a file that is lent")?,
+            Lending::Variable { name } => variables.push((name.clone(), read(file).step("a variable that is lent")?)),
+        }
+    }
+    leave(new)?;
+    Ok(variables)
+}
+
+/// Lays what is lent where the program finds it: in memory, for itself alone, until the jail ends.
+fn lay(at: &Path, mut lent: File, (uid, gid): (Uid, Gid)) -> io::Result<()> {
+    parents(at)?;
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o400).open(at)?;
+    io::copy(&mut lent, &mut file)?;
+    Ok(chown(at, Some(uid), Some(gid))?)
+}
+
+fn read(mut lent: File) -> io::Result<Zeroizing<String>> {
+    // Never grown: what it left behind would not be wiped.
+    let length = usize::try_from(lent.metadata()?.len()).unwrap_or_default();
+    let mut text = Zeroizing::new(String::with_capacity(length + 1));
+    lent.read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// Moves the old root aside, so that every path of it can be named, also those below the stage.

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::instance::hand::Lending;
+
 /// What the helper must know before there is a jail. Sent first, on its own.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Frame {
@@ -43,6 +45,8 @@ pub(super) struct Spec {
     pub(super) links: Vec<(PathBuf, PathBuf)>,
     /// Files of our own making.
     pub(super) files: Vec<(PathBuf, String)>,
+    /// What is lent for one call. An open file for each comes after the streams.
+    pub(super) lent: Vec<Lending>,
     pub(super) bounds: Bounds,
     /// What leads out; `None` leaves it without sockets.
     pub(super) network: Option<Doorway>,

@@ -69,7 +69,7 @@ pub(super) fn spec(program: &Program, exit: Option<&Exit>) -> Result<Spec, Strin
     }
     // Where the edge stands in the middle, the program must know its authority.
     let intercepted = |to: &policies::profile::Destination| to.reads_requests() || !to.pins.is_empty();
-    let intercepted = program.resources.egress.iter().any(intercepted);
+    let intercepted = program.resources.egress.iter().any(intercepted) || !program.resources.secrets.is_empty();
     let authority = exit.filter(|_| intercepted).map(Exit::authority_pem);
     Ok(Spec {
         folder: view.start(&around.folder),
@@ -79,6 +79,7 @@ pub(super) fn spec(program: &Program, exit: Option<&Exit>) -> Result<Spec, Strin
         binds: view.binds.into_values().collect(),
         links: view.links,
         files: files(exit.is_some(), authority),
+        lent: Vec::new(),
         bounds: bounds(program),
         network: exit.map(|_| doorway(program)),
     })
@@ -154,7 +155,10 @@ fn environment(program: &Program, intercepted: bool) -> Vec<(String, String)> {
     let inherited = ["PATH", "LANG"].into_iter().filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)));
     let own = [("HOME", HOME), ("TMPDIR", "/tmp"), ("USER", "tool")].map(|(name, value)| (name.into(), value.into()));
     let trust = TRUST.iter().filter(|_| intercepted).map(|name| ((*name).to_owned(), BUNDLE.to_owned()));
-    inherited.chain(own).chain(trust).chain(program.environment.iter().cloned()).collect()
+    let offline = super::fetches::instead(program).filter(|_| program.resources.egress.is_empty());
+    let offline = super::fetches::OFFLINE.into_iter().filter(|_| offline.is_some());
+    let offline = offline.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    inherited.chain(own).chain(trust).chain(offline).chain(program.environment.iter().cloned()).collect()
 }
 
 /// What is not the machine's business to tell, and what must lead to the edge.

@@ -41,6 +41,7 @@ fn allowed(ruleset: RulesetCreated, spec: &Spec, abi: ABI) -> Result<RulesetCrea
     rules.extend(["null", "zero", "full", "random", "urandom"].map(|name| (Path::new("/dev").join(name), device)));
     rules.extend(spec.binds.iter().map(|bind| (bind.at.clone(), if bind.writable { all } else { read })));
     rules.extend(spec.files.iter().map(|(at, _)| (at.clone(), read)));
+    rules.extend(spec.lent.iter().filter_map(|lent| Some((lent.file()?.to_owned(), read))));
     // To look along the way is no more than the mounts show.
     rules.push(("/".into(), AccessFs::ReadDir.into()));
     rules.into_iter().try_fold(ruleset, |ruleset, (at, access)| {

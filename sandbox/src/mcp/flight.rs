@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use audit::{Failure, FailureKind};
-use policies::Value;
+use policies::{Object, Value};
 use tokio::sync::{mpsc, oneshot};
 
 use super::peer::Peer;
@@ -26,6 +26,16 @@ impl Reply {
     /// A failure in our own words.
     pub(crate) fn failed(kind: FailureKind, detail: impl Into<String>) -> Self {
         Self::Failed(Failure { kind, detail: detail.into() })
+    }
+
+    /// A tool's result of text. Its own error is a result too: an agent's model is to read it.
+    pub(crate) fn said(texts: &[&str], error: bool) -> Self {
+        let block = |text: &&str| -> Value {
+            [("type", Value::from("text")), ("text", (*text).into())].into_iter().collect::<Object>().into()
+        };
+        let content: Vec<Value> = texts.iter().map(block).collect();
+        let result: Object = [("content", Value::from(content)), ("isError", error.into())].into_iter().collect();
+        Self::Result(result.into())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use policies::{Call, Method, Object, Value};
 
-use crate::line::{Era, Resume};
+use crate::line::{Era, Line, Resume};
 
 /// What a request asks.
 pub(crate) enum Body<'a> {
@@ -27,7 +27,18 @@ pub(crate) struct Meta<'a> {
     pub(crate) log_level: Option<&'a str>,
 }
 
-impl Meta<'_> {
+impl<'a> Meta<'a> {
+    /// Of an agent's call.
+    pub(crate) fn of(line: &'a Line, era: Era) -> Self {
+        Self {
+            era,
+            progress: line.progress,
+            capabilities: Some(&line.capabilities),
+            trace: &line.trace,
+            log_level: line.log_level.as_deref(),
+        }
+    }
+
     /// Of a request that no agent made.
     pub(crate) fn own(era: Era) -> Self {
         Self { era, progress: false, capabilities: None, trace: &[], log_level: None }

@@ -3,9 +3,10 @@
 use std::path::{Component, Path};
 
 use policies::ServerName;
-use policies::profile::{Ceilings, Destination};
+use policies::profile::{Ceilings, Destination, Placement, Way};
 use serde_json::Value as Json;
 
+use super::tool::DeclaredTool;
 use crate::config::{Problem, Reader, kind};
 
 /// What a package says of itself and asks for.
@@ -19,14 +20,16 @@ pub struct Manifest {
     pub description: Option<String>,
     /// What runs, and in what.
     pub what: Asked,
+    /// Tools that it declares itself; empty where it is asked for them when it runs.
+    pub tools: Vec<DeclaredTool>,
     /// Folders that it wants to find.
     pub folders: Vec<Place>,
     /// What it wants to reach.
     pub egress: Vec<Destination>,
     /// What it may cost.
     pub limits: Ceilings,
-    /// Secrets that it wants to use without ever seeing them.
-    pub secrets: Vec<Secret>,
+    /// Secrets that it wants to use, and where each is to go.
+    pub secrets: Vec<Placement>,
     /// Variables that it is started with.
     pub environment: Vec<(String, String)>,
 }
@@ -78,19 +81,22 @@ pub struct Place {
     pub writable: bool,
 }
 
-/// A secret that a tool wants to use.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Secret {
-    /// Its name in the operator's config.
-    pub name: String,
-    /// Where it is to be placed, as it was written.
-    pub place: String,
-}
+const KEYS: [&str; 12] = [
+    "name",
+    "kind",
+    "version",
+    "description",
+    "wasm",
+    "container",
+    "process",
+    "tool",
+    "folder",
+    "egress",
+    "limits",
+    "secret",
+];
 
-const KEYS: [&str; 11] =
-    ["name", "kind", "version", "description", "wasm", "container", "process", "folder", "egress", "limits", "secret"];
-
-pub(super) fn parse(text: &str, root: &Path) -> Result<Manifest, Vec<Problem>> {
+pub(crate) fn parse(text: &str, root: &Path) -> Result<Manifest, Vec<Problem>> {
     let table: Json = toml::from_str(text).map_err(|error| {
         let line =
             error.span().map_or(1, |span| text.bytes().take(span.start).filter(|byte| *byte == b'\n').count() + 1);
@@ -112,12 +118,19 @@ impl Reader {
         let what = self.asked(table, root);
         let environment = what.as_ref().map(Asked::as_str).and_then(|kind| Some((kind, table.get(kind)?.get("env"))));
         let environment = environment.map(|(kind, env)| self.literal(&format!("{kind}.env"), env)).unwrap_or_default();
+        let tools = self.tools(table.get("tool"));
+        if !tools.is_empty() {
+            self.runs_a_program(what.as_ref());
+        }
         let folders = self.places(table.get("folder"));
         let egress = self.destinations("egress", table.get("egress"));
         let limits = self.ceilings("limits", table.get("limits")).over(&Ceilings::default());
-        let secrets = self.secrets(table.get("secret"));
+        let secrets = self.placements("secret", table.get("secret"));
+        if let Some(what) = &what {
+            self.fits(what, &secrets);
+        }
         let (name, what) = (name?, what?);
-        Some(Manifest { name, version, description, what, folders, egress, limits, secrets, environment })
+        Some(Manifest { name, version, description, what, tools, folders, egress, limits, secrets, environment })
     }
 
     fn asked(&mut self, table: &Json, root: &Path) -> Option<Asked> {
@@ -139,6 +152,18 @@ impl Reader {
             "container" => self.container(section, root),
             _ => self.program(section),
         }
+    }
+
+    /// What declares its tools must say what each of them runs.
+    fn runs_a_program(&mut self, what: Option<&Asked>) {
+        let (key, found, wanted) = match what {
+            Some(Asked::Wasm { .. }) => ("tool", "a component, which says itself what its tools are", "no [[tool]]"),
+            Some(Asked::Container { command, .. }) if command.is_empty() => {
+                ("container.command", "nothing", "the program that each [[tool]] runs")
+            }
+            Some(Asked::Container { .. } | Asked::Process { .. }) | None => return,
+        };
+        self.problem::<()>(key, found, wanted);
     }
 
     fn wasm(&mut self, section: &Json, root: &Path) -> Option<Asked> {
@@ -190,16 +215,12 @@ impl Reader {
         places
     }
 
-    fn secrets(&mut self, value: Option<&Json>) -> Vec<Secret> {
-        let mut secrets = Vec::new();
-        for (place, item) in self.items("secret", value).into_iter().enumerate() {
-            let key = format!("secret[{place}]");
-            self.known(&format!("{key}."), item, &["name", "place"]);
-            let name = self.required(&format!("{key}.name"), item.get("name"));
-            let place = self.required(&format!("{key}.place"), item.get("place"));
-            secrets.extend(name.zip(place).map(|(name, place)| Secret { name, place }));
+    /// A component without standard streams has no standard input.
+    fn fits(&mut self, what: &Asked, secrets: &[Placement]) {
+        let stdin = secrets.iter().any(|placement| matches!(placement.way, Way::Stdin { .. }));
+        if stdin && matches!(what, Asked::Wasm { stdio: false, .. }) {
+            self.problem::<()>("secret", "`stdin` of a component that has none", "another place, or `wasm.stdio`");
         }
-        secrets
     }
 
     /// Variables of a package: the gateway's own environment is none of its business.
@@ -213,7 +234,7 @@ impl Reader {
         self.environment(key, value)
     }
 
-    fn items<'a>(&mut self, key: &str, value: Option<&'a Json>) -> Vec<&'a Json> {
+    pub(super) fn items<'a>(&mut self, key: &str, value: Option<&'a Json>) -> Vec<&'a Json> {
         match value {
             None => Vec::new(),
             Some(Json::Array(items)) => items.iter().collect(),
@@ -221,7 +242,7 @@ impl Reader {
         }
     }
 
-    fn known(&mut self, before: &str, table: &Json, keys: &[&str]) {
+    pub(super) fn known(&mut self, before: &str, table: &Json, keys: &[&str]) {
         for key in table.as_object().into_iter().flat_map(serde_json::Map::keys) {
             if !keys.contains(&key.as_str()) {
                 let key = format!("{before}{}", shorten(key));
@@ -230,7 +251,7 @@ impl Reader {
         }
     }
 
-    fn required(&mut self, key: &str, value: Option<&Json>) -> Option<String> {
+    pub(super) fn required(&mut self, key: &str, value: Option<&Json>) -> Option<String> {
         match value {
             Some(Json::String(text)) if !text.is_empty() && !text.contains('\0') => Some(text.clone()),
             Some(other) => self.problem(key, kind(other), "a string"),

@@ -1,6 +1,6 @@
 //! What an operator leaves of what a package asks for: each grant lies inside one that the manifest asks for.
 
-use policies::profile::{Ceilings, Destination, HostPattern, Mount, Profile, Resources};
+use policies::profile::{Ceilings, Destination, HostPattern, Mount, Placement, Profile, Resources, Way};
 use serde_json::Value;
 
 use super::{Manifest, Package};
@@ -11,6 +11,7 @@ use crate::config::{Reader, Written};
 pub(crate) struct Narrowing {
     pub(crate) folders: Vec<Mount>,
     pub(crate) egress: Vec<Destination>,
+    pub(crate) secrets: Vec<Placement>,
     pub(crate) limits: Ceilings,
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) jail: bool,
@@ -19,10 +20,11 @@ pub(crate) struct Narrowing {
 impl Narrowing {
     /// Everything but folders: which folder of the host it is to be, only an operator can say.
     pub(crate) fn of(package: &Package) -> Self {
-        let Manifest { egress, limits, .. } = package.manifest();
+        let Manifest { egress, limits, secrets, .. } = package.manifest();
         Self {
             folders: Vec::new(),
             egress: egress.clone(),
+            secrets: secrets.clone(),
             limits: limits.clone(),
             environment: Vec::new(),
             jail: true,
@@ -32,14 +34,15 @@ impl Narrowing {
 
 impl Reader {
     /// Reads `folders`, `egress` and `limits`; what would widen is a problem.
-    pub(crate) fn narrowing(&mut self, package: &Package, keys: [Option<&Value>; 3]) -> Narrowing {
-        let [folders, egress, limits] = keys;
+    pub(crate) fn narrowing(&mut self, package: &Package, keys: [Option<&Value>; 4]) -> Narrowing {
+        let [folders, egress, limits, secret] = keys;
         let whole = Narrowing::of(package);
         let manifest = package.manifest();
         Narrowing {
             folders: self.mounts(manifest, folders),
             egress: if egress.is_some() { self.narrowed(manifest, egress) } else { whole.egress },
             limits: self.lowered(&manifest.limits, limits),
+            secrets: if secret.is_some() { self.mapped(manifest, secret) } else { whole.secrets },
             ..whole
         }
     }
@@ -80,6 +83,23 @@ impl Reader {
         left
     }
 
+    /// Under whichever name, each must go where the package asks for one, or to a part of that.
+    fn mapped(&mut self, manifest: &Manifest, value: Option<&Value>) -> Vec<Placement> {
+        let mut left = Vec::new();
+        for (number, wanted) in self.placements("secret", value).into_iter().enumerate() {
+            match manifest.secrets.iter().find_map(|asked| placed_inside(asked, &wanted)) {
+                Some(placement) => left.push(placement),
+                None => {
+                    let asked: Vec<String> = manifest.secrets.iter().map(Placement::to_string).collect();
+                    let asked = if asked.is_empty() { "no secret".to_owned() } else { asked.join(", ") };
+                    let within = format!("something inside what the package asks for: {asked}");
+                    self.problem::<()>(format!("secret[{number}]"), wanted.to_string(), within);
+                }
+            }
+        }
+        left
+    }
+
     fn lowered(&mut self, asked: &Ceilings, value: Option<&Value>) -> Ceilings {
         let written: Written = self.ceilings("limits", value);
         let over = written.over(asked);
@@ -112,6 +132,38 @@ fn inside(asked: &Destination, wanted: &Destination) -> Option<Destination> {
         addresses: or(&wanted.addresses, &asked.addresses),
         pins: or(&wanted.pins, &asked.pins),
     })
+}
+
+/// The secret that is wanted, where the other one was asked for; `None` where that reaches beyond. What the tool would hold may
+/// be kept from it and placed at the edge instead; never the other way round.
+fn placed_inside(asked: &Placement, wanted: &Placement) -> Option<Placement> {
+    let narrower = |asked: &Destination, wanted: &Destination| inside(asked, wanted).map(Box::new);
+    // Nothing asked for is nowhere.
+    let sent = |asked: &Option<Box<Destination>>, wanted: &Option<Box<Destination>>| match (asked, wanted) {
+        (_, None) => Some(None),
+        (Some(asked), Some(wanted)) => narrower(asked, wanted).map(Some),
+        (None, Some(_)) => None,
+    };
+    let way = match (&asked.way, &wanted.way) {
+        (Way::Edge { to: asked, into: there, .. }, Way::Edge { to, into, placeholder }) if there == into => {
+            Way::Edge { to: narrower(asked, to)?, into: into.clone(), placeholder: placeholder.clone() }
+        }
+        (Way::File { at: there, to: asked }, Way::File { at, to }) if there == at => {
+            Way::File { at: at.clone(), to: sent(asked, to)? }
+        }
+        (Way::Stdin { to: asked }, Way::Stdin { to }) => Way::Stdin { to: sent(asked, to)? },
+        (Way::Environment { name: there, to: asked }, Way::Environment { name, to }) if there == name => {
+            Way::Environment { name: name.clone(), to: sent(asked, to)? }
+        }
+        (
+            Way::File { to: Some(asked), .. }
+            | Way::Stdin { to: Some(asked) }
+            | Way::Environment { to: Some(asked), .. },
+            Way::Edge { to, into, placeholder },
+        ) => Way::Edge { to: narrower(asked, to)?, into: into.clone(), placeholder: placeholder.clone() },
+        _ => return None,
+    };
+    Some(Placement { secret: wanted.secret.clone(), way })
 }
 
 fn or<T: Clone>(wanted: &[T], asked: &[T]) -> Vec<T> {

@@ -101,24 +101,63 @@ fn what_would_widen_a_package_is_a_problem_with_its_key() {
 #[test]
 fn every_problem_of_a_manifest_is_told_at_once() {
     let folder = package(
-        "name = 'a.b'\nkind = 'process'\nsurprise = 1\n[process]\ncommand = 'x'\nenv = { A = { env = 'HOME' } }\n[wasm]\n[[tool]]\n[[folder]]\nat = '/'\n[[egress]]\nhost = 'a.test'\nprotocol = 'tcp'\n[limits]\nmemory = 'much'\nluck = 1\n[[secret]]\nname = 'x'",
+        "name = 'a.b'\nkind = 'process'\nsurprise = 1\n[process]\ncommand = 'x'\nenv = { A = { env = 'HOME' } }\n[wasm]\n[[tool]]\nluck = 1\n[[folder]]\nat = '/'\n[[egress]]\nhost = 'a.test'\nprotocol = 'tcp'\n[limits]\nmemory = 'much'\nluck = 1\n[[secret]]\nname = 'x'",
     );
     let found = keys(Package::read(folder.path()));
     let expected = [
         "surprise",
-        "tool",
         "name",
         "wasm",
         "process.command",
+        "tool[0].luck",
+        "tool[0].name",
+        "tool[0].description",
         "folder[0].at",
         "egress[0]",
         "limits.luck",
         "limits.memory",
-        "secret[0].place",
+        "secret[0]",
     ];
     assert_eq!(found, expected);
     assert_eq!(keys(Package::read(package("name =").path())), [MANIFEST]);
     assert_eq!(keys(Package::read(package("name = 'a'\nkind = 'virtual'").path())), ["kind"]);
+}
+
+#[test]
+fn a_tool_that_is_declared_says_all_that_it_is() {
+    let declared = |more: &str| {
+        let manifest = format!(
+            "name = 'a'\nkind = 'process'\n[process]\ncommand = ['x']\n[[tool]]\nname = 'count'\ndescription = 'Counts.'\n{more}"
+        );
+        Package::read(package(&manifest).path())
+    };
+    let package = declared("annotations = { readOnlyHint = true }").unwrap_or_else(|problems| panic!("{problems:?}"));
+    let tool = &package.manifest().tools[0];
+    let definition = r#"{"annotations":{"readOnlyHint":true},"description":"Counts.","inputSchema":{"type":"object"},"name":"count"}"#;
+    assert_eq!(tool.definition.canonical().as_str(), definition);
+    for (more, key) in [
+        ("shell = true", "tool[0].shell"),
+        ("annotations = { safe = true }", "tool[0].annotations.safe"),
+        ("annotations = { readOnlyHint = 'yes' }", "tool[0].annotations.readOnlyHint"),
+        ("input = { type = 'string' }", "tool[0].input"),
+        ("arguments = 'count {path}'", "tool[0].arguments"),
+        ("arguments = ['{path}']", "tool[0].arguments[0]"),
+        ("arguments = ['{a}{b}']", "tool[0].arguments[0]"),
+        ("[[tool]]\nname = 'count'\ndescription = 'Counts.'", "tool[1].name"),
+        ("[[tool]]\nname = 'a/b'\ndescription = 'Counts.'", "tool[1].name"),
+    ] {
+        assert_eq!(keys(declared(more)), [key], "{more}");
+    }
+}
+
+#[test]
+fn what_declares_its_tools_has_a_program_to_run() {
+    let tool = "[[tool]]\nname = 'x'\ndescription = 'x'";
+    let folder = package(&format!("name = 'a'\nkind = 'container'\n[container]\nimage = 'image'\n{tool}"));
+    fs::create_dir(folder.path().join("image")).unwrap();
+    assert_eq!(keys(Package::read(folder.path())), ["container.command"]);
+    let folder = package(&format!("name = 'a'\nkind = 'wasm'\n[wasm]\ncomponent = 'server.py'\n{tool}"));
+    assert_eq!(keys(Package::read(folder.path())), ["tool"]);
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use audit::{Failure, FailureKind, Observed};
-use policies::profile::Resources;
+use futures_util::FutureExt as _;
 use policies::{AgentId, Call};
+use vault::Placer;
 
 use super::Pool;
 use super::bench::Tenant;
@@ -23,6 +24,8 @@ pub(super) struct Lent<'a> {
     opening: Option<Opening>,
     seen: &'a mut Observed,
     good: bool,
+    /// It was handed what only this call is lent.
+    holds: bool,
 }
 
 impl<'a> Lent<'a> {
@@ -30,26 +33,31 @@ impl<'a> Lent<'a> {
         pool: &'a Pool,
         tenant: Tenant,
         agent: &'a AgentId,
-        resources: &Arc<Resources>,
+        placer: &Placer,
         seen: &'a mut Observed,
     ) -> Result<Self, Failure> {
-        let opening = tenant.instance.exit().map(|exit| exit.open(resources)).transpose();
+        let opening = tenant.instance.exit().map(|exit| exit.open(&pool.resources, placer.clone())).transpose();
         let in_use =
             |_| Failure { kind: FailureKind::Busy, detail: "the sandbox is still open for another call".into() };
         let opening = opening.map_err(in_use)?;
-        Ok(Self { pool, agent, tenant: Some(tenant), opening, seen, good: false })
+        Ok(Self { pool, agent, tenant: Some(tenant), opening, seen, good: false, holds: placer.is_weak() })
     }
 
     /// Runs the call. Dropping the future ends the instance.
     pub(super) async fn call(mut self, call: &Call, line: &Line) -> Result<Reply, Unsent> {
         let Some(tenant) = &mut self.tenant else { return Err(Unsent) };
         let pipe = Arc::clone(tenant.instance.pipe());
+        let mut running = std::pin::pin!(pipe.call(call, line));
         let reply = tokio::select! {
             biased;
-            reply = pipe.call(call, line) => reply?,
-            ended = tenant.instance.over() => went_away(&self.pool.server, &ended),
+            reply = &mut running => reply?,
+            // The end may be the answer's own doing, which says more of it: an answer over a limit ends the connection too.
+            ended = tenant.instance.over() => match running.now_or_never() {
+                Some(reply) => reply?,
+                None => went_away(&self.pool.server, &ended),
+            },
         };
-        self.good = matches!(reply, Reply::Result(_) | Reply::Error(_));
+        self.good = !self.holds && matches!(reply, Reply::Result(_) | Reply::Error(_));
         Ok(reply)
     }
 }

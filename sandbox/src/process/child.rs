@@ -15,6 +15,7 @@ use futures_util::future::BoxFuture;
 use policies::ServerName;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
+use vault::Placer;
 
 use crate::config::Program;
 use crate::instance::{Body, Ended, Spawn, Spawned, Streams};
@@ -23,7 +24,7 @@ use crate::instance::{Body, Ended, Spawn, Spawned, Streams};
 pub(crate) struct Bare(pub(crate) Program);
 
 impl Spawn for Bare {
-    fn spawn<'a>(&'a self, _: &'a ServerName) -> BoxFuture<'a, Result<Spawned, Failure>> {
+    fn spawn<'a>(&'a self, _: &'a ServerName, _: &'a Placer) -> BoxFuture<'a, Result<Spawned, Failure>> {
         let started = start(&self.0).map_err(|detail| Failure { kind: FailureKind::Unreachable, detail });
         std::future::ready(started).boxed()
     }
@@ -56,7 +57,7 @@ impl Body for Group {
     fn ended(&mut self) -> BoxFuture<'_, Ended> {
         async {
             match self.child.wait().await {
-                Ok(status) => Ended::exited(format!("it {}", shown(status))),
+                Ok(status) => ended(status),
                 Err(_) => Ended::exited("it was lost"),
             }
         }
@@ -115,11 +116,11 @@ fn command(program: &Program) -> Command {
     command
 }
 
-fn shown(status: ExitStatus) -> String {
+fn ended(status: ExitStatus) -> Ended {
     use std::os::unix::process::ExitStatusExt;
     match (status.code(), status.signal()) {
-        (Some(code), _) => format!("exited with status {code}"),
-        (None, Some(signal)) => format!("was ended by signal {signal}"),
-        (None, None) => "ended".to_owned(),
+        (Some(code), _) => Ended::status(code),
+        (None, Some(signal)) => Ended::exited(format!("it was ended by signal {signal}")),
+        (None, None) => Ended::exited("it ended"),
     }
 }

@@ -1,17 +1,14 @@
 //! `Flights`: how many calls run in a shared server, and whether one of them was given up.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 /// The calls that run in one server.
 #[derive(Default)]
 pub(super) struct Flights {
-    count: AtomicUsize,
-    given_up: AtomicBool,
-    /// None runs any more, and one was given up.
-    empty: Notify,
+    count: watch::Sender<usize>,
+    given_up: watch::Sender<bool>,
 }
 
 /// One of them. Dropping it before it landed gives it up.
@@ -25,21 +22,20 @@ const HEED: Duration = Duration::from_millis(500);
 
 impl Flights {
     pub(super) fn board(&self) -> Flying<'_> {
-        self.count.fetch_add(1, Ordering::SeqCst);
+        self.count.send_modify(|count| *count += 1);
         Flying { flights: self, landed: false }
     }
 
-    /// Waits until a call was given up and, a moment later, no other runs: then nothing is lost by ending the server. While
-    /// others run it waits for them, since they belong to someone else. Cancel-safe.
-    pub(super) async fn abandoned(&self) {
-        self.given_up.store(false, Ordering::SeqCst);
-        loop {
-            self.empty.notified().await;
-            tokio::time::sleep(HEED).await;
-            if self.count.load(Ordering::SeqCst) == 0 && self.given_up.load(Ordering::SeqCst) {
-                return;
-            }
-        }
+    /// Waits until a call was given up, and a moment longer. Cancel-safe.
+    pub(super) async fn given_up(&self) {
+        // An error would mean that this is gone.
+        drop(self.given_up.subscribe().wait_for(|given_up| *given_up).await);
+        tokio::time::sleep(HEED).await;
+    }
+
+    /// Waits until none runs: then nothing is lost by ending the server. Cancel-safe.
+    pub(super) async fn none(&self) {
+        drop(self.count.subscribe().wait_for(|count| *count == 0).await);
     }
 }
 
@@ -52,12 +48,9 @@ impl Flying<'_> {
 impl Drop for Flying<'_> {
     fn drop(&mut self) {
         if !self.landed {
-            self.flights.given_up.store(true, Ordering::SeqCst);
+            self.flights.given_up.send_replace(true);
         }
-        let last = self.flights.count.fetch_sub(1, Ordering::SeqCst) == 1;
-        if last && self.flights.given_up.load(Ordering::SeqCst) {
-            self.flights.empty.notify_one();
-        }
+        self.flights.count.send_modify(|count| *count -= 1);
     }
 }
 
@@ -68,15 +61,14 @@ mod tests {
     #[tokio::test]
     async fn a_call_that_was_given_up_waits_for_those_of_others() {
         let flights = Flights::default();
-        let abandoned = flights.abandoned();
-        tokio::pin!(abandoned);
         let moment = || tokio::time::sleep(HEED * 2);
         let (one, other) = (flights.board(), flights.board());
-        tokio::select! { () = &mut abandoned => panic!(), () = moment() => {} }
+        tokio::select! { () = flights.given_up() => panic!(), () = moment() => {} }
         drop(one);
-        tokio::select! { () = &mut abandoned => panic!(), () = moment() => {} }
+        tokio::select! { () = flights.given_up() => {}, () = moment() => panic!() }
+        tokio::select! { () = flights.none() => panic!(), () = moment() => {} }
         other.land();
-        tokio::select! { () = &mut abandoned => {}, () = moment() => panic!() }
+        tokio::select! { () = flights.none() => {}, () = moment() => panic!() }
     }
 
     #[tokio::test]
@@ -84,6 +76,6 @@ mod tests {
         let flights = Flights::default();
         flights.board().land();
         let late = tokio::time::sleep(HEED * 2);
-        tokio::select! { () = flights.abandoned() => panic!(), () = late => {} }
+        tokio::select! { () = flights.given_up() => panic!(), () = late => {} }
     }
 }

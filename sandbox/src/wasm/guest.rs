@@ -6,6 +6,7 @@ use std::sync::Arc;
 use audit::{Failure, FailureKind};
 use policies::{Call, Limits as JsonLimits, Method, Object, ServerName, Value};
 use tokio::sync::broadcast;
+use vault::Placer;
 use wasmtime::Engine;
 use wasmtime::component::{
     Component, ComponentExportIndex, ComponentNamedList, ComponentType, InstancePre, Lift, Lower,
@@ -15,10 +16,12 @@ use wasmtime_wasi::WasiCtxBuilder;
 use super::cache::Cache;
 use super::engine::{Ticking, engine};
 use super::host::{Listener, Seen, State, linker};
+use super::shelf::Shelf;
 use super::stdio::Stdio;
-use super::{binary, ending, list_of};
+use super::{binary, ending};
 use crate::config::WasmSource;
 use crate::egress::Exit;
+use crate::instance::hand;
 use crate::limits::Limits;
 use crate::line::{Era, Line};
 use crate::mcp::{Passenger, Reply};
@@ -66,6 +69,8 @@ pub(super) struct Surround {
     pub(super) exit: Option<Arc<Exit>>,
     /// Where to tell what it tried beside that.
     pub(super) seen: Seen,
+    /// What its call was lent.
+    pub(super) placer: Placer,
 }
 
 #[derive(ComponentType, Lift, Lower)]
@@ -143,7 +148,10 @@ impl Guest {
             (Speaks::World { entrances, .. }, Asked::Call(call, line)) => {
                 self.call(entrances, call, line, around).await.unwrap_or_else(Reply::Failed)
             }
-            (Speaks::World { tools, .. }, Asked::Plain("tools/list", _)) => Reply::Result(list_of("tools", tools)),
+            (Speaks::World { tools, .. }, Asked::Plain("tools/list", _)) => {
+                let listed: Object = [("tools", Value::from(tools.clone()))].into_iter().collect();
+                Reply::Result(listed.into())
+            }
             (Speaks::World { .. }, Asked::Plain(..)) => {
                 Reply::failed(FailureKind::Unsupported, "a component offers tools, and nothing else")
             }
@@ -200,8 +208,10 @@ impl Guest {
     ) -> Result<State, Failure> {
         // Without a way out there is no call, and what is not a call is granted nothing.
         wasi.envs(&self.environment);
+        wasi.envs(&hand::stand_ins(&self.resources, &around.placer));
+        let lent = Shelf::lay(&around.placer, wasi).map_err(no_sandbox)?;
         let folders = if around.exit.is_some() { self.resources.folders.as_slice() } else { &[] };
-        State::new(&self.resources.limits, folders, wasi, around, listener).map_err(no_sandbox)
+        State::new(&self.resources.limits, (folders, lent), wasi, around, listener).map_err(no_sandbox)
     }
 
     fn json(&self) -> JsonLimits {
@@ -217,7 +227,7 @@ impl Guest {
 
     fn result(&self, text: &str) -> Reply {
         if text.len() > self.limits.answer {
-            return Reply::Failed(self.too_large());
+            return Reply::Failed(self.limits.too_large());
         }
         match Value::parse(text.as_bytes(), &self.json()) {
             Ok(result @ Value::Object(_))
@@ -233,17 +243,9 @@ impl Guest {
     /// A tool's own error is a result: an agent's model is to read it.
     fn fault(&self, text: &str) -> Reply {
         if text.len() > self.limits.answer {
-            return Reply::Failed(self.too_large());
+            return Reply::Failed(self.limits.too_large());
         }
-        let block: Object = [("type", Value::from("text")), ("text", text.into())].into_iter().collect();
-        let result: Object =
-            [("content", Value::from(vec![Value::from(block)])), ("isError", true.into())].into_iter().collect();
-        Reply::Result(result.into())
-    }
-
-    pub(super) fn too_large(&self) -> Failure {
-        let detail = format!("the tool's output is over {}", size(self.limits.answer));
-        Failure { kind: FailureKind::TooLarge, detail }
+        Reply::said(&[text], true)
     }
 }
 
@@ -266,11 +268,4 @@ fn greeting(server: &ServerName) -> Greeting {
 
 pub(super) fn no_sandbox(why: impl Into<String>) -> Failure {
     Failure { kind: FailureKind::NoSandbox, detail: why.into() }
-}
-
-fn size(bytes: usize) -> String {
-    match bytes {
-        0..1_048_576 => format!("{} KiB", bytes >> 10),
-        _ => format!("{} MiB", bytes >> 20),
-    }
 }

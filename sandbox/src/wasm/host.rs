@@ -36,6 +36,7 @@ use wasmtime_wasi_http::{WasiHttp, WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use super::disk::Room;
 use super::guest::Surround;
 use super::limiter::Limiter;
+use super::shelf::Shelf;
 use log::Messages;
 use web::Web;
 
@@ -51,6 +52,8 @@ pub(super) struct State {
     messages: Messages,
     pub(super) limiter: Limiter,
     seen: Seen,
+    /// Gone when the guest is.
+    _lent: Shelf,
 }
 
 /// What a guest tried beside the edge: nothing of it passed. Clones share it.
@@ -74,7 +77,7 @@ impl State {
     /// With a sentence, where a granted folder cannot be opened.
     pub(super) fn new(
         limits: &Ceilings,
-        folders: &[Mount],
+        (folders, lent): (&[Mount], Shelf),
         wasi: &mut WasiCtxBuilder,
         around: Surround,
         listener: Option<Listener>,
@@ -98,6 +101,7 @@ impl State {
             messages: Messages::new(listener),
             limiter: Limiter::new(limits.memory),
             seen: around.seen,
+            _lent: lent,
         })
     }
 

@@ -17,7 +17,7 @@ use super::ending;
 use super::engine::Ticking;
 use super::guest::{Asked, Guest, Surround, no_sandbox};
 use super::host::State;
-use crate::instance::{Piece, Splitter};
+use crate::instance::{Input, Piece, Splitter, hand};
 use crate::line::Era;
 use crate::mcp::{
     Body, Message, Meta, Passenger, Peer, Probe, Reply, Taken, greeting_of_initialize, initialize, notification, probe,
@@ -95,14 +95,7 @@ impl Stdio {
             match asked {
                 Asked::Plain(method, params) => talk.ask(&Body::Plain(method, params), &Meta::own(era), None).await,
                 Asked::Call(call, line) => {
-                    let meta = Meta {
-                        era,
-                        progress: line.progress,
-                        capabilities: Some(&line.capabilities),
-                        trace: &line.trace,
-                        log_level: line.log_level.as_deref(),
-                    };
-                    talk.ask(&Body::Call(call, None), &meta, Some(Passenger::of(line))).await
+                    talk.ask(&Body::Call(call, None), &Meta::of(line, era), Some(Passenger::of(line))).await
                 }
             }
         };
@@ -118,6 +111,12 @@ impl Stdio {
         let (output, stdout) = tokio::io::duplex(PIPE);
         let mut wasi = WasiCtxBuilder::new();
         wasi.stdin(AsyncStdinStream::new(stdin)).stdout(AsyncStdoutStream::new(PIPE, stdout));
+        let mut input: Input = Box::new(input);
+        if around.exit.is_some()
+            && let Err(error) = hand::input(&mut input, &guest.resources, &around.placer).await
+        {
+            return Reply::Failed(no_sandbox(error.to_string()));
+        }
         let talk = Talk::new(guest, peer, input, output);
         let _ticking = Ticking::begin();
         let store = guest.state(&mut wasi, around, None).and_then(|state| {
@@ -151,7 +150,7 @@ impl Stdio {
 /// Our side of one conversation.
 struct Talk {
     peer: Arc<Peer>,
-    input: DuplexStream,
+    input: Input,
     output: DuplexStream,
     splitter: Splitter,
     json: policies::Limits,
@@ -161,10 +160,10 @@ struct Talk {
 }
 
 impl Talk {
-    fn new(guest: &Guest, peer: Arc<Peer>, input: DuplexStream, output: DuplexStream) -> Self {
+    fn new(guest: &Guest, peer: Arc<Peer>, input: Input, output: DuplexStream) -> Self {
         let limits = guest.limits;
         let left = limits.answer.saturating_mul(CHATTER);
-        let (splitter, json, too_large) = (Splitter::new(limits.answer), limits.json(), guest.too_large());
+        let (splitter, json, too_large) = (Splitter::new(limits.answer), limits.json(), guest.limits.too_large());
         Self { peer, input, output, splitter, json, left, too_large }
     }
 

@@ -3,7 +3,7 @@
 mod bundled;
 mod cache;
 mod escape;
-mod guests;
+pub(crate) mod guests;
 mod limits;
 mod network;
 mod stdio;

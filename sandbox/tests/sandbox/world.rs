@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use audit::{Answer, Audit, FailureKind, Loans, Observed, Redactor};
+use audit::{Answer, Audit, Entry, FailureKind, Loans, Observed, Ran, Redactor};
 use policies::decision::Source;
 use policies::{
     AgentId, Call, CallId, Circumstances, HoldTimes, Limits, Method, Permit, Policies, ServerName, Session, SessionKey,
@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use vault::Vault;
+use vault::{Leases, Vault};
 
 pub(crate) struct World {
     pub(crate) sandbox: Sandbox,
@@ -88,7 +88,8 @@ impl World {
         let source = Source { name: "test".to_owned(), text: ANYTHING.to_owned() };
         let policies = Policies::load_without_defaults(&[source]).unwrap();
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let settings = Settings { cache: state.path().join("wasm"), ..Settings::default() };
+        let guard = std::env::var_os("PORTCULLIS_BENCH_GUARD").map(Into::into);
+        let settings = Settings { cache: state.path().join("wasm"), guard, ..Settings::default() };
         let sandbox = Sandbox::start(vec![(server(), config)], settings, tasks.clone(), stop.clone());
         Self { sandbox, stop, tasks, audit, policies, observed: Mutex::default(), state, keeps: None }
     }
@@ -131,12 +132,24 @@ impl World {
     }
 
     pub(crate) async fn call_of(&self, method: Method, definition: &str, arguments: &str, line: Line) -> Answer {
-        let permit = self.permit(method, definition, arguments);
-        let entry = self.audit.open(permit, NOW).await.unwrap();
-        let leases = Vault::default().lease(&entry).unwrap();
+        let (entry, leases) = self.open(method, definition, arguments).await;
         let outcome = self.sandbox.run(&entry, &leases, line).await;
         *self.observed.lock().unwrap() = outcome.observed.clone();
-        let loans: Loans = leases.end(&entry);
+        self.close((entry, leases), outcome).await
+    }
+
+    /// Records a call that is about to run.
+    pub(crate) async fn open(&self, method: Method, definition: &str, arguments: &str) -> (Entry, Leases) {
+        let permit = self.permit(method, definition, arguments);
+        let entry = self.audit.open(permit, NOW).await.unwrap();
+        let by = std::time::Instant::now() + Duration::from_secs(10);
+        let leases = Vault::default().lease(&entry, by).await.unwrap();
+        (entry, leases)
+    }
+
+    /// Records what came of it.
+    pub(crate) async fn close(&self, (entry, leases): (Entry, Leases), outcome: Ran) -> Answer {
+        let loans: Loans = leases.end(&entry).await;
         self.audit.close(entry, loans, outcome, NOW).await.unwrap().into_answer()
     }
 
@@ -166,6 +179,7 @@ impl World {
             first_use: false,
             anomaly: false,
             undeclared: false,
+            live_secret: false,
             now: NOW,
             hold_for: HoldTimes::default(),
         };

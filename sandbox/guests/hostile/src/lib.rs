@@ -17,7 +17,10 @@ export!(Hostile);
 
 impl Guest for Hostile {
     fn describe() -> String {
-        json!({ "tools": [{ "name": "anything", "inputSchema": { "type": "object" } }] }).to_string()
+        // Those that a gateway is to offer; tests of the sandbox call the others as well.
+        let names = ["anything", "abandon", "connect", "datagram", "listen", "resolve"];
+        let tool = |name: &str| json!({ "name": name, "inputSchema": { "type": "object" } });
+        json!({ "tools": names.map(tool) }).to_string()
     }
 
     fn call(name: String, arguments: String) -> Result<String, ToolError> {
@@ -42,6 +45,7 @@ impl Guest for Hostile {
             "connect" => wires::connect(&text("to")),
             "listen" => wires::listen(&text("at")),
             "datagram" => wires::datagram(&text("to")),
+            "abandon" => wires::abandon(&text("host"), &text("path")),
             "resolve" => wires::resolve(&text("name")),
             "spin" => spin(),
             "sleep" => sleep(number("ms")),

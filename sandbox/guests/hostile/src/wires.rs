@@ -2,6 +2,8 @@
 
 use std::net::{TcpListener, TcpStream, ToSocketAddrs as _, UdpSocket};
 
+use wasip2::http::outgoing_handler::handle;
+use wasip2::http::types::{Fields, OutgoingBody, OutgoingRequest, Scheme};
 use wasip2::sockets::instance_network::instance_network;
 use wasip2::sockets::ip_name_lookup::resolve_addresses;
 use wasip2::sockets::network::{IpAddressFamily, IpSocketAddress, Ipv4SocketAddress};
@@ -31,4 +33,23 @@ pub(crate) fn resolve(name: &str) -> String {
         Ok(_) => "resolved".to_owned(),
         Err(error) => format!("refused: {error:?}"),
     }
+}
+
+/// Asks for much, and goes away without reading it.
+pub(crate) fn abandon(host: &str, path: &str) -> String {
+    let request = OutgoingRequest::new(Fields::new());
+    let set = request
+        .set_scheme(Some(&Scheme::Http))
+        .and_then(|()| request.set_authority(Some(host)))
+        .and_then(|()| request.set_path_with_query(Some(path)));
+    let Ok(()) = set else { return "refused: no request".to_owned() };
+    let Ok(body) = request.body() else { return "refused: no body".to_owned() };
+    let pending = match handle(request, None) {
+        Ok(pending) => pending,
+        Err(error) => return format!("refused: {error:?}"),
+    };
+    drop(OutgoingBody::finish(body, None));
+    pending.subscribe().block();
+    std::mem::forget(pending.get());
+    "left".to_owned()
 }

@@ -20,6 +20,7 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use vault::Placer;
 
 use crate::egress::{DestinationOf, Doors, Egress, EgressConfig, Exit, Opening};
 
@@ -90,7 +91,7 @@ impl Lab {
     }
 
     pub(super) fn open(&self, egress: &str) -> Opening {
-        self.exit.open(&resources(egress)).unwrap()
+        self.exit.open(&resources(egress), Placer::default()).unwrap()
     }
 
     /// Through the proxy's door: the answer's status, and the connection.
@@ -226,6 +227,7 @@ pub(super) fn resources(egress: &str) -> Arc<Resources> {
         digest: None,
         folders: Vec::new(),
         egress: serde_json::from_str(egress).unwrap(),
+        secrets: Vec::new(),
         limits: Ceilings::default(),
     })
 }

@@ -12,6 +12,7 @@ use wasmtime_wasi::p2::{TcpSocket, UdpSocket};
 use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView as _};
 
 use super::State;
+use crate::egress::attempt;
 
 type Refused<T> = wasmtime::Result<(Result<T, ErrorCode>,)>;
 
@@ -95,16 +96,5 @@ fn to_address(protocol: &str, to: SocketAddr) -> Attempt {
 }
 
 fn refused(protocol: &str) -> Attempt {
-    Attempt {
-        protocol: protocol.to_owned(),
-        host: None,
-        address: None,
-        port: None,
-        request: None,
-        denied: Some(WHY.to_owned()),
-        sent: 0,
-        received: 0,
-        times: 1,
-        at_rest: false,
-    }
+    Attempt { denied: Some(WHY.to_owned()), ..attempt(protocol) }
 }

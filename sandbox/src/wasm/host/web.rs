@@ -43,7 +43,8 @@ impl WasiHttpHooks for Web {
                 Refused::Denied(why) | Refused::Failed(why) => Error::InternalError(Some(why)),
             })?;
             let rest: Rest = Box::new(std::future::ready(Ok(())));
-            Ok((response.map(|body| body.map_err(Error::from).boxed_unsync()), rest))
+            let broken = |cause: crate::egress::Cause| Error::InternalError(Some(cause.to_string()));
+            Ok((response.map(|body| body.map_err(broken).boxed_unsync()), rest))
         })
     }
 

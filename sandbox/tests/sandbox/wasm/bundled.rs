@@ -11,7 +11,7 @@ use crate::world::{World, server, text};
 fn start(name: &str) -> World {
     let state = tempfile::tempdir().unwrap();
     fs::create_dir(state.path().join("files")).unwrap();
-    let all = bundled(&state.path().join("files"), Vec::new()).unwrap();
+    let all = bundled(&state.path().join("files"), sandbox::Web::default()).unwrap();
     let Bundled { config, .. } = all.into_iter().find(|bundled| bundled.name.as_str() == name).unwrap();
     World::start_in(state, config)
 }

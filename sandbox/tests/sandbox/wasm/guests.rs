@@ -29,12 +29,12 @@ static GUESTS: LazyLock<PathBuf> = LazyLock::new(|| {
 });
 
 /// A package of one component; `manifest` is what follows its first lines.
-pub(super) struct Packed {
+pub(crate) struct Packed {
     pub(super) folder: TempDir,
 }
 
 impl Packed {
-    pub(super) fn new(component: &[u8], wasm: &str, manifest: &str) -> Self {
+    pub(crate) fn new(component: &[u8], wasm: &str, manifest: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("tool.wasm"), component).unwrap();
         let manifest = format!(
@@ -45,7 +45,7 @@ impl Packed {
     }
 
     /// A world that runs it, and keeps it.
-    pub(super) fn start(self, config: &str) -> World {
+    pub(crate) fn start(self, config: &str) -> World {
         let mut world = World::start(self.config(config));
         world.keeps = Some(self.folder);
         world
@@ -56,7 +56,7 @@ impl Packed {
     }
 }
 
-pub(super) fn component(name: &str) -> Vec<u8> {
+pub(crate) fn component(name: &str) -> Vec<u8> {
     std::fs::read(GUESTS.join(format!("{name}.wasm"))).unwrap()
 }
 
