@@ -26,6 +26,7 @@ use tokio_util::task::TaskTracker;
 use crate::call::Calls;
 use crate::catalog::Catalog;
 use crate::config::Config;
+use crate::operator::people::People;
 use crate::seal::Sealer;
 
 /// Everything that serves agents.
@@ -38,6 +39,8 @@ pub struct Agents {
     pub catalog: Arc<Catalog>,
     /// The log.
     pub audit: Audit,
+    /// Who answers.
+    pub people: Arc<People>,
     /// Who may knock.
     pub gate: auth::Gate,
     /// Seals what agents carry.

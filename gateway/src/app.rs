@@ -12,13 +12,13 @@ use std::time::Duration;
 use anyhow::Context as _;
 use audit::{Audit, Event, Filter, MarkKind, Recovered, Redactor};
 use jiff::{SignedDuration, Timestamp};
-use policies::decision::Policies;
+use policies::decision::{Policies, Source};
 use policies::{AgentId, Hash, ServerName};
-use sandbox::{Sandbox, ServerConfig};
+use sandbox::{Sandbox, ServerConfig, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use vault::Vault;
+use vault::{Passphrase, Vault};
 
 use crate::agent::auth::{Gate, Token};
 use crate::agent::legacy::Legacy;
@@ -28,12 +28,15 @@ use crate::agent::{Agents, methods};
 use crate::call::Calls;
 use crate::catalog::Catalog;
 use crate::clock;
-use crate::config::{Config, Origin, PolicyFiles, Problem, Server};
+use crate::config::{Config, Loaded, Origin, PolicyFiles, Problem, Redaction, Server};
+use crate::console::Console;
 use crate::hold::Holds;
 use crate::liveness::{self, Pulse, Trial, Tripwire};
+use crate::operator::people::People;
 use crate::operator::{self, Operators, Peers};
 use crate::seal::Sealer;
 use crate::sessions::Sessions;
+use crate::telemetry;
 
 /// What a started gateway tells its operator.
 pub struct Announcement {
@@ -45,12 +48,25 @@ pub struct Announcement {
     pub agent: Option<(AgentId, String)>,
     /// The servers and what keeps each of them.
     pub servers: Vec<String>,
+    /// Where a browser finds the console, where it is on.
+    pub console: Option<String>,
 }
 
 /// The policies in force, swapped whole.
 pub struct Reloadable {
     files: PolicyFiles,
-    current: RwLock<(Arc<Policies>, Hash)>,
+    current: RwLock<InForce>,
+}
+
+/// The policies in force, with their texts.
+#[derive(Clone)]
+pub struct InForce {
+    /// What decides.
+    pub policies: Arc<Policies>,
+    /// The digest of the texts.
+    pub hash: Hash,
+    /// The texts that are not built in.
+    pub sources: Arc<[Source]>,
 }
 
 impl Reloadable {
@@ -60,23 +76,31 @@ impl Reloadable {
     /// Every problem there is.
     pub fn load(files: PolicyFiles) -> Result<Self, Vec<Problem>> {
         let loaded = files.load()?;
-        let current = RwLock::new((Arc::new(loaded.policies), loaded.hash));
-        Ok(Self { files, current })
+        Ok(Self { files, current: RwLock::new(loaded.into()) })
     }
 
     /// The policies in force.
     #[must_use]
     pub fn current(&self) -> Arc<Policies> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner).0)
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner).policies)
+    }
+
+    /// The policies in force, with their texts.
+    #[must_use]
+    pub fn in_force(&self) -> InForce {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Where policies come from.
+    #[must_use]
+    pub fn files(&self) -> &PolicyFiles {
+        &self.files
     }
 
     /// What is in force, or why it is not, for the log.
     fn event(&self, reloaded: Result<(), &[Problem]>) -> Event {
         match reloaded {
-            Ok(()) => Event::PoliciesLoaded {
-                hash: self.current.read().unwrap_or_else(PoisonError::into_inner).1,
-                sources: self.files.sources(),
-            },
+            Ok(()) => Event::PoliciesLoaded { hash: self.in_force().hash, sources: self.files.sources() },
             Err(problems) => Event::ReloadRefused { problems: problems.iter().map(ToString::to_string).collect() },
         }
     }
@@ -88,8 +112,14 @@ impl Reloadable {
     pub fn reload(&self) -> Result<String, Vec<Problem>> {
         let loaded = self.files.load()?;
         let what = format!("in force: {}", self.files.sources().join(", "));
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = (Arc::new(loaded.policies), loaded.hash);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = loaded.into();
         Ok(what)
+    }
+}
+
+impl From<Loaded> for InForce {
+    fn from(loaded: Loaded) -> Self {
+        Self { policies: Arc::new(loaded.policies), hash: loaded.hash, sources: loaded.sources.into() }
     }
 }
 
@@ -98,6 +128,7 @@ pub struct App {
     /// What serves agents.
     pub agents: Arc<Agents>,
     state: PathBuf,
+    console: Option<String>,
     policies: Arc<Reloadable>,
     /// How the gateway fared when it last tried itself.
     pulse: Arc<Pulse>,
@@ -123,7 +154,7 @@ const SWEEP: Duration = Duration::from_secs(2);
 /// # Errors
 /// If it is in use, broken, or cannot be written.
 pub fn open_log(state: &Path) -> anyhow::Result<Audit> {
-    open(state).map(|(audit, _)| audit)
+    open(audit::Config::new(state, clock::now), state, Redaction::default()).map(|(audit, _)| audit)
 }
 
 /// Serves until it is told to stop.
@@ -137,7 +168,8 @@ pub async fn serve(config: Config, announce: impl FnOnce(&Announcement)) -> anyh
     let servers = app.servers();
     app.agents.audit.note(started(&endpoint, &servers), clock::now()).await.context("the log cannot be written")?;
     app.agents.audit.note(app.policies.event(Ok(())), clock::now()).await.context("the log cannot be written")?;
-    announce(&Announcement { endpoint, state: app.state.clone(), agent, servers });
+    let console = app.console.clone();
+    announce(&Announcement { endpoint, state: app.state.clone(), agent, servers, console });
     app.until_told().await?;
     app.stop().await;
     Ok(())
@@ -152,7 +184,7 @@ impl App {
         let mut config = config;
         let state = config.state.clone();
         let policies = Arc::new(Reloadable::load(config.policy.clone()).map_err(|problems| all(&problems))?);
-        let (audit, recovered) = open(&state)?;
+        let (audit, recovered) = open(log_config(&config)?, &state, config.redact)?;
         pinned(&mut config, &audit);
         make_folders(&config)?;
         let tripwire =
@@ -165,9 +197,10 @@ impl App {
         let around = Around { background: background.clone(), stop: stop.clone(), halt: halt.clone() };
         let agents = assemble(Arc::new(config), Arc::clone(&policies), audit, recovered, &around)?;
         let pulse = Arc::new(Pulse::new(tripwire.is_some()));
-        let app = Self { agents, state, policies, pulse, background, stop, halt };
+        let console = None;
+        let mut app = Self { agents, state, console, policies, pulse, background, stop, halt };
         app.try_gate(tripwire);
-        app.serve_operators()?;
+        app.console = app.serve_operators()?;
         connections::listen_unix(&app.agents, &app.state.join(AGENT_SOCKET))?;
         app.follow();
         Ok(app)
@@ -222,7 +255,9 @@ impl App {
             return Ok(None);
         }
         let (name, token) = (AgentId::authenticated("default"), Token::generate());
-        let event = Event::AgentAdded { name: name.clone(), token: token.hash(), expires: None, by: None };
+        // Whoever starts the gateway answers for the agent that it begins with.
+        let by = Some(self.agents.people.peers().own());
+        let event = Event::AgentAdded { name: name.clone(), token: token.hash(), expires: None, by };
         audit.note(event, clock::now()).await.context("the first agent could not be recorded")?;
         Ok(Some((name, token.reveal().to_owned())))
     }
@@ -233,21 +268,30 @@ impl App {
         shown.map(|(name, server)| describe(name, server)).collect()
     }
 
-    fn serve_operators(&self) -> anyhow::Result<()> {
+    fn serve_operators(&self) -> anyhow::Result<Option<String>> {
         let (policies, audit, tasks) = (Arc::clone(&self.policies), self.agents.audit.clone(), self.background.clone());
+        let console = connections::console(self.agents.config.console.as_ref())?;
         let operators = Operators {
             audit: self.agents.audit.clone(),
             holds: Arc::clone(&self.agents.calls.holds),
             catalog: Arc::clone(&self.agents.catalog),
             agents: Arc::clone(&self.agents),
             liveness: Arc::clone(&self.pulse),
-            uids: self.agents.config.operators.clone(),
+            people: Arc::clone(&self.agents.people),
+            console: console.as_ref().map(Console::front),
             reload: Arc::new(move || reload(&policies, &audit, &tasks)),
         };
         let server = operator::Server::bind(&self.state, operators)?;
         let (tasks, stop) = (self.background.clone(), self.halt.clone());
+        let url = console.as_ref().map(|console| console.front().url());
+        if let Some(console) = console {
+            let (people, audit) = (Arc::clone(&self.agents.people), self.agents.audit.clone());
+            let run = console.run(people, audit, server.methods(), tasks.clone(), self.halt.clone());
+            self.background
+                .spawn(async move { run.await.unwrap_or_else(|error| tracing::error!(%error, "no console")) });
+        }
         self.background.spawn(async move { server.run(tasks, stop).await });
-        Ok(())
+        Ok(url)
     }
 
     /// Tries the gate, again and again.
@@ -261,7 +305,7 @@ impl App {
             catalog: Arc::clone(&real.catalog),
             holds: Arc::clone(&real.holds),
             audit: real.audit.clone(),
-            vault: Vault::default(),
+            vault: real.vault.clone(),
             sandbox: Arc::clone(&real.sandbox),
             hold_for: liveness::hold_times(),
             halt: real.halt.clone(),
@@ -309,11 +353,12 @@ pub(crate) fn assemble(
     let sealer = Sealer::load(&config.state).context("the key `request.key` in the state folder cannot be used")?;
     let servers = config.servers.iter().map(|(name, server)| (name.clone(), server.reach.clone())).collect();
     let (background, halt) = (around.background.clone(), around.halt.clone());
-    let sandbox = Arc::new(Sandbox::start(servers, config.sandbox.clone(), background, halt));
+    let settings = Settings { redactor: Some(Arc::clone(audit.redactor())), ..config.sandbox.clone() };
+    let sandbox = Arc::new(Sandbox::start(servers, settings, background, halt));
     let catalog = Arc::new(Catalog::new(Arc::clone(&config), Arc::clone(&sandbox), audit.clone()));
-    let people = Peers::new(&config.operators).count();
+    let people = Arc::new(People::new(audit.clone(), Peers::new(&config.operators)));
     let standing = recovered.holds.into_iter().chain(recovered.denied).collect();
-    let holds = Arc::new(Holds::new(audit.clone(), Arc::clone(&policies), people, standing));
+    let holds = Arc::new(Holds::new(audit.clone(), Arc::clone(&policies), Arc::clone(&people), standing));
     let sessions = Sessions::new(config.session_idle, lost(&audit, config.session_idle));
     let calls = Arc::new(Calls {
         policies,
@@ -321,7 +366,7 @@ pub(crate) fn assemble(
         catalog: Arc::clone(&catalog),
         holds,
         audit: audit.clone(),
-        vault: Vault::default(),
+        vault: open_vault(&config, &audit, around)?,
         sandbox,
         hold_for: config.hold,
         halt: around.halt.clone(),
@@ -333,6 +378,7 @@ pub(crate) fn assemble(
         calls,
         catalog,
         audit,
+        people,
         sealer,
         parked: Parked::default(),
         tasks: Tasks::default(),
@@ -396,12 +442,31 @@ fn reload(policies: &Reloadable, audit: &Audit, tasks: &TaskTracker) -> Result<S
 /// The socket through which `portcullis stdio` joins.
 pub const AGENT_SOCKET: &str = "agent.sock";
 
-fn open(state: &Path) -> anyhow::Result<(Audit, Recovered)> {
+/// Opens every backend of secrets: where one needs a passphrase, whoever sits at the terminal is asked.
+pub(crate) fn open_vault(config: &Config, audit: &Audit, around: &Around) -> anyhow::Result<Vault> {
+    let around = vault::Around::new(around.background.clone(), around.halt.clone(), clock::now);
+    let ask: Passphrase = Arc::new(crate::cli::passphrase);
+    let around = around.grace(config.redact.grace).passphrase(ask);
+    Vault::open(config.vault.clone(), audit, &around).context("the secrets cannot be opened")
+}
+
+/// The log as a config has it: a key that is kept elsewhere is asked for now.
+///
+/// # Errors
+/// If it is not to be had.
+pub fn log_config(config: &Config) -> anyhow::Result<audit::Config> {
+    let signer = config.log.signer(&config.vault).context("the key that signs the log is not to be had")?;
+    let log = audit::Config::new(&config.state, clock::now);
+    Ok(log.checkpoint(config.log.checkpoint.clone()).signer(signer))
+}
+
+fn open(config: audit::Config, state: &Path, redact: Redaction) -> anyhow::Result<(Audit, Recovered)> {
     let mut folder = fs::DirBuilder::new();
     folder.recursive(true).mode(0o700).create(state).with_context(|| format!("cannot make {}", state.display()))?;
-    let config = audit::Config::new(state, clock::now);
     let key = audit::fingerprint_key(state).context("the redactor's key cannot be used")?;
-    let redactor = Arc::new(Redactor::new(&key));
+    let redactor = Redactor::new(&key).with_grace(redact.grace).with_personal(redact.personal);
+    let redactor = Arc::new(redactor);
+    telemetry::redact(&redactor);
     let (audit, recovered) = Audit::start(config, redactor).context("the log cannot be opened")?;
     for call in &recovered.interrupted {
         tracing::warn!(%call, "was running when the gateway last stopped; recorded as interrupted, never run again by itself");

@@ -6,6 +6,7 @@
 mod caller;
 mod converse;
 
+use std::pin::pin;
 use std::sync::{Arc, PoisonError};
 
 use audit::{
@@ -16,7 +17,7 @@ use policies::decision::{Because, Circumstances, Denial, Held, HoldTimes, Permit
 use policies::{Call, HoldId, Reason};
 use sandbox::Sandbox;
 use tokio_util::sync::CancellationToken;
-use vault::Vault;
+use vault::{Leases, Vault};
 
 use crate::app::Reloadable;
 use crate::catalog::Catalog;
@@ -109,7 +110,9 @@ impl Calls {
         let session = session.read().unwrap_or_else(PoisonError::into_inner);
         let (now, hold_for) = (clock::now(), self.hold_for);
         let undeclared = self.audit.mark(MarkKind::Quarantine, call.tool().server()).is_some();
-        let around = Circumstances { session: &session, first_use, anomaly: false, undeclared, now, hold_for };
+        let live_secret = self.audit.redactor().holds_live(call.arguments());
+        let around =
+            Circumstances { session: &session, first_use, anomaly: false, undeclared, live_secret, now, hold_for };
         let policies = self.policies.current();
         if self.catalog.stands(call.tool()) {
             return policies.decide(call, &around);
@@ -161,17 +164,36 @@ impl Calls {
         }
     }
 
+    /// A call whose secret is revoked is stopped, and its record says so.
+    async fn while_lent(&self, entry: &Entry, leases: &Leases, caller: Caller) -> Ran {
+        let (revoked, stop) = (leases.revoked(), caller.cancel.child_token());
+        let mut running = pin!(self.converse(entry, leases, Caller { cancel: stop.clone(), ..caller }));
+        let mut ran = tokio::select! {
+            ran = &mut running => return ran,
+            () = revoked.cancelled() => {
+                stop.cancel();
+                running.await
+            }
+        };
+        if matches!(ran.outcome, Outcome::Cancelled) {
+            let detail = "an operator revoked a secret that this call was lent".to_owned();
+            ran.outcome = Outcome::Failed(Failure { kind: FailureKind::Lease, detail });
+        }
+        ran
+    }
+
     /// Runs a recorded call with what it was lent, and carries what is said meanwhile.
     async fn execute(&self, entry: &Entry, caller: Caller) -> (Ran, Loans) {
-        let leases = match self.vault.lease(entry) {
+        let leases = match self.vault.lease(entry, caller.terms.deadline.into_std()).await {
             Ok(leases) => leases,
             Err(error) => {
+                tracing::warn!(call = %entry.call().id(), secret = error.secret(), %error, "a call was lent nothing");
                 let failure = Failure { kind: FailureKind::Lease, detail: error.to_string() };
                 return (Outcome::Failed(failure).into(), Loans::none(entry));
             }
         };
-        let ran = self.converse(entry, &leases, caller).await;
-        (ran, leases.end(entry))
+        let ran = self.while_lent(entry, &leases, caller).await;
+        (ran, leases.end(entry).await)
     }
 }
 

@@ -4,21 +4,26 @@ mod agent;
 mod card;
 mod check;
 mod completions;
+mod console;
 mod diff;
 mod doctor;
 mod explain;
 mod guard;
+mod hidden;
 mod holds;
 mod images;
 mod line;
 mod log;
+mod operator;
 mod packages;
+mod person;
 mod print;
 mod redact;
 mod reference;
 mod reload;
 mod run;
 mod scan;
+mod secret;
 mod serve;
 mod stdio;
 mod table;
@@ -38,6 +43,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::default_state;
 use crate::operator::client::{AskError, ConnectError};
+pub(crate) use hidden::passphrase;
 use print::Trouble;
 
 /// A security gateway between AI agents and their tools.
@@ -51,7 +57,7 @@ use print::Trouble;
         Agents speak the Model Context Protocol to it. Every tool call is classified by risk, decided by policy, held for a \
         person where it must be, recorded before and after, redacted, and answered.",
     after_help = "Start here:\n  \
-        portcullis serve --server files='npx -y @modelcontextprotocol/server-filesystem /srv/work'\n      \
+        portcullis serve --server notes='node /srv/tools/notes/index.js /srv/notes'\n      \
         puts the gateway in front of a tool server and prints what to paste into the agent's settings\n  \
         portcullis holds watch\n      \
         asks you about each call that waits for a person\n  \
@@ -80,6 +86,12 @@ pub(crate) struct Global {
     /// Print JSON, one value a line, instead of text for people
     #[arg(long, global = true, help_heading = "Everywhere")]
     json: bool,
+    /// The operator that you are, where your uid does not say; takes their PIN
+    #[arg(long = "as", global = true, value_name = "NAME", help_heading = "Everywhere")]
+    acting: Option<String>,
+    /// Read the PIN from stdin, a line, where one is needed, instead of asking for it
+    #[arg(long, global = true, help_heading = "Everywhere")]
+    pin_stdin: bool,
 }
 
 #[derive(Subcommand)]
@@ -87,8 +99,11 @@ enum Command {
     Serve(serve::ServeCommand),
     Stdio(stdio::StdioCommand),
     Guard(guard::GuardCommand),
+    Secret(secret::SecretCommand),
     Images(images::ImagesCommand),
     Agent(agent::AgentCommand),
+    Operator(operator::OperatorCommand),
+    Console(console::ConsoleCommand),
     Holds(holds::HoldsCommand),
     Tools(tools::ToolsCommand),
     Run(run::RunCommand),
@@ -136,8 +151,11 @@ impl Command {
             Self::Serve(command) => command.run(global),
             Self::Stdio(command) => command.run(global),
             Self::Guard(command) => command.run(global),
+            Self::Secret(command) => command.run(global),
             Self::Images(command) => command.run(global),
             Self::Agent(command) => command.run(global),
+            Self::Operator(command) => command.run(global),
+            Self::Console(command) => command.run(global),
             Self::Holds(command) => command.run(global),
             Self::Tools(command) => command.run(global),
             Self::Run(command) => command.run(global),
@@ -178,7 +196,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 
 /// Errors of the operators' socket know what to do next; what they know is said.
 fn advised(error: anyhow::Error) -> anyhow::Error {
-    if let Some(AskError::Refused { message, next: Some(next) }) = error.downcast_ref() {
+    if let Some(AskError::Refused { message, next: Some(next), .. }) = error.downcast_ref() {
         return Trouble::new(message).next(next).into();
     }
     let next = match error.downcast_ref() {

@@ -1,7 +1,10 @@
 //! `Config`: `portcullis.toml` and the command line, parsed with every problem at once, born valid.
 
+mod log;
+mod people;
 mod read;
 mod sandboxes;
+mod secrets;
 mod section;
 mod shelf;
 
@@ -10,13 +13,16 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use audit::Personal;
 use jiff::SignedDuration;
 use policies::decision::{HoldTimes, Policies, Source, shipped_policies};
-use policies::profile::{Destination, Isolation, Profile};
+use policies::profile::{Isolation, Profile};
 use policies::{Hash, ServerName};
-use sandbox::{ServerConfig, Settings};
+use sandbox::{ServerConfig, Settings, Web};
 
+pub use log::Log;
 pub use shelf::packages;
 
 /// Everything that an operator can set.
@@ -39,8 +45,16 @@ pub struct Config {
     pub session_idle: SignedDuration,
     /// Users, beside the gateway's own, who may answer holds.
     pub operators: Vec<u32>,
+    /// Where the console listens; `None` for no console.
+    pub console: Option<ConsoleAt>,
     /// What all sandboxes share.
     pub sandbox: Settings,
+    /// Where secrets are kept.
+    pub vault: vault::Config,
+    /// Who signs the log, and where its newest checkpoint is kept.
+    pub log: Log,
+    /// What is redacted beside secrets, and for how long.
+    pub redact: Redaction,
     /// Which kernel containers run on.
     pub runtime: Isolation,
     /// Which of the tools that come with the gateway are offered.
@@ -49,20 +63,35 @@ pub struct Config {
     pub liveness: Option<SignedDuration>,
 }
 
+/// What is redacted beside secrets, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Redaction {
+    /// How long a secret is looked for after nobody holds it.
+    pub grace: Duration,
+    /// Which kinds of what identifies people.
+    pub personal: Personal,
+}
+
+impl Default for Redaction {
+    fn default() -> Self {
+        Self { grace: Duration::from_mins(15), personal: Personal::default() }
+    }
+}
+
 /// Which of the tools that come with the gateway are offered.
 #[derive(Clone, Debug)]
 pub struct Bundled {
     /// `files`, below this folder, or below `files` in the state folder.
     pub files: Option<Option<PathBuf>>,
-    /// `http`, to these destinations.
-    pub http: Option<Vec<Destination>>,
+    /// `http`, to what it is granted.
+    pub http: Option<Web>,
     /// `time`.
     pub time: bool,
 }
 
 impl Default for Bundled {
     fn default() -> Self {
-        Self { files: Some(None), http: Some(Vec::new()), time: true }
+        Self { files: Some(None), http: Some(Web::default()), time: true }
     }
 }
 
@@ -75,6 +104,18 @@ pub struct Listen {
     /// Values of `Origin` that are accepted beside the loopback ones.
     pub origins: Vec<String>,
     /// Certificate chain and key, both PEM. Required off loopback.
+    pub tls: Option<TlsFiles>,
+}
+
+/// Where the console listens.
+pub struct ConsoleAt {
+    /// The address; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// The config asks for this address; else another port will do.
+    pub chosen: bool,
+    /// Values of `Host` that are accepted beside the loopback names.
+    pub hosts: Vec<String>,
+    /// Certificate chain and key. Required off loopback.
     pub tls: Option<TlsFiles>,
 }
 
@@ -155,6 +196,8 @@ pub struct Loaded {
     pub policies: Policies,
     /// The digest of their texts.
     pub hash: Hash,
+    /// The texts that are not built in.
+    pub sources: Vec<Source>,
 }
 
 /// What the command line sets over the file.
@@ -247,21 +290,28 @@ impl PolicyFiles {
                 }),
             }
         }
-        let loaded = if self.defaults { Policies::load(&sources) } else { Policies::load_without_defaults(&sources) };
-        match loaded {
-            Ok(policies) if problems.is_empty() => Ok(Loaded { policies, hash: self.hash(&sources) }),
+        match self.compile(sources) {
+            Ok(loaded) if problems.is_empty() => Ok(loaded),
             Ok(_) => Err(problems),
-            Err(wrong) => {
-                problems.extend(wrong.into_iter().map(|problem| Problem {
-                    file: Some(problem.file.into()),
-                    line: Some(problem.line),
-                    key: problem.policy.unwrap_or_else(|| "policy".into()),
-                    found: problem.message,
-                    wanted: String::new(),
-                }));
-                Err(problems)
-            }
+            Err(wrong) => Err(problems.into_iter().chain(wrong).collect()),
         }
+    }
+
+    /// Compiles these texts in place of the files'.
+    ///
+    /// # Errors
+    /// Every problem there is.
+    pub fn compile(&self, sources: Vec<Source>) -> Result<Loaded, Vec<Problem>> {
+        let loaded = if self.defaults { Policies::load(&sources) } else { Policies::load_without_defaults(&sources) };
+        let problem = |problem: policies::decision::Problem| Problem {
+            file: Some(problem.file.into()),
+            line: Some(problem.line),
+            key: problem.policy.unwrap_or_else(|| "policy".into()),
+            found: problem.message,
+            wanted: String::new(),
+        };
+        let policies = loaded.map_err(|problems| problems.into_iter().map(problem).collect::<Vec<_>>())?;
+        Ok(Loaded { policies, hash: self.hash(&sources), sources })
     }
 
     fn hash(&self, sources: &[Source]) -> Hash {

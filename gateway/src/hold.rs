@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use audit::{Audit, AuditError, StepRefused};
 use policies::approval::{Approved, Hold, HoldState, Step, quorum};
-use policies::decision::{Denial, Held, NotApproved, Refused};
+use policies::decision::{Denial, Held, NotApproved, NotYours, Refused};
 use policies::{AgentId, Hash, HoldId, OperatorId, Value};
 use thiserror::Error;
 use tokio::sync::{broadcast, watch};
@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::Reloadable;
 use crate::clock;
+use crate::operator::people::{People, Person};
 
 /// How many calls of one agent may wait: more is a flood in which a person overlooks the one that matters.
 const MOST_OPEN: usize = 64;
@@ -27,7 +28,7 @@ const MOST_OPEN: usize = 64;
 pub struct Holds {
     audit: Audit,
     policies: Arc<Reloadable>,
-    operators: usize,
+    people: Arc<People>,
     known: Mutex<HashMap<HoldId, Arc<Waiting>>>,
     changes: broadcast::Sender<Hold>,
 }
@@ -54,7 +55,12 @@ pub enum Settled {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// Let it run.
-    Approve,
+    Approve {
+        /// Why, if they say.
+        reason: Option<String>,
+        /// The deed that they saw; another one is not approved.
+        digest: Option<Hash>,
+    },
     /// Do not.
     Deny {
         /// Why: the agent is told.
@@ -70,8 +76,16 @@ pub enum AnswerError {
     #[error("there is no open hold `{0}`")]
     Unknown(HoldId),
     /// The policies do not let this operator approve this call.
-    #[error("no policy lets operator `{0}` approve this call")]
-    NotAllowed(OperatorId),
+    #[error("{why}")]
+    NotAllowed {
+        /// Which policy, in its words.
+        why: String,
+        /// What to do, in its words.
+        next: Option<String>,
+    },
+    /// The hold is for another deed than the one that was seen.
+    #[error("the hold `{0}` is not for the call that was shown")]
+    Another(HoldId),
     /// The hold is past answering.
     #[error("the hold cannot be answered: {0}")]
     Refused(#[from] StepRefused),
@@ -87,12 +101,12 @@ impl Drop for Place {
 }
 
 impl Holds {
-    /// The holds that still stood when the gateway last stopped (open, or denied and not over), and those to come. `operators` is how many people can
+    /// The holds that still stood when the gateway last stopped (open, or denied and not over), and those to come. `people` can
     /// answer: CRITICAL wants two where two exist.
     #[must_use]
-    pub fn new(audit: Audit, policies: Arc<Reloadable>, operators: usize, standing: Vec<Hold>) -> Self {
+    pub fn new(audit: Audit, policies: Arc<Reloadable>, people: Arc<People>, standing: Vec<Hold>) -> Self {
         let known = standing.into_iter().map(|hold| (hold.id().clone(), Waiting::new(hold))).collect();
-        Self { audit, policies, operators, known: Mutex::new(known), changes: broadcast::channel(256).0 }
+        Self { audit, policies, people, known: Mutex::new(known), changes: broadcast::channel(256).0 }
     }
 
     /// Waits until the call may run, may not, or its agent has gone: who has gone is handed no approval. `opened`
@@ -172,14 +186,20 @@ impl Holds {
     ///
     /// # Errors
     /// [`AnswerError`]; then nothing changed.
-    pub async fn answer(&self, id: &HoldId, by: OperatorId, answer: Answer) -> Result<Hold, AnswerError> {
+    pub async fn answer(&self, id: &HoldId, by: &Person, answer: Answer) -> Result<Hold, AnswerError> {
         let waiting = self.waiting(id).ok_or_else(|| AnswerError::Unknown(id.clone()))?;
         let step = match answer {
-            Answer::Approve if !self.policies.current().may_approve(&by, &[], &waiting.hold.borrow()) => {
-                return Err(AnswerError::NotAllowed(by));
+            Answer::Approve { reason, digest } => {
+                let hold = waiting.hold.borrow().clone();
+                if digest.is_some_and(|digest| digest != hold.binding().digest()) {
+                    return Err(AnswerError::Another(id.clone()));
+                }
+                let approver = self.people.approver(by, &hold, reason.is_some());
+                self.policies.current().may_approve(&approver, &hold).map_err(|not| not_allowed(&by.id, not))?;
+                let proof = by.proved.then(|| serde_json::json!({ "by": "pin" }));
+                Step::Approve { by: by.id.clone(), reason, proof }
             }
-            Answer::Approve => Step::Approve { by },
-            Answer::Deny { reason } => Step::Deny { by, reason },
+            Answer::Deny { reason } => Step::Deny { by: by.id.clone(), reason },
         };
         let hold = self.audit.step(id.clone(), step, clock::now()).await?;
         self.publish(&waiting, hold.clone());
@@ -236,8 +256,9 @@ impl Holds {
 
     async fn open(&self, held: &Held) -> Result<Arc<Waiting>, AuditError> {
         let now = clock::now();
-        let required = quorum(held.assessment().risk, self.operators);
-        let hold = Hold::open(clock::hold_id(), held, required, now);
+        let id = clock::hold_id();
+        let people = self.people.count_for(&self.policies.current(), &Hold::open(id.clone(), held, 1, now));
+        let hold = Hold::open(id, held, quorum(held.assessment().risk, people), now);
         self.audit.hold(held, hold.clone(), now).await?;
         let waiting = Waiting::new(hold.clone());
         waiting.take();
@@ -341,6 +362,16 @@ fn too_many(held: Held) -> Denial {
 
 fn refused(held: Held, why: NotApproved) -> Settled {
     Settled::Refused(held.refuse(why))
+}
+
+fn not_allowed(by: &OperatorId, not: NotYours) -> AnswerError {
+    let NotYours { rule, reason, next } = not;
+    let why = match (rule, reason) {
+        (Some(rule), Some(reason)) => format!("policy `{rule}` does not let `{by}` approve this call: {reason}"),
+        (Some(rule), None) => format!("policy `{rule}` does not let `{by}` approve this call"),
+        (None, _) => format!("no policy lets `{by}` approve this call"),
+    };
+    AnswerError::NotAllowed { why, next }
 }
 
 fn key(agent: &AgentId, digest: Hash) -> (AgentId, Hash) {

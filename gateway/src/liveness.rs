@@ -27,7 +27,7 @@ use crate::clock;
 use crate::config::{Origin, Server};
 
 /// The server that only the gateway itself sees. `guard.cedar` names it too.
-const SERVER: &str = "portcullis-liveness";
+pub(crate) const SERVER: &str = "portcullis-liveness";
 
 /// Who calls. No agent can be added under this name, and `guard.cedar` names it too.
 const AGENT: &str = "portcullis:liveness";

@@ -12,10 +12,18 @@ pub mod client;
 mod events;
 mod find;
 pub mod grant;
+mod now;
 pub mod packages;
 mod peer;
+pub mod people;
+pub mod pin;
 pub mod refused;
+mod rules;
 mod run;
+pub mod secrets;
+mod similar;
+pub mod staff;
+mod trail;
 
 use std::fs::Permissions;
 use std::io;
@@ -33,7 +41,6 @@ use jsonrpsee::server::{
     BatchRequestConfig, HttpBody, HttpRequest, HttpResponse, PingConfig, ServerBuilder, ServerConfig, StopHandle,
     serve_with_graceful_shutdown, stop_channel,
 };
-use policies::OperatorId;
 use thiserror::Error;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
@@ -45,10 +52,12 @@ use crate::agent::Agents;
 use crate::catalog::Catalog;
 use crate::clock;
 use crate::config::Problem;
+use crate::console::Front;
 use crate::hold::Holds;
 use crate::liveness::Pulse;
 
 pub use peer::{PeerError, Peers};
+use people::{Caller, People};
 
 /// Reads the policies again and puts them in force; says what is in force now, or every problem.
 pub type Reload = dyn Fn() -> Result<String, Vec<Problem>> + Send + Sync;
@@ -65,8 +74,10 @@ pub struct Operators {
     pub agents: Arc<Agents>,
     /// How the gateway fared when it last tried itself.
     pub liveness: Arc<Pulse>,
-    /// Users beside the gateway's own who are operators.
-    pub uids: Vec<u32>,
+    /// Who they are.
+    pub people: Arc<People>,
+    /// The console, where it is on.
+    pub console: Option<Arc<Front>>,
     /// Swaps the policies.
     pub reload: Arc<Reload>,
 }
@@ -75,7 +86,7 @@ pub struct Operators {
 pub struct Server {
     listener: UnixListener,
     socket: PathBuf,
-    peers: Peers,
+    people: Arc<People>,
     audit: Audit,
     methods: Methods,
     stop: CancellationToken,
@@ -108,13 +119,13 @@ pub enum BindError {
 const CONNECTIONS: usize = 64;
 
 /// A request holds an id, a name and a reason.
-const REQUEST_BYTES: u32 = 64 << 10;
+pub(crate) const REQUEST_BYTES: u32 = 64 << 10;
 
 /// An answer may hold the complete arguments of a call.
-const ANSWER_BYTES: u32 = 32 << 20;
+pub(crate) const ANSWER_BYTES: u32 = 32 << 20;
 
 /// Holds that may change while a subscriber reads slowly; then it is sent the whole list again.
-const BUFFERED: u32 = 256;
+pub(crate) const BUFFERED: u32 = 256;
 
 /// The operators' socket in this state folder.
 #[must_use]
@@ -130,13 +141,19 @@ impl Server {
     pub fn bind(state: &Path, operators: Operators) -> Result<Self, BindError> {
         let socket = socket(state);
         let listener = listen(&socket)?;
-        if !operators.uids.is_empty() {
-            open_to_all(state, &socket).map_err(|source| BindError::Listen { socket: socket.clone(), source })?;
+        if operators.people.are_elsewhere() {
+            open_to_all(state).map_err(|source| BindError::Listen { socket: socket.clone(), source })?;
         }
-        let peers = Peers::new(&operators.uids);
+        let people = Arc::clone(&operators.people);
         let (audit, stop) = (operators.audit.clone(), CancellationToken::new());
         let methods = api::methods(operators, stop.clone())?;
-        Ok(Self { listener, socket, peers, audit, methods, stop, turned_away: Mutex::default() })
+        Ok(Self { listener, socket, people, audit, methods, stop, turned_away: Mutex::default() })
+    }
+
+    /// What operators can call: the console serves the same.
+    #[must_use]
+    pub fn methods(&self) -> Methods {
+        self.methods.clone()
     }
 
     /// Serves until `stop`, and then for as long as requests run; removes the socket. Not cancel-safe.
@@ -157,10 +174,10 @@ impl Server {
                     continue;
                 }
             };
-            let Some(operator) = self.admit(&stream).await else { continue };
+            let Some(uid) = self.admit(&stream).await else { continue };
             // At the bound the connection is closed unanswered: the client says that the gateway closed it.
             let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
-            let connection = connection(stream, operator, self.methods.clone(), stopping.clone());
+            let connection = connection(stream, Caller::Peer(uid), self.methods.clone(), stopping.clone());
             tasks.spawn(async move {
                 if let Err(error) = connection.await {
                     tracing::debug!(%error, "an operator's connection ended");
@@ -176,9 +193,10 @@ impl Server {
         }
     }
 
-    async fn admit(&self, stream: &UnixStream) -> Option<OperatorId> {
-        match self.peers.admit(stream) {
-            Ok(operator) => Some(operator),
+    async fn admit(&self, stream: &UnixStream) -> Option<u32> {
+        let stranger = |uid| if self.people.serve(uid) { Ok(uid) } else { Err(PeerError::Stranger { uid }) };
+        match Peers::uid(stream).and_then(stranger) {
+            Ok(uid) => Some(uid),
             Err(error) => {
                 tracing::warn!(%error, "a connection to the operators' socket was refused");
                 self.record(&error).await;
@@ -206,9 +224,9 @@ impl Server {
 
 /// Where further users are operators, all may reach the socket, and the kernel's word on who connects decides. The state
 /// folder can be passed through, not listed; every other file in it is its owner's alone.
-fn open_to_all(state: &Path, socket: &Path) -> io::Result<()> {
+pub(super) fn open_to_all(state: &Path) -> io::Result<()> {
     std::fs::set_permissions(state, Permissions::from_mode(0o711))?;
-    std::fs::set_permissions(socket, Permissions::from_mode(0o666))
+    std::fs::set_permissions(socket(state), Permissions::from_mode(0o666))
 }
 
 fn listen(socket: &Path) -> Result<UnixListener, BindError> {
@@ -232,7 +250,7 @@ fn listen(socket: &Path) -> Result<UnixListener, BindError> {
 /// Boxed: inside another future the compiler cannot see that this one may move between threads.
 type Connection = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;
 
-fn connection(stream: UnixStream, operator: OperatorId, methods: Methods, stopping: StopHandle) -> Connection {
+fn connection(stream: UnixStream, caller: Caller, methods: Methods, stopping: StopHandle) -> Connection {
     // A dead client is noticed after a minute, so that its place is free again.
     let ping = PingConfig::new().ping_interval(Duration::from_secs(20)).inactive_limit(Duration::from_mins(1));
     let limits = ServerConfig::builder()
@@ -248,7 +266,7 @@ fn connection(stream: UnixStream, operator: OperatorId, methods: Methods, stoppi
     let service = tower::service_fn(move |mut request: HttpRequest<hyper::body::Incoming>| {
         // No browser can open this socket; what claims to be one is a tunnel to one.
         let from_a_page = request.headers().contains_key(http::header::ORIGIN);
-        request.extensions_mut().insert(operator.clone());
+        request.extensions_mut().insert(caller.clone());
         let answer = (!from_a_page).then(|| rpc.call(request));
         async move {
             match answer {
@@ -267,4 +285,4 @@ fn forbidden() -> HttpResponse {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -82,7 +82,7 @@ struct Bucket {
 
 /// What anyone can cause is recorded, but a flood of it must not become a flood of disk writes: a few a second are
 /// written, the others are counted and told with the next.
-struct Flood(Mutex<(Bucket, u64)>);
+pub(crate) struct Flood(Mutex<(Bucket, u64)>);
 
 /// How many refusals of strangers are written a second.
 const WRITTEN: f64 = 20.0;
@@ -150,7 +150,7 @@ impl Default for Flood {
 
 impl Flood {
     /// What to write now, if anything.
-    fn counted(&self, what: &str, now: Timestamp) -> Option<String> {
+    pub(crate) fn counted(&self, what: &str, now: Timestamp) -> Option<String> {
         let mut flood = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (bucket, counted) = &mut *flood;
         *counted += 1;

@@ -20,7 +20,8 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::agent::Agents;
 use crate::agent::http::{Door, Hosts};
-use crate::config::TlsFiles;
+use crate::config::{ConsoleAt, TlsFiles};
+use crate::console::Console;
 
 /// Connections at once over all agents.
 const CONNECTIONS: usize = 8_192;
@@ -67,6 +68,13 @@ pub(super) async fn listen_tcp(agents: &Arc<Agents>) -> anyhow::Result<String> {
         }
     });
     Ok(format!("{scheme}://{bound}/mcp"))
+}
+
+/// Opens the console where the config has it.
+pub(super) fn console(at: Option<&ConsoleAt>) -> anyhow::Result<Option<Console>> {
+    let Some(at) = at else { return Ok(None) };
+    let tls = at.tls.as_ref().map(acceptor).transpose()?;
+    Ok(Some(Console::bind(at, tls)?))
 }
 
 /// Listens on the state folder's socket. The caller holds the folder's lock, so what is there was left by a dead gateway.

@@ -1,7 +1,7 @@
 //! What is said while a call runs: notices on the way, questions of its server and their answers, each recorded before it
 //! goes on.
 
-use audit::{Direction, Entry, Failure, FailureKind, Observed, Outcome, Ran, Raw, ResultType};
+use audit::{Direction, Entry, Failure, FailureKind, Observed, Outcome, Ran, Raw, ResultType, Tail};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use policies::{Object, Value};
@@ -15,12 +15,18 @@ use crate::clock;
 impl Calls {
     /// Runs the call, again for as long as its server asks for input that a legacy agent gives on its open stream.
     pub(super) async fn converse(&self, entry: &Entry, leases: &Leases, caller: Caller) -> Ran {
-        let mut observed = Observed::default();
-        let outcome = self.rounds(entry, leases, &caller, &mut observed).await;
+        let (mut observed, mut notices) = (Observed::default(), self.audit.notices());
+        let outcome = self.rounds(entry, leases, &caller, (&mut observed, &mut notices)).await;
         Ran { outcome, observed }
     }
 
-    async fn rounds(&self, entry: &Entry, leases: &Leases, caller: &Caller, observed: &mut Observed) -> Outcome {
+    async fn rounds(
+        &self,
+        entry: &Entry,
+        leases: &Leases,
+        caller: &Caller,
+        (observed, notices): (&mut Observed, &mut Tail),
+    ) -> Outcome {
         let mut resume = caller
             .terms
             .resume
@@ -34,7 +40,7 @@ impl Calls {
             }
         }
         for _ in 0..MOST_ROUNDS {
-            let ran = self.carry(entry, leases, caller, resume.take()).await;
+            let ran = self.carry(entry, leases, caller, (resume.take(), &mut *notices)).await;
             observed.merge(ran.observed);
             let Outcome::Answered(raw) = ran.outcome else { return ran.outcome };
             match raw.result_type() {
@@ -61,7 +67,13 @@ impl Calls {
     }
 
     /// One run in the sandbox; what its server says meanwhile goes to the agent, redacted.
-    async fn carry(&self, entry: &Entry, leases: &Leases, caller: &Caller, resume: Option<Resume>) -> Ran {
+    async fn carry(
+        &self,
+        entry: &Entry,
+        leases: &Leases,
+        caller: &Caller,
+        (resume, notices): (Option<Resume>, &mut Tail),
+    ) -> Ran {
         let (events, mut said) = mpsc::channel(WORDS);
         let line = caller.terms.line(events, caller.cancel.clone(), resume);
         let mut run = std::pin::pin!(self.sandbox.run(entry, leases, line));
@@ -70,7 +82,9 @@ impl Calls {
             tokio::select! {
                 biased; // what was said before the answer reaches the agent before it
                 Some(event) = said.recv() => match event {
-                    Event::Notice { method, params } => self.pass(entry, method, params, caller),
+                    Event::Notice { method, params } => {
+                        self.pass(entry, method, notices.notice(params).into_value(), caller);
+                    }
                     Event::Ask { method, params, reply } => questions.push(self.ask(entry, method, params, reply, caller)),
                 },
                 Some(()) = questions.next(), if !questions.is_empty() => {}
@@ -80,8 +94,7 @@ impl Calls {
     }
 
     /// What a tool says on the way can steer an agent as well as its answer can.
-    fn pass(&self, entry: &Entry, method: String, params: Raw, caller: &Caller) {
-        let params = self.audit.notice(params).into_value();
+    fn pass(&self, entry: &Entry, method: String, params: Value, caller: &Caller) {
         self.sessions.observe(entry.call(), entry.permit().assessment().facts.reads, &params);
         // An agent that reads slowly loses progress, not its answer.
         caller.hears.try_send(Heard::Notice { method, params }).ok();

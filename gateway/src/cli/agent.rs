@@ -5,18 +5,18 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use policies::OperatorId;
 
 use super::line::{Ink, Line};
+use super::person::alone;
 use super::print::{self, Out, Trouble};
 use super::table::Table;
 use super::when::{Length, long};
 use super::{Global, advised};
 use crate::clock;
+use crate::operator::agents;
 use crate::operator::card::{AgentRow, NewAgent};
 use crate::operator::client::{Client, ConnectError};
-use crate::operator::refused::Refused;
-use crate::operator::{Peers, agents};
+use crate::operator::people::Needs;
 
 /// Say who may connect.
 #[derive(Args)]
@@ -57,7 +57,7 @@ enum Action {
 /// Where agents are kept: behind a running gateway, or in the log that nobody else has open.
 enum Book {
     Running(Client),
-    Alone(audit::Audit, OperatorId),
+    Alone(audit::Audit),
 }
 
 impl AgentCommand {
@@ -67,12 +67,12 @@ impl AgentCommand {
             let book = Book::open(global).await?;
             match self.action {
                 Action::Add { name, expires } => {
-                    let added = book.add(&name, expires.map(ends).transpose()?).await?;
+                    let added = book.add(global, &name, expires.map(ends).transpose()?).await?;
                     tell_added(global, &out, &added)?;
                 }
                 Action::List => tell_all(global, &out, &book.list().await?)?,
                 Action::Remove { name } => {
-                    let removed = book.remove(&name).await?;
+                    let removed = book.remove(global, &name).await?;
                     if global.json {
                         print::json(&removed)?;
                     } else {
@@ -94,44 +94,42 @@ impl Book {
         let state = global.state()?;
         match Client::connect(&state).await {
             Ok(client) => Ok(Self::Running(client)),
-            Err(ConnectError::NotRunning { .. }) => {
-                let audit = crate::app::open_log(&state)?;
-                Ok(Self::Alone(audit, Peers::new(&[]).own()))
-            }
+            Err(ConnectError::NotRunning { .. }) => Ok(Self::Alone(crate::app::open_log(&state)?)),
             Err(error) => Err(advised(error.into())),
         }
     }
 
-    async fn add(&self, name: &str, expires: Option<Timestamp>) -> anyhow::Result<NewAgent> {
+    async fn add(&self, global: &Global, name: &str, expires: Option<Timestamp>) -> anyhow::Result<NewAgent> {
         match self {
             Self::Running(client) => {
                 let expires = expires.map(|expires| expires.to_string());
                 let mut params = vec![("name", name)];
                 params.extend(expires.as_deref().map(|expires| ("expires", expires)));
-                Ok(client.ask("agents_add", &params).await?)
+                global.ask(client, "agents_add", &params).await
             }
-            Self::Alone(audit, by) => agents::add(audit, by, name, expires).await.map_err(|refused| alone(&refused)),
+            Self::Alone(audit) => {
+                let by = global.admit(audit, Needs::Change).await?;
+                agents::add(audit, &by.id, name, expires).await.map_err(|refused| alone(&refused))
+            }
         }
     }
 
     async fn list(&self) -> anyhow::Result<Vec<AgentRow>> {
         match self {
             Self::Running(client) => Ok(client.ask("agents_list", &[]).await?),
-            Self::Alone(audit, _) => Ok(agents::list(audit)),
+            Self::Alone(audit) => Ok(agents::list(audit)),
         }
     }
 
-    async fn remove(&self, name: &str) -> anyhow::Result<AgentRow> {
+    async fn remove(&self, global: &Global, name: &str) -> anyhow::Result<AgentRow> {
         match self {
-            Self::Running(client) => Ok(client.ask("agents_remove", &[("name", name)]).await?),
-            Self::Alone(audit, by) => agents::remove(audit, by, name).await.map_err(|refused| alone(&refused)),
+            Self::Running(client) => global.ask(client, "agents_remove", &[("name", name)]).await,
+            Self::Alone(audit) => {
+                let by = global.admit(audit, Needs::Change).await?;
+                agents::remove(audit, &by.id, name).await.map_err(|refused| alone(&refused))
+            }
         }
     }
-}
-
-fn alone(refused: &Refused) -> anyhow::Error {
-    let next = refused.next();
-    Trouble::new(refused.to_string()).next(next).into()
 }
 
 fn tell_added(global: &Global, out: &Out, added: &NewAgent) -> anyhow::Result<()> {

@@ -100,6 +100,9 @@ pub(crate) fn granted(grant: &Grant, page: &Page) -> Vec<Line> {
     };
     let mut rows = field("sandbox", Line::new().ours(&grant.sandbox), page);
     rows.extend(field("network", listed(&grant.network, "none"), page));
+    if !grant.secrets.is_empty() {
+        rows.extend(field("secrets", listed(&grant.secrets, "none"), page));
+    }
     rows.extend(field("folders", listed(&grant.folders, "none"), page));
     rows.extend(field("limits", listed(&grant.limits, "none"), page));
     rows.extend(
@@ -163,7 +166,7 @@ pub(crate) mod tests {
             "tool":"send\u001b[2J","method":"tools/call","risk":"HIGH",
             "reasons":[{"id":"untrusted-recipient","text":"sends to an address from mail","at":"/to"}],
             "provenance":{"/to":{"result":3,"tool":"mail.read","how":"exact","untrusted":true,"sensitive":false},"/n":"unseen"},
-            "policies":["hold-high"],"state":"pending","required":2,"approvals":[],
+            "policies":["hold-high"],"state":"pending","digest":"0000000000000000000000000000000000000000000000000000000000000000","required":2,"approvals":[],
             "opened":"2026-11-21T10:00:00Z","expires":"2026-11-21T10:05:00Z","next":"the call runs once",
             "arguments":{"to":"x\u202e@y","n":10000000000000000000000001,"body":"hi\n\u001b[31mapproved"}}"#,
         )

@@ -136,6 +136,8 @@ fn warnings(config: &Config) -> Vec<String> {
                 "server `{name}` is reached over plain http at {uri}: anyone on the way can read and change calls"
             ));
         }
+        let held = server.reach.resources().into_iter().flat_map(|resources| crate::operator::grant::held(resources));
+        warnings.extend(held.map(|text| format!("server `{name}`: {text}")));
         if server.vouched {
             warnings
                 .push(format!("server `{name}` is vouched for: what it says of its own tools may lower their risk"));
@@ -144,9 +146,9 @@ fn warnings(config: &Config) -> Vec<String> {
     if !config.policy.defaults && config.policy.files.is_empty() {
         warnings.push("there is no policy at all: every call is denied".to_owned());
     }
-    if Peers::new(&config.operators).count() < 2 {
+    if Peers::new(&config.operators).people().len() < 2 {
         warnings.push(
-            "one person answers holds: CRITICAL calls run with a single approval; list others in `[operator] uids`"
+            "one person answers holds: CRITICAL calls run with a single approval; add others: portcullis operator add"
                 .to_owned(),
         );
     }

@@ -1,9 +1,12 @@
 //! `portcullis doctor`: what this machine has and lacks for the gateway, each with what to do.
 
+mod block;
 mod engine;
+mod images;
 mod machine;
 mod state;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -13,6 +16,7 @@ use super::Global;
 use super::line::{Ink, Line};
 use super::print::{self, Out};
 use super::table::Table;
+use crate::config::{Config, Overrides};
 
 /// Check this machine and the running gateway.
 #[derive(Args)]
@@ -22,7 +26,14 @@ use super::table::Table;
         log, and, where a gateway runs, how it fares: each with what was found and what to do.\n\n\
         Changes nothing. What is only needed for some kinds of tools is a warning. Exits with 1 if something is broken."
 )]
-pub(crate) struct DoctorCommand {}
+pub(crate) struct DoctorCommand {
+    #[arg(
+        long,
+        value_name = "FILE",
+        help = "The config [default: $XDG_CONFIG_HOME/portcullis/portcullis.toml, if there]"
+    )]
+    config: Option<PathBuf>,
+}
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, Serialize)]
@@ -58,13 +69,13 @@ impl Check {
 }
 
 impl DoctorCommand {
-    #[expect(clippy::unused_self, reason = "every command runs the same way")]
     pub(crate) fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         let out = Out::stdout();
         super::block_on(async {
             let folder = global.state()?;
             let mut checks = machine::checks();
             checks.extend(engine::checks().await);
+            checks.extend(sandboxes(self.config.as_deref(), folder.clone()).await);
             checks.extend(state::checks(&folder).await);
             if global.json {
                 checks.iter().try_for_each(print::json)?;
@@ -74,6 +85,24 @@ impl DoctorCommand {
             let broken = checks.iter().any(|check| check.health == Health::Broken);
             Ok(if broken { ExitCode::FAILURE } else { ExitCode::SUCCESS })
         })
+    }
+}
+
+/// What the config's tools run in. Without a config that can be read, what would be there by itself.
+async fn sandboxes(file: Option<&Path>, state: PathBuf) -> Vec<Check> {
+    let overrides = Overrides { state: Some(state), ..Overrides::default() };
+    match Config::load(file, overrides) {
+        Ok(config) => {
+            let mut checks = block::checks(config.sandbox.guard.as_deref()).await;
+            checks.extend(images::checks(&config));
+            checks
+        }
+        Err(problems) => {
+            let found = format!("{} problems in it", problems.len());
+            let mut checks = vec![Check::broken("config", found, "portcullis check says what is wrong, and where")];
+            checks.extend(block::checks(None).await);
+            checks
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -14,7 +15,7 @@ use super::line::{Ink, Line};
 use super::print::{self, Out};
 use super::serve::refused;
 use crate::clock;
-use crate::config::{Config, Overrides};
+use crate::config::{Config, Origin, Overrides, Server};
 
 /// Explain what would be decided about calls.
 #[derive(Args)]
@@ -23,7 +24,8 @@ use crate::config::{Config, Overrides};
     long_about = "Decides calls as the gateway would, and says why, without running anything.\n\n\
         Rows are JSON, one a line: {\"session\",\"agent\",\"server\",\"tool\":{\"name\",\"description\"?,\"inputSchema\"?,\
         \"annotations\"?},\"arguments\",\"result\"?}. Rows of one session are taken in order: a row's `result` is what its tool \
-        answered, and the rows after it have seen it. The tools count as pinned and known.\n\n\
+        answered, and the rows after it have seen it. The tools count as pinned and known. What the config declares of a server \
+        holds for its rows, and what comes with the gateway is declared too; a tool that no bundled server has is another server's.\n\n\
         With --json each row gives one line {\"risk\",\"reasons\",\"verdict\",\"policies\",\"provenance\"}. A row that cannot be read \
         is reported on stderr with its line number, gives {\"error\"}, and the exit code is 1.",
     after_help = "Examples:\n  portcullis explain --calls calls.jsonl\n  \
@@ -56,8 +58,13 @@ impl ExplainCommand {
         }
         let policies = config.policy.load().map_err(|problems| refused(&problems))?.policies;
         let profile = |server: &policies::ServerName, tool: &str| {
-            let vouched = config.servers.get(server).is_some_and(|server| server.vouched);
-            (config.profile(server, tool), vouched)
+            let found = config.servers.get(server);
+            // A row may speak of a server that is yet to come, under a name that a bundled one has until then.
+            let other = |server: &Server| server.origin == Origin::Bundled;
+            if found.is_some_and(other) && !sandbox::bundled_offers(server.as_str(), tool) {
+                return (Arc::default(), false);
+            }
+            (config.profile(server, tool), found.is_some_and(|server| server.vouched))
         };
         let mut replay = Replay::new(&policies).with_profiles(profile).at(clock::now());
         let mut rows = open(&self.calls)?;

@@ -24,8 +24,9 @@ use crate::operator::client::Client;
     long_about = "Shows the calls that wait for a person, and answers them.\n\n\
         A held call has not happened yet. Approving lets it run once, exactly as shown: a call that differs in agent, tool, \
         arguments, definition or policy needs an approval of its own. A call that nobody answers in time is denied.\n\n\
-        Answers go to the running gateway over STATE/operator.sock, which serves the gateway's own user, root, and the \
-        uids in `[operator]` of portcullis.toml. Every answer is recorded with who gave it."
+        Answers go to the running gateway over STATE/operator.sock, which serves the gateway's own user, root, the uids in \
+        `[operator]` of portcullis.toml, and those of operators. Where operators were added (`portcullis operator add`), \
+        approving takes their PIN. Every answer is recorded with who gave it."
 )]
 pub(crate) struct HoldsCommand {
     #[command(subcommand)]
@@ -45,7 +46,13 @@ enum Action {
     #[command(
         after_help = "Examples:\n  portcullis holds approve hold-k3v7qx2m4n5p6r7s\n  portcullis holds approve k3v7qx"
     )]
-    Approve(Which),
+    Approve {
+        #[command(flatten)]
+        which: Which,
+        /// Why, where a policy wants to know
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
     /// Refuse a held call; the agent is told the reason
     #[command(after_help = "Examples:\n  portcullis holds deny k3v7qx --reason 'wrong recipient; ask me first'")]
     Deny {
@@ -77,14 +84,18 @@ impl HoldsCommand {
             match self.action {
                 Action::List => list(global, &out).await?,
                 Action::Show(which) => show(global, &out, &which.id).await?,
-                Action::Approve(which) => answer(global, &out, "holds_approve", &[("id", &which.id)]).await?,
+                Action::Approve { which, reason } => {
+                    let mut params = vec![("id", which.id.as_str())];
+                    params.extend(reason.as_deref().map(|reason| ("reason", reason)));
+                    answer(global, &out, "holds_approve", &params).await?;
+                }
                 Action::Deny { which, reason } => {
                     answer(global, &out, "holds_deny", &[("id", &which.id), ("reason", &reason)]).await?;
                 }
                 Action::Watch if global.json || !super::print::interactive() => {
                     watch::lines(&global.state()?, &out, global.json).await?;
                 }
-                Action::Watch => watch::prompt(&global.state()?, out).await?,
+                Action::Watch => watch::prompt(&global.state()?, global.acting.clone(), out).await?,
             }
             Ok(ExitCode::SUCCESS)
         })
@@ -137,7 +148,7 @@ async fn show(global: &Global, out: &Out, id: &str) -> anyhow::Result<()> {
 
 async fn answer(global: &Global, out: &Out, method: &str, params: &[(&'static str, &str)]) -> anyhow::Result<()> {
     let client = Client::connect(&global.state()?).await?;
-    let card: Card = client.ask(method, params).await?;
+    let card: Card = global.ask(&client, method, params).await?;
     if global.json {
         return print::json(&card);
     }

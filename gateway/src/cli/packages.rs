@@ -8,22 +8,22 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 use jiff::tz::TimeZone;
+use policies::ServerName;
 use policies::profile::Isolation;
-use policies::{OperatorId, ServerName};
 use sandbox::{Package, ServerConfig};
 use serde_json::json;
 
 use super::Global;
 use super::card::{Page, field, granted};
 use super::line::{Ink, Line};
+use super::person::alone;
 use super::print::{self, Out, Trouble, interactive};
 use crate::clock;
-use crate::operator::Peers;
 use crate::operator::card::PackageRow;
 use crate::operator::client::{Client, ConnectError};
 use crate::operator::grant::Grant;
 use crate::operator::packages::{self, Adding};
-use crate::operator::refused::Refused;
+use crate::operator::people::Needs;
 
 /// What is added.
 #[derive(Args)]
@@ -42,7 +42,7 @@ pub(crate) struct Add {
 /// Where packages are kept: behind a running gateway, or in the state folder that nobody else has open.
 pub(crate) enum Shelf {
     Running(Client),
-    Alone(audit::Audit, OperatorId, PathBuf),
+    Alone(audit::Audit, PathBuf),
 }
 
 impl Shelf {
@@ -52,32 +52,34 @@ impl Shelf {
             Ok(client) => Ok(Self::Running(client)),
             Err(ConnectError::NotRunning { .. }) => {
                 let audit = crate::app::open_log(&state)?;
-                Ok(Self::Alone(audit, Peers::new(&[]).own(), state))
+                Ok(Self::Alone(audit, state))
             }
             Err(error) => Err(super::advised(error.into())),
         }
     }
 
-    async fn add(&self, adding: Adding) -> anyhow::Result<PackageRow> {
+    async fn add(&self, global: &Global, adding: Adding) -> anyhow::Result<PackageRow> {
         match self {
             Self::Running(client) => {
                 let path = adding.path.to_str().context("the package's path is not UTF-8")?.to_owned();
                 let digest = adding.digest.to_string();
                 let mut params = vec![("path", path.as_str()), ("digest", digest.as_str())];
                 params.extend(adding.name.as_ref().map(|name| ("name", name.as_str())));
-                Ok(client.ask("packages_add", &params).await?)
+                global.ask(client, "packages_add", &params).await
             }
-            Self::Alone(audit, by, state) => {
-                packages::add(audit, by, state, adding).await.map_err(|refused| alone(&refused))
+            Self::Alone(audit, state) => {
+                let by = global.admit(audit, Needs::Change).await?;
+                packages::add(audit, &by.id, state, adding).await.map_err(|refused| alone(&refused))
             }
         }
     }
 
-    async fn remove(&self, name: &str) -> anyhow::Result<PackageRow> {
+    async fn remove(&self, global: &Global, name: &str) -> anyhow::Result<PackageRow> {
         match self {
-            Self::Running(client) => Ok(client.ask("packages_remove", &[("name", name)]).await?),
-            Self::Alone(audit, by, state) => {
-                packages::remove(audit, by, state, name).await.map_err(|refused| alone(&refused))
+            Self::Running(client) => global.ask(client, "packages_remove", &[("name", name)]).await,
+            Self::Alone(audit, state) => {
+                let by = global.admit(audit, Needs::Change).await?;
+                packages::remove(audit, &by.id, state, name).await.map_err(|refused| alone(&refused))
             }
         }
     }
@@ -88,11 +90,6 @@ impl Shelf {
             Self::Alone(..) => "the gateway takes it up when it starts",
         }
     }
-}
-
-fn alone(refused: &Refused) -> anyhow::Error {
-    let next = refused.next();
-    Trouble::new(refused.to_string()).next(next).into()
 }
 
 pub(crate) async fn add(global: &Global, out: &Out, add: Add) -> anyhow::Result<()> {
@@ -108,7 +105,7 @@ pub(crate) async fn add(global: &Global, out: &Out, add: Add) -> anyhow::Result<
         return Err(Trouble::new("nothing was added").into());
     }
     let shelf = Shelf::open(global).await?;
-    let row = shelf.add(Adding { path, name: Some(name), digest }).await?;
+    let row = shelf.add(global, Adding { path, name: Some(name), digest }).await?;
     if global.json {
         return print::json(&row);
     }
@@ -118,7 +115,7 @@ pub(crate) async fn add(global: &Global, out: &Out, add: Add) -> anyhow::Result<
 
 pub(crate) async fn remove(global: &Global, out: &Out, name: &str) -> anyhow::Result<()> {
     let shelf = Shelf::open(global).await?;
-    let row = shelf.remove(name).await?;
+    let row = shelf.remove(global, name).await?;
     if global.json {
         return print::json(&json!({ "removed": row.name }));
     }
@@ -168,13 +165,16 @@ fn shown(package: &Package, name: &ServerName) -> Vec<Line> {
     let mut rows = vec![title.ours(format!("  ({})", config.kind()))];
     rows.extend(manifest.description.iter().flat_map(|text| field("says", Line::new().theirs(text), &page)));
     rows.extend(field("digest", Line::new().ours(package.digest().to_string()), &page));
-    rows.extend(field("tools", Line::new().ours("asked for when it runs"), &page));
+    if manifest.tools.is_empty() {
+        rows.extend(field("tools", Line::new().ours("asked for when it runs"), &page));
+    }
+    for tool in &manifest.tools {
+        let says = Line::new().theirs(tool.name()).ours(": ").theirs(tool.description());
+        rows.extend(field("tool", says, &page));
+        rows.extend(field("runs", Line::new().ours("its program with ").theirs(&tool.shown()), &page));
+    }
     let grant = config.resources().map(|resources| Grant::of(resources)).unwrap_or_default();
     rows.extend(granted(&Grant { folders: wanted(package, name), ..grant }, &page));
-    for secret in &manifest.secrets {
-        let text = Line::new().theirs(&secret.name).ours(" at ").theirs(&secret.place);
-        rows.extend(field("secret", text.ours(": nothing lends it, so its calls are refused"), &page));
-    }
     if config.resources().is_some_and(|resources| resources.sandbox == Isolation::Gvisor) {
         let text = "on gVisor, unless the config's `[sandbox] runtime` says runc";
         rows.extend(field("runs", Line::new().ours(text), &page));

@@ -24,7 +24,7 @@ impl ReloadCommand {
         let out = Out::stdout();
         super::block_on(async {
             let client = Client::connect(&global.state()?).await?;
-            let now: String = client.ask("policies_reload", &[]).await?;
+            let now: String = global.ask(&client, "policies_reload", &[]).await?;
             if global.json {
                 print::json(&serde_json::json!({ "reloaded": now }))?;
             } else {

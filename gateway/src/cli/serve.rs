@@ -24,7 +24,7 @@ use crate::telemetry;
         the policies.\n\n\
         stdout has what to paste into an agent's settings; logs go to stderr.",
     after_help = "Examples:\n  \
-        portcullis serve --server files='npx -y @modelcontextprotocol/server-filesystem /srv/work'\n  \
+        portcullis serve --server notes='node /srv/tools/notes/index.js /srv/notes'\n  \
         portcullis serve --server docs=https://mcp.example.com/mcp --listen 127.0.0.1:0 --json\n  \
         portcullis serve --config /etc/portcullis/portcullis.toml"
 )]
@@ -74,7 +74,9 @@ impl Options {
         telemetry::start(self.log_format);
         let (no_jail, no_liveness) = (self.no_jail, self.no_liveness);
         let overrides = Overrides { state: global.state.clone(), listen, servers: self.servers, no_jail, no_liveness };
-        Config::load(self.config.as_deref(), overrides).map_err(|problems| refused(&problems))
+        let config = Config::load(self.config.as_deref(), overrides).map_err(|problems| refused(&problems))?;
+        vault::forget(&config.vault).context("the environment cannot be freed of its secrets")?;
+        Ok(config)
     }
 }
 
@@ -126,6 +128,8 @@ struct Started<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<&'a str>,
     servers: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    console: Option<&'a str>,
 }
 
 impl<'a> From<&'a Announcement> for Started<'a> {
@@ -136,6 +140,7 @@ impl<'a> From<&'a Announcement> for Started<'a> {
             agent: started.agent.as_ref().map(|(agent, _)| agent.as_str()),
             token: started.agent.as_ref().map(|(_, token)| token.as_str()),
             servers: &started.servers,
+            console: started.console.as_deref(),
         }
     }
 }
@@ -166,6 +171,9 @@ fn block(started: &Announcement) -> Vec<Line> {
     }
     lines.push(Line::new());
     lines.push(ours("answer held calls in another terminal:  portcullis holds watch".into()));
+    if started.console.is_some() {
+        lines.push(ours("or in a browser, by the link of:        portcullis console".into()));
+    }
     lines
 }
 
@@ -189,6 +197,7 @@ mod tests {
             state: "/home/me/.local/state/portcullis".into(),
             agent: agent.then(|| (AgentId::authenticated("default"), "pcl_abc".to_owned())),
             servers: vec!["files (process, not jailed)".into(), "docs (remote)".into()],
+            console: Some("http://localhost:7733".into()),
         }
     }
 
@@ -216,6 +225,7 @@ mod tests {
                 "\"headers\": { \"Authorization\": \"Bearer pcl_abc\" } } } }\n",
                 "\n",
                 "answer held calls in another terminal:  portcullis holds watch\n",
+                "or in a browser, by the link of:        portcullis console\n",
             )
         );
     }

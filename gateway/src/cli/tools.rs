@@ -178,7 +178,7 @@ async fn lift(global: &Global, out: &Out, client: &Client, name: &str) -> anyhow
     let servers: Vec<ServerRow> = client.ask("servers_list", &[]).await?;
     let found = servers.iter().find(|server| server.name == name).and_then(|server| server.quarantine.as_ref());
     let Some(quarantine) = found else { return Ok(false) };
-    let () = client.ask("quarantine_lift", &[("name", name)]).await?;
+    let () = global.ask(client, "quarantine_lift", &[("name", name)]).await?;
     if global.json {
         print::json(&serde_json::json!({ "accepted": name, "quarantine": quarantine }))?;
     } else {
@@ -196,12 +196,13 @@ async fn accept(global: &Global, out: &Out, client: &Client, name: &str) -> anyh
     let diffs = changed(client, |tool| tool.name == name || tool.server == name).await?;
     if diffs.is_empty() && !lifted {
         // The gateway knows best why there is nothing to accept.
-        let _accepted: Vec<String> = client.ask("tools_accept", &[("name", name)]).await?;
+        let _accepted: Vec<String> = global.ask(client, "tools_accept", &[("name", name)]).await?;
     }
     for diff in &diffs {
         tell(global, out, diff)?;
         let hash = diff.hash.to_string();
-        let accepted: Vec<String> = client.ask("tools_accept", &[("name", &diff.name), ("hash", &hash)]).await?;
+        let accepted: Vec<String> =
+            global.ask(client, "tools_accept", &[("name", &diff.name), ("hash", &hash)]).await?;
         if !global.json {
             for name in &accepted {
                 out.line(&Line::new().inked(Ink::Good, "accepted ").theirs(name))?;

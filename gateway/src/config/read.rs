@@ -11,11 +11,11 @@ use policies::profile::Profile;
 use sandbox::{ServerConfig, ServerKeys};
 use toml::de::DeTable;
 
-use super::sandboxes;
 use super::section::{Section, Sheet};
 use super::{
     AgentLimits, Config, Listen, Origin, Overrides, PolicyFiles, Problem, Server, TlsFiles, default_state, packages,
 };
+use super::{people, sandboxes, secrets};
 
 pub(super) fn config(path: Option<&Path>, overrides: Overrides) -> Result<Config, Vec<Problem>> {
     let file = path.unwrap_or(Path::new("portcullis.toml"));
@@ -45,17 +45,21 @@ pub(super) fn config(path: Option<&Path>, overrides: Overrides) -> Result<Config
     Err(problems)
 }
 
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 18] = [
     "listen", "agents", "server", "tool", "policy", "hold", "session", "operator", "state", "sandbox", "egress",
-    "wasm", "bundled", "liveness",
+    "wasm", "bundled", "liveness", "vault", "secret", "redact", "audit",
 ];
 
 fn read(sheet: &Sheet<'_>, root: &Section<'_>, state: PathBuf) -> Config {
     let servers = servers(sheet, &root.below("server"), &state);
     let (sandbox, runtime) = sandboxes::settings(sheet, root, &state);
+    let (operators, console) = people::operators(sheet, root.below("operator"));
     Config {
         sandbox,
         runtime,
+        vault: secrets::vault(sheet, root, &state),
+        log: super::log::log(sheet, root.below("audit")),
+        redact: secrets::redaction(sheet, root.below("redact")),
         bundled: sandboxes::bundled(sheet, &root.below("bundled")),
         liveness: sandboxes::liveness(sheet, root.below("liveness")),
         servers,
@@ -66,7 +70,8 @@ fn read(sheet: &Sheet<'_>, root: &Section<'_>, state: PathBuf) -> Config {
         policy: policy(sheet, root.below("policy")),
         hold: hold(root.below("hold")),
         session_idle: session(root.below("session")),
-        operators: operators(sheet, root.below("operator")),
+        operators,
+        console,
     }
 }
 
@@ -79,26 +84,31 @@ fn listen(sheet: &Sheet<'_>, section: Section<'_>) -> Listen {
         address
     });
     let (hosts, origins) = (section.strings("hosts"), section.strings("origins"));
-    let tls = section.below("tls");
-    let pair = (tls.string("certificate"), tls.string("key"));
-    let at = section.at("tls");
-    tls.finish(&["certificate", "key"]);
-    let files = match pair {
-        (Some((certificate, _)), Some((key, _))) => {
-            Some(TlsFiles { certificate: sheet.path(&certificate), key: sheet.path(&key) })
-        }
-        (None, None) => None,
-        (Some(_), None) | (None, Some(_)) => {
-            sheet.problem(at, "listen.tls", "only one of `certificate` and `key`", "both");
-            None
-        }
-    };
+    let files = tls(sheet, &section, "listen.tls");
     section.finish(&["address", "hosts", "origins", "tls"]);
     Listen {
         address: address.unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8700)),
         hosts: hosts.unwrap_or_default(),
         origins: origins.unwrap_or_default(),
         tls: files,
+    }
+}
+
+/// A certificate chain and its key, or neither.
+pub(super) fn tls(sheet: &Sheet<'_>, section: &Section<'_>, name: &str) -> Option<TlsFiles> {
+    let tls = section.below("tls");
+    let pair = (tls.string("certificate"), tls.string("key"));
+    let at = section.at("tls");
+    tls.finish(&["certificate", "key"]);
+    match pair {
+        (Some((certificate, _)), Some((key, _))) => {
+            Some(TlsFiles { certificate: sheet.path(&certificate), key: sheet.path(&key) })
+        }
+        (None, None) => None,
+        (Some(_), None) | (None, Some(_)) => {
+            sheet.problem(at, name, "only one of `certificate` and `key`", "both");
+            None
+        }
     }
 }
 
@@ -230,17 +240,6 @@ fn session(section: Section<'_>) -> SignedDuration {
     idle
 }
 
-fn operators(sheet: &Sheet<'_>, section: Section<'_>) -> Vec<u32> {
-    let uids = section.json("uids").map(|(value, at)| {
-        serde_json::from_value(value).unwrap_or_else(|_| {
-            sheet.problem(at, "operator.uids", "something else", "an array of user ids");
-            Vec::new()
-        })
-    });
-    section.finish(&["uids"]);
-    uids.unwrap_or_default()
-}
-
 fn override_with(mut config: Config, overrides: Overrides, problems: &mut Vec<Problem>) -> Config {
     if config.state == PathBuf::new() {
         problems.push(problem(None, "--state", "neither $XDG_STATE_HOME nor $HOME", "a folder"));
@@ -273,6 +272,7 @@ fn override_with(mut config: Config, overrides: Overrides, problems: &mut Vec<Pr
     super::shelf::add(&mut config.servers, &config.state);
     sandboxes::bundle(&mut config, problems);
     sandboxes::settle(&mut config, overrides.no_jail);
+    secrets::check(&config, problems);
     if !config.listen.address.ip().is_loopback() && config.listen.tls.is_none() {
         let wanted = "a loopback address, or `[listen.tls]` with `certificate` and `key`: tokens must not cross a network in the clear";
         problems.push(problem(None, "listen.address", config.listen.address.to_string(), wanted));

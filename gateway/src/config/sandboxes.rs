@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::SignedDuration;
 use policies::profile::Isolation;
-use sandbox::Settings;
+use sandbox::{Settings, Web};
 use serde_json::Value;
 
 use super::section::{Section, Sheet};
@@ -33,7 +33,7 @@ pub(super) fn settings(sheet: &Sheet<'_>, root: &Section<'_>, state: &Path) -> (
     let section = root.below("wasm");
     let cache = section.string("cache").map_or_else(|| state.join("wasm"), |(path, _)| sheet.path(&path));
     section.finish(&["cache"]);
-    (Settings { resolvers, authorities, cache, guard }, runtime)
+    (Settings { redactor: None, resolvers, authorities, cache, guard }, runtime)
 }
 
 fn egress(sheet: &Sheet<'_>, section: Section<'_>) -> (Vec<SocketAddr>, Vec<PathBuf>) {
@@ -59,25 +59,13 @@ pub(super) fn bundled(sheet: &Sheet<'_>, section: &Section<'_>) -> Bundled {
             None
         }
     });
-    let http = choice(sheet, section, "http", |table, at| {
-        let read = table.get("egress").filter(|_| table.len() == 1).cloned().map(sandbox::destinations);
-        match read {
-            Some(Ok(egress)) => Some(egress),
-            Some(Err(problems)) => {
-                for problem in problems {
-                    sheet.problem(at, format!("bundled.http.{}", problem.key), problem.found, problem.wanted);
-                }
-                None
+    let http = choice(sheet, section, "http", |table, at| match sandbox::web(table) {
+        Ok(web) => Some(web),
+        Err(problems) => {
+            for problem in problems {
+                sheet.problem(at, format!("bundled.http.{}", problem.key), problem.found, problem.wanted);
             }
-            None => {
-                sheet.problem(
-                    at,
-                    "bundled.http",
-                    "another table",
-                    "true, false, or { egress = [\"api.example.com\"] }",
-                );
-                None
-            }
+            None
         }
     });
     let time = section.boolean("time").unwrap_or(true);
@@ -91,8 +79,8 @@ pub(super) fn bundled(sheet: &Sheet<'_>, section: &Section<'_>) -> Bundled {
     };
     let http = match http {
         Choice::Off => None,
-        Choice::Default => Some(Vec::new()),
-        Choice::Table(egress) => Some(egress),
+        Choice::Default => Some(Web::default()),
+        Choice::Table(web) => Some(web),
     };
     Bundled { files, http, time }
 }
@@ -146,9 +134,8 @@ pub(super) fn bundle(config: &mut Config, problems: &mut Vec<Problem>) {
     let folder = files.clone().flatten().unwrap_or_else(|| config.state.join("files"));
     // A folder is granted by its whole path.
     let folder = std::path::absolute(&folder).unwrap_or(folder);
-    let (on, egress) =
-        ([("files", files.is_some()), ("http", http.is_some()), ("time", time)], http.unwrap_or_default());
-    let bundled = match sandbox::bundled(&folder, egress) {
+    let (on, web) = ([("files", files.is_some()), ("http", http.is_some()), ("time", time)], http.unwrap_or_default());
+    let bundled = match sandbox::bundled(&folder, web) {
         Ok(bundled) => bundled,
         Err(error) => {
             let key = "bundled.files".to_owned();

@@ -47,6 +47,21 @@ fn off_loopback_needs_tls() {
 }
 
 #[test]
+fn the_console_is_on_loopback_unless_it_has_tls_and_can_be_off() {
+    let usual = load("").unwrap().console.unwrap();
+    assert_eq!((usual.address.to_string().as_str(), usual.chosen), ("127.0.0.1:7733", false));
+    assert!(load("[operator]\nconsole = false\n").unwrap().console.is_none());
+    let asked = load("[operator]\nconsole = \"127.0.0.1:7744\"\n").unwrap().console.unwrap();
+    assert!(asked.chosen && asked.address.port() == 7744);
+    let problems = load("[operator]\nconsole = \"0.0.0.0:7733\"\n").err().unwrap();
+    assert!(problems[0].wanted.contains("tls"), "{problems:?}");
+    assert!(load("[operator]\nconsole = 7733\n").is_err());
+    let tls = "[operator]\nconsole = \"0.0.0.0:7733\"\nconsole_hosts = [\"c.example:7733\"]\n\
+        tls = { certificate = \"c\", key = \"k\" }\n";
+    assert_eq!(load(tls).unwrap().console.unwrap().hosts, ["c.example:7733"]);
+}
+
+#[test]
 fn the_command_line_adds_servers() {
     let servers = vec![("files".to_owned(), "cat -n 'a b'".to_owned()), ("a.b".to_owned(), "ftp://x".to_owned())];
     let problems = Config::load(None, Overrides { servers, ..Overrides::default() }).err().unwrap();

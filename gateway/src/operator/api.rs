@@ -7,18 +7,20 @@ use jsonrpsee::core::RegisterMethodError;
 use jsonrpsee::types::{ErrorObjectOwned, Params};
 use jsonrpsee::{Methods, RpcModule};
 use policies::approval::Hold;
-use policies::{Hash, HoldId, Method, OperatorId, ServerName};
+use policies::{Hash, HoldId, Method, OperatorId, Role, ServerName};
 use sandbox::Status;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
-use super::card::{Card, Health, PackageRow, Quarantine, ServerRow, ToolDiff, ToolRow};
+use super::card::{Card, Health, Link, OperatorRow, PackageRow, Quarantine, ServerRow, ToolDiff, ToolRow, Whoami};
 use super::find::find;
 use super::grant::Grant;
+use super::people::{Caller, Claim, Needs, Person};
+use super::pin::Pin;
 use super::refused::Refused;
-use super::{Operators, agents, events, packages, run};
+use super::{Operators, agents, events, now, packages, rules, run, secrets, similar, staff, trail};
 use crate::catalog::{AcceptError, Offer};
 use crate::clock;
 use crate::config::{Origin, Server};
@@ -27,7 +29,7 @@ use crate::hold::{Answer, AnswerError};
 /// The longest reason: the agent is told, and it is kept in the log.
 const REASON: usize = 2000;
 
-type Asked<T> = Result<T, Refused>;
+pub(super) type Asked<T> = Result<T, Refused>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -41,9 +43,43 @@ struct Which {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Approved {
+    id: String,
+    /// What was seen: a hold of another deed is not approved.
+    #[serde(default)]
+    digest: Option<Hash>,
+    #[serde(default)]
+    reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Adding {
+    name: String,
+    role: Role,
+    #[serde(default, deserialize_with = "uid")]
+    uid: Option<u32>,
+    new_pin: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pinning {
+    name: String,
+    new_pin: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Denied {
     id: String,
     reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fresh {
+    new_pin: String,
 }
 
 #[derive(Deserialize)]
@@ -81,52 +117,35 @@ struct Packed {
 /// Every method, over these.
 pub(super) fn methods(operators: Operators, stop: CancellationToken) -> Result<Methods, RegisterMethodError> {
     let mut module = RpcModule::new(operators);
-    let to = &mut module;
-    method(to, "health", |all, _, Nothing {}| async move { Ok(all.health()) })?;
-    method(to, "holds_list", |all, _, Nothing {}| async move { Ok(events::cards(&all)) })?;
-    method(to, "holds_show", |all, _, asked: Which| async move { all.show(&asked.id) })?;
-    method(
-        to,
-        "holds_approve",
-        |all, by, asked: Which| async move { all.answer(&asked.id, by, Answer::Approve).await },
+    readers(&mut module)?;
+    changers(&mut module)?;
+    staffers(&mut module)?;
+    module.register_subscription(
+        "holds_subscribe",
+        "holds_event",
+        "holds_unsubscribe",
+        move |_, sink, all, extensions| {
+            let stop = stop.clone();
+            async move {
+                match admitted(&all, extensions.get::<Caller>(), Needs::Read).await {
+                    Ok(_) => events::tell(&all, sink, &stop).await,
+                    Err(refused) => sink.reject(ErrorObjectOwned::from(refused)).await,
+                }
+            }
+        },
     )?;
-    method(to, "holds_deny", |all, by, asked: Denied| async move {
-        let reason = reason(&asked.reason)?;
-        all.answer(&asked.id, by, Answer::Deny { reason }).await
-    })?;
-    method(to, "agents_list", |all, _, Nothing {}| async move { Ok(agents::list(&all.audit)) })?;
-    method(to, "agents_add", |all, by, asked: Joining| async move {
-        agents::add(&all.audit, &by, &asked.name, asked.expires).await
-    })?;
-    method(
-        to,
-        "agents_remove",
-        |all, by, asked: Named| async move { agents::remove(&all.audit, &by, &asked.name).await },
-    )?;
-    method(to, "tools_list", |all, _, Nothing {}| async move { Ok(all.tools()) })?;
-    method(to, "tools_diff", |all, _, asked: Named| async move { all.diff(&asked.name) })?;
-    method(to, "tools_accept", |all, by, asked: Accepted| async move { all.accept(by, &asked).await })?;
-    method(to, "servers_list", |all, _, Nothing {}| async move { Ok(all.servers()) })?;
-    method(to, "packages_add", |all, by, asked: Packed| async move { all.add_package(&by, asked).await })?;
-    method(to, "packages_remove", |all, by, asked: Named| async move {
-        packages::remove(&all.audit, &by, &all.agents.config.state, &asked.name).await
-    })?;
-    method(to, "quarantine_lift", |all, by, asked: Named| async move {
-        packages::lift(&all.audit, &by, &asked.name).await
-    })?;
-    method(to, "policies_reload", |all, by, Nothing {}| async move { all.reload(by).await })?;
-    module.register_subscription("holds_subscribe", "holds_event", "holds_unsubscribe", move |_, sink, all, _| {
-        let stop = stop.clone();
-        async move { events::tell(&all, sink, &stop).await }
-    })?;
+    similar::register(&mut module)?;
+    trail::register(&mut module)?;
+    now::register(&mut module)?;
+    rules::register(&mut module)?;
     module.register_subscription(
         "calls_run",
         "calls_event",
         "calls_leave",
         |params, sink, all, extensions| async move {
-            match (extensions.get::<OperatorId>(), params.parse()) {
-                (Some(by), Ok(wanted)) => run::run(&all, by, wanted, sink).await,
-                (None, _) => sink.reject(ErrorObjectOwned::from(Refused::Nobody)).await,
+            match (admitted(&all, extensions.get::<Caller>(), Needs::Operate).await, params.parse()) {
+                (Ok(by), Ok(wanted)) => run::run(&all, &by.id, wanted, sink).await,
+                (Err(refused), _) => sink.reject(ErrorObjectOwned::from(refused)).await,
                 (_, Err(error)) => sink.reject(ErrorObjectOwned::from(Refused::Params(error.to_string()))).await,
             }
         },
@@ -134,38 +153,140 @@ pub(super) fn methods(operators: Operators, stop: CancellationToken) -> Result<M
     Ok(module.into())
 }
 
-/// Registers a method that knows who asks, and what for.
-fn method<P, T, Run, Done>(
-    module: &mut RpcModule<Operators>,
+pub(super) type Module = RpcModule<Operators>;
+
+fn readers(to: &mut Module) -> Result<(), RegisterMethodError> {
+    use Needs::Read;
+    method(to, "whoami", Read, |all, by, Nothing {}| async move { Ok(all.whoami(by)) })?;
+    method(to, "health", Read, |all, _, Nothing {}| async move { Ok(all.health()) })?;
+    method(to, "holds_list", Read, |all, _, Nothing {}| async move { Ok(events::cards(&all)) })?;
+    method(to, "holds_show", Read, |all, _, asked: Which| async move { all.show(&asked.id) })?;
+    method(to, "agents_list", Read, |all, _, Nothing {}| async move { Ok(agents::list(&all.audit)) })?;
+    method(to, "tools_list", Read, |all, _, Nothing {}| async move { Ok(all.tools()) })?;
+    method(to, "tools_diff", Read, |all, _, asked: Named| async move { all.diff(&asked.name) })?;
+    method(to, "servers_list", Read, |all, _, Nothing {}| async move { Ok(all.servers()) })?;
+    method(to, "secrets_list", Read, |all, _, Nothing {}| async move { all.shelf().list() })?;
+    method(to, "secrets_recipient", Read, |all, _, asked: Named| async move { all.shelf().recipient(&asked.name) })?;
+    method(to, "operators_list", Read, |all, _, Nothing {}| async move { Ok(staff::list(&all.audit)) })?;
+    method(to, "console_link", Read, |all, by, Nothing {}| async move { all.link(by) })
+}
+
+fn changers(to: &mut Module) -> Result<(), RegisterMethodError> {
+    use Needs::{Approve, Change, Operate};
+    method(to, "holds_approve", Approve, |all, by, asked: Approved| async move {
+        let reason = asked.reason.as_deref().map(reason).transpose()?;
+        all.answer(&asked.id, by, Answer::Approve { reason, digest: asked.digest }).await
+    })?;
+    method(to, "holds_deny", Operate, |all, by, asked: Denied| async move {
+        let reason = reason(&asked.reason)?;
+        all.answer(&asked.id, by, Answer::Deny { reason }).await
+    })?;
+    method(to, "agents_add", Change, |all, by, asked: Joining| async move {
+        agents::add(&all.audit, &by.id, &asked.name, asked.expires).await
+    })?;
+    method(to, "agents_remove", Change, |all, by, asked: Named| async move {
+        agents::remove(&all.audit, &by.id, &asked.name).await
+    })?;
+    method(to, "tools_accept", Change, |all, by, asked: Accepted| async move { all.accept(by.id, &asked).await })?;
+    method(to, "packages_add", Change, |all, by, asked: Packed| async move { all.add_package(&by.id, asked).await })?;
+    method(to, "packages_remove", Change, |all, by, asked: Named| async move {
+        packages::remove(&all.audit, &by.id, &all.agents.config.state, &asked.name).await
+    })?;
+    method(to, "quarantine_lift", Change, |all, by, asked: Named| async move {
+        packages::lift(&all.audit, &by.id, &asked.name).await
+    })?;
+    method(to, "secrets_set", Change, |all, by, asked: secrets::Setting| async move {
+        all.shelf().set(&by.id, asked).await
+    })?;
+    method(to, "secrets_remove", Change, |all, by, asked: Named| async move {
+        all.shelf().remove(&by.id, &asked.name).await
+    })?;
+    method(to, "secrets_revoke", Change, |all, by, asked: Named| async move {
+        all.shelf().revoke(&by.id, &asked.name).await
+    })?;
+    method(to, "policies_reload", Change, |all, by, Nothing {}| async move { all.reload(by.id).await })
+}
+
+fn staffers(to: &mut Module) -> Result<(), RegisterMethodError> {
+    use Needs::{Change, Govern};
+    method(to, "operators_add", Govern, |all, by, asked: Adding| async move { all.add_operator(&by, asked).await })?;
+    method(to, "operators_remove", Govern, |all, by, asked: Named| async move {
+        staff::remove(&all.audit, &by.id, &asked.name).await
+    })?;
+    method(to, "operators_pin", Govern, |all, by, asked: Pinning| async move {
+        staff::set_pin(&all.audit, &by.id, &asked.name, asked.new_pin).await
+    })?;
+    // One's own, with the old one.
+    method(to, "pin_change", Change, |all, by, asked: Fresh| async move {
+        staff::set_pin(&all.audit, &by.id, by.id.as_str(), asked.new_pin).await
+    })
+}
+
+/// Registers a method that knows who asks, what for, and what that takes.
+pub(super) fn method<P, T, Run, Done>(
+    module: &mut Module,
     name: &'static str,
+    needs: Needs,
     run: Run,
 ) -> Result<(), RegisterMethodError>
 where
     P: DeserializeOwned + Send,
     T: Serialize + Send + Clone + 'static,
-    Run: Fn(Arc<Operators>, OperatorId, P) -> Done + Send + Sync + Clone + 'static,
+    Run: Fn(Arc<Operators>, Person, P) -> Done + Send + Sync + Clone + 'static,
     Done: Future<Output = Asked<T>> + Send,
 {
     module.register_async_method(name, move |params, operators, extensions| {
         let run = run.clone();
         async move {
-            let by = extensions.get::<OperatorId>().cloned().ok_or(Refused::Nobody)?;
-            run(operators, by, parsed(&params)?).await.map_err(ErrorObjectOwned::from)
+            let caller = extensions.get::<Caller>().cloned().ok_or(Refused::Nobody)?;
+            let (claim, asked) = claimed(&params)?;
+            let admitted = operators.people.admit(&caller, claim, needs).await;
+            let by = match admitted {
+                Ok(by) => by,
+                Err(refused) => return Err(operators.turned_away(name, refused).await.into()),
+            };
+            run(operators, by, parsed(asked)?).await.map_err(ErrorObjectOwned::from)
         }
     })?;
     Ok(())
 }
 
-/// No parameters are an empty object.
-fn parsed<P: DeserializeOwned>(params: &Params<'_>) -> Asked<P> {
+async fn admitted(operators: &Operators, caller: Option<&Caller>, needs: Needs) -> Asked<Person> {
+    let caller = caller.ok_or(Refused::Nobody)?;
+    operators.people.admit(caller, Claim::default(), needs).await
+}
+
+type Members = serde_json::Map<String, serde_json::Value>;
+
+/// Who it says it is, and the rest of the parameters. No parameters are an empty object.
+fn claimed(params: &Params<'_>) -> Asked<(Claim, Members)> {
     let text = params.as_str().filter(|text| *text != "[]").unwrap_or("{}");
-    serde_json::from_str(text).map_err(|error| Refused::Params(error.to_string()))
+    let mut members: Members = serde_json::from_str(text).map_err(|error| Refused::Params(error.to_string()))?;
+    let mut text = |name: &str| match members.remove(name) {
+        None => Ok(None),
+        Some(serde_json::Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(Refused::Params(format!("`{name}` must be a string"))),
+    };
+    let claim = Claim { name: text("as")?, pin: text("pin")?.map(Pin::typed) };
+    Ok((claim, members))
+}
+
+fn parsed<P: DeserializeOwned>(members: Members) -> Asked<P> {
+    serde_json::from_value(members.into()).map_err(|error| Refused::Params(error.to_string()))
+}
+
+/// A number, or the same as text: the command line's parameters are all text.
+fn uid<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    let uid = value.as_u64().and_then(|uid| u32::try_from(uid).ok());
+    let uid = uid.or_else(|| value.as_str().and_then(|text| text.parse().ok()));
+    uid.map(Some).ok_or_else(|| serde::de::Error::custom("a uid is a number"))
 }
 
 fn reason(reason: &str) -> Asked<String> {
     let reason = reason.trim();
     if reason.is_empty() {
-        return Err(Refused::Params("a denial needs a reason: the agent is told, and can do better".into()));
+        return Err(Refused::Params("the reason is empty: whoever reads it can do better with one".into()));
     }
     if reason.len() > REASON {
         return Err(Refused::Params(format!("the reason is longer than {REASON} bytes")));
@@ -188,6 +309,10 @@ impl Operators {
         }
     }
 
+    fn shelf(&self) -> secrets::Shelf<'_> {
+        secrets::Shelf { vault: &self.agents.calls.vault, audit: &self.audit }
+    }
+
     fn show(&self, given: &str) -> Asked<Card> {
         let id = find(&self.holds.list(), given)?;
         let hold = self.hold(&id).ok_or_else(|| unknown_hold(&id))?;
@@ -198,13 +323,13 @@ impl Operators {
         self.holds.get(id).or_else(|| self.holds.stored(id))
     }
 
-    async fn answer(&self, given: &str, by: OperatorId, answer: Answer) -> Asked<Card> {
+    async fn answer(&self, given: &str, by: Person, answer: Answer) -> Asked<Card> {
         let id = find(&self.holds.list(), given)?;
-        let error = match self.holds.answer(&id, by.clone(), answer).await {
+        let error = match self.holds.answer(&id, &by, answer).await {
             Ok(hold) => return Ok(Card::of(&hold)),
             Err(error) => error,
         };
-        let event = Recorded::AnswerRefused { by, hold: id.clone(), reason: error.to_string() };
+        let event = Recorded::AnswerRefused { by: by.id, hold: id.clone(), reason: error.to_string() };
         if let Err(error) = self.audit.note(event, clock::now()).await {
             tracing::error!(%error, "a refused answer could not be recorded");
         }
@@ -213,18 +338,52 @@ impl Operators {
 
     fn unanswered(&self, id: &HoldId, error: &AnswerError) -> Refused {
         let now = self.hold(id).map(|hold| Card::of(&hold).next);
+        let state = |next: Option<String>, otherwise: &str| Refused::State {
+            what: error.to_string(),
+            next: next.unwrap_or_else(|| otherwise.to_owned()),
+        };
         match error {
             AnswerError::Unknown(_) if now.is_none() => unknown_hold(id),
-            AnswerError::NotAllowed(_) => Refused::State {
-                what: error.to_string(),
-                next: "another operator must answer it, or a policy must permit you to approve it".into(),
-            },
+            AnswerError::NotAllowed { next, .. } => {
+                state(next.clone(), "another operator must answer it, or a policy must permit you to approve it")
+            }
+            AnswerError::Another(_) => state(None, "read it again: portcullis holds show"),
             AnswerError::Refused(StepRefused::Audit(error)) => Refused::Unrecorded(error.to_string()),
-            AnswerError::Unknown(_) | AnswerError::Refused(_) => Refused::State {
-                what: error.to_string(),
-                next: now.unwrap_or_else(|| "`portcullis log list` shows what became of it".into()),
-            },
+            AnswerError::Unknown(_) | AnswerError::Refused(_) => {
+                state(now, "`portcullis log list` shows what became of it")
+            }
         }
+    }
+
+    /// Who was turned away for what they are is recorded; that a PIN is needed, or was wrong, is told elsewhere.
+    async fn turned_away(&self, method: &str, refused: Refused) -> Refused {
+        if let Refused::Role { who, .. } = &refused {
+            let event = Recorded::OperatorSeen { by: who.clone(), action: format!("was refused {method}: {refused}") };
+            if let Err(error) = self.audit.note(event, clock::now()).await {
+                tracing::error!(%error, "a refused operator could not be recorded");
+            }
+        }
+        refused
+    }
+
+    fn whoami(&self, by: Person) -> Whoami {
+        Whoami { name: by.id, role: by.role, pin: by.added, people: self.people.count() }
+    }
+
+    fn link(&self, by: Person) -> Asked<Link> {
+        let front = self.console.as_ref().ok_or(Refused::NoConsole)?;
+        Ok(Link { url: front.link(&by), name: by.id, role: by.role })
+    }
+
+    async fn add_operator(&self, by: &Person, asked: Adding) -> Asked<OperatorRow> {
+        let Adding { name, role, uid, new_pin } = asked;
+        let added = staff::add(&self.audit, &by.id, staff::Joining { name, role, uid, pin: new_pin }).await?;
+        if self.people.are_elsewhere()
+            && let Err(error) = super::open_to_all(&self.agents.config.state)
+        {
+            tracing::error!(%error, "the operators' socket could not be opened to others");
+        }
+        Ok(added)
     }
 
     fn tools(&self) -> Vec<ToolRow> {

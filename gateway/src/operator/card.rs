@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use policies::approval::{Approval, Hold, HoldState};
 use policies::profile::Resources;
 use policies::risk::Risk;
-use policies::{AgentId, CallId, Hash, HoldId, OperatorId, ServerName, Value};
+use policies::{AgentId, CallId, Hash, HoldId, OperatorId, Role, ServerName, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -43,6 +43,8 @@ pub struct Card {
     /// Why it was denied or cancelled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// The hash of everything that an approval is bound to: `holds_approve` can say what was seen.
+    pub digest: Hash,
     /// How many people must approve.
     pub required: u8,
     /// Who has approved.
@@ -142,6 +144,44 @@ pub struct ToolDiff {
     pub now: Box<RawValue>,
     /// The hash of what the server says now, as it was sent.
     pub hash: Hash,
+}
+
+/// A person who may ask for anything.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OperatorRow {
+    /// Their name.
+    pub name: OperatorId,
+    /// What they may do.
+    pub role: Role,
+    /// The user whose connections are theirs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
+    /// When they were added.
+    pub added: Timestamp,
+}
+
+/// Who the gateway takes the one who asks for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Whoami {
+    /// Their name.
+    pub name: OperatorId,
+    /// What they may do.
+    pub role: Role,
+    /// Whether approving takes a PIN.
+    pub pin: bool,
+    /// How many people there are who approve calls.
+    pub people: usize,
+}
+
+/// A link that signs in to the console, once.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Link {
+    /// The link.
+    pub url: String,
+    /// Whom it signs in.
+    pub name: OperatorId,
+    /// As what.
+    pub role: Role,
 }
 
 /// A package that was added.
@@ -292,6 +332,7 @@ impl Card {
             state: hold.state().as_str().to_owned(),
             by,
             note: reason.or_else(|| hold.note().map(str::to_owned)),
+            digest: hold.binding().digest(),
             required: hold.required(),
             approvals: hold.approvals().to_vec(),
             opened: hold.opened(),

@@ -55,6 +55,8 @@ pub enum AskError {
     Refused {
         /// Its words.
         message: String,
+        /// Its number.
+        code: i32,
         /// What to do about it, in its words.
         next: Option<String>,
     },
@@ -66,8 +68,9 @@ pub enum AskError {
     Request(#[from] serde_json::Error),
 }
 
-/// A gateway on this machine answers within milliseconds; one that fsyncs to a dying disk within 2 s says so.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// A gateway on this machine answers within milliseconds; one that fsyncs to a dying disk within 2 s says so. A PIN is slow to
+/// check on purpose, and others may be before it.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 impl Client {
     /// Connects to the gateway that owns this state folder.
@@ -95,6 +98,22 @@ impl Client {
     /// # Errors
     /// [`AskError`]
     pub async fn ask<T: DeserializeOwned>(&self, method: &str, params: &[(&'static str, &str)]) -> Result<T, AskError> {
+        let mut object = ObjectParams::new();
+        for (key, value) in params {
+            insert(&mut object, key, value)?;
+        }
+        self.inner.request(method, object).await.map_err(AskError::from)
+    }
+
+    /// One request with parameters of any kind, and its answer.
+    ///
+    /// # Errors
+    /// [`AskError`]
+    pub async fn ask_with<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: &[(&'static str, serde_json::Value)],
+    ) -> Result<T, AskError> {
         let mut object = ObjectParams::new();
         for (key, value) in params {
             insert(&mut object, key, value)?;
@@ -146,7 +165,11 @@ impl From<ClientError> for AskError {
     fn from(error: ClientError) -> Self {
         if let ClientError::Call(call) = &error {
             let data = call.data().and_then(|data| serde_json::from_str::<super::refused::Advice>(data.get()).ok());
-            return Self::Refused { message: call.message().to_owned(), next: data.map(|advice| advice.next) };
+            return Self::Refused {
+                message: call.message().to_owned(),
+                code: call.code(),
+                next: data.map(|advice| advice.next),
+            };
         }
         Self::Lost(Box::new(error))
     }

@@ -1,6 +1,6 @@
 //! `Grant`: what a sandbox opens for a call, in words.
 
-use policies::profile::{Ceilings, Isolation, Mount, Resources};
+use policies::profile::{Ceilings, Isolation, Mount, Placement, Resources};
 use serde::{Deserialize, Serialize};
 
 /// What a sandbox opens for a call, in words.
@@ -15,6 +15,9 @@ pub struct Grant {
     pub folders: Vec<String>,
     /// What can be reached.
     pub network: Vec<String>,
+    /// Secrets that are lent for the call, each with its place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
     /// What it may cost.
     pub limits: Vec<String>,
     /// What is weaker than it could be.
@@ -30,8 +33,9 @@ impl Grant {
             digest: resources.digest.map(|digest| digest.to_string()),
             folders: resources.folders.iter().map(folder).collect(),
             network: resources.egress.iter().map(ToString::to_string).collect(),
+            secrets: resources.secrets.iter().map(ToString::to_string).collect(),
             limits: limits(&resources.limits),
-            warnings: warning(resources.sandbox).map(str::to_owned).into_iter().collect(),
+            warnings: warning(resources.sandbox).map(str::to_owned).into_iter().chain(held(resources)).collect(),
         }
     }
 }
@@ -44,6 +48,15 @@ pub fn warning(sandbox: Isolation) -> Option<&'static str> {
         Isolation::Runc => Some("the container shares the host's kernel (runc): a hole in the kernel is a way out"),
         Isolation::None => Some("not jailed: it can do whatever the gateway's user can"),
     }
+}
+
+/// What each secret that the tool holds means.
+pub fn held(resources: &Resources) -> impl Iterator<Item = String> {
+    let text = |placement: &Placement| {
+        let warning = placement.way.warning()?;
+        Some(format!("the secret `{}` is placed the {warning}", placement.secret))
+    };
+    resources.secrets.iter().filter_map(text)
 }
 
 fn folder(mount: &Mount) -> String {

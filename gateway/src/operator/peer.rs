@@ -41,17 +41,26 @@ impl Peers {
         Self { admitted, names: names(&accounts) }
     }
 
-    /// Who connected, if it is an operator.
+    /// The user who connected.
     ///
     /// # Errors
-    /// [`PeerError`] if it is anyone else, or cannot be told.
-    pub fn admit(&self, socket: impl AsFd) -> Result<OperatorId, PeerError> {
+    /// [`PeerError`] if it cannot be told.
+    pub fn uid(socket: impl AsFd) -> Result<u32, PeerError> {
         let peer = socket_peercred(socket).map_err(|error| PeerError::Nameless(error.into()))?;
-        let uid = peer.uid.as_raw();
-        if self.admitted.contains(&uid) {
-            return Ok(self.name(uid));
-        }
-        Err(PeerError::Stranger { uid })
+        Ok(peer.uid.as_raw())
+    }
+
+    /// Whether this is the gateway's own user, root, or one that the config names.
+    #[must_use]
+    pub fn admits(&self, uid: u32) -> bool {
+        self.admitted.contains(&uid)
+    }
+
+    /// Whether the config names other users than the gateway's own and root.
+    #[must_use]
+    pub fn are_elsewhere(&self) -> bool {
+        let own = geteuid().as_raw();
+        self.admitted.iter().any(|uid| *uid != 0 && *uid != own)
     }
 
     /// The gateway's own user: who it is when a command works on the log without a gateway.
@@ -60,14 +69,16 @@ impl Peers {
         self.name(geteuid().as_raw())
     }
 
-    /// How many different people can answer, as far as the socket can tell; root is a role, not a further person.
+    /// The different people who can answer, as far as the socket can tell; root is a role, not a further person.
     #[must_use]
-    pub fn count(&self) -> usize {
+    pub fn people(&self) -> Vec<OperatorId> {
         let own = geteuid().as_raw();
-        self.admitted.iter().filter(|uid| **uid != 0 || own == 0).count()
+        self.admitted.iter().filter(|uid| **uid != 0 || own == 0).map(|uid| self.name(*uid)).collect()
     }
 
-    fn name(&self, uid: u32) -> OperatorId {
+    /// The user's name, where it says exactly who it is; else the number.
+    #[must_use]
+    pub fn name(&self, uid: u32) -> OperatorId {
         self.names.get(&uid).cloned().unwrap_or_else(|| OperatorId::authenticated(&format!("uid:{uid}")))
     }
 }
@@ -123,13 +134,14 @@ mod tests {
     fn our_own_user_is_admitted_and_named() {
         let (ours, _theirs) = std::os::unix::net::UnixStream::pair().unwrap();
         let peers = Peers::new(&[]);
-        assert_eq!(peers.admit(&ours).unwrap(), peers.own());
+        let uid = Peers::uid(&ours).unwrap();
+        assert!(peers.admits(uid));
+        assert_eq!(peers.name(uid), peers.own());
     }
 
     #[test]
     fn a_stranger_is_turned_away() {
-        let (ours, _theirs) = std::os::unix::net::UnixStream::pair().unwrap();
         let peers = Peers { admitted: BTreeSet::new(), names: BTreeMap::new() };
-        assert!(matches!(peers.admit(&ours), Err(PeerError::Stranger { .. })));
+        assert!(!peers.admits(0) && !Peers::new(&[]).admits(4711));
     }
 }

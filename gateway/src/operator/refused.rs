@@ -1,7 +1,8 @@
 //! `Refused`: every error of the operators' API, with what to do next. Agents never see these.
 
+use jiff::Timestamp;
 use jsonrpsee::types::{ErrorObjectOwned, error::INVALID_PARAMS_CODE};
-use policies::HoldId;
+use policies::{HoldId, OperatorId, Role};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -40,9 +41,42 @@ pub enum Refused {
     /// The log cannot be written, so nothing may change.
     #[error("the change could not be recorded, so nothing changed: {0}")]
     Unrecorded(String),
-    /// The connection has no operator. Never seen unless the socket's own check is broken.
-    #[error("nobody is known to be at the other end")]
+    /// The session is over, or its operator was removed.
+    #[error("nobody is signed in")]
     Nobody,
+    /// The role does not allow it.
+    #[error("`{who}` is a {role}, and this takes an {least}")]
+    Role {
+        /// Who.
+        who: OperatorId,
+        /// As what.
+        role: Role,
+        /// The least role that may.
+        least: Role,
+        /// What to do.
+        next: String,
+    },
+    /// It takes a proof of who asks.
+    #[error("the PIN of `{name}` is needed")]
+    NeedsPin {
+        /// Whose.
+        name: OperatorId,
+    },
+    /// It is not the one that was set, or nobody has that name.
+    #[error("the PIN is wrong")]
+    WrongPin,
+    /// Too many were wrong.
+    #[error("too many PINs were wrong: none is looked at before {until:.0}")]
+    Locked {
+        /// Until when.
+        until: Timestamp,
+    },
+    /// Too many PINs wait to be checked.
+    #[error("too many PINs are being checked")]
+    Busy,
+    /// There is no console.
+    #[error("the console is off")]
+    NoConsole,
 }
 
 /// What goes with an error.
@@ -58,6 +92,13 @@ const AMBIGUOUS: i32 = 1300;
 const STATE: i32 = 1409;
 const UNRECORDED: i32 = 1503;
 const NOBODY: i32 = 1401;
+/// The same request with a `pin` may succeed.
+pub const NEEDS_PIN: i32 = 1402;
+const ROLE: i32 = 1403;
+const WRONG_PIN: i32 = 1411;
+const LOCKED: i32 = 1429;
+const BUSY: i32 = 1430;
+const NO_CONSOLE: i32 = 1410;
 
 impl Refused {
     /// What to do about it.
@@ -70,15 +111,22 @@ impl Refused {
                 let ids: Vec<&str> = matches.iter().map(HoldId::as_str).collect();
                 format!("give more of the id: {}", ids.join(", "))
             }
-            Self::State { next, .. } => next.clone(),
+            Self::State { next, .. } | Self::Role { next, .. } => next.clone(),
             Self::Unrecorded(_) => {
                 "mend the disk or free space under the state folder; it recovers by itself".to_owned()
             }
-            Self::Nobody => "connect through the operators' socket".to_owned(),
+            Self::Nobody => "sign in again: portcullis console".to_owned(),
+            Self::NeedsPin { .. } => "give the PIN: --pin-stdin, or at a terminal when it is asked for".to_owned(),
+            Self::WrongPin => "try again; an admin can set another one: portcullis operator pin NAME".to_owned(),
+            Self::Locked { .. } => "wait, or answer through another operator; the log names who tried".to_owned(),
+            Self::Busy => "try again in a moment".to_owned(),
+            Self::NoConsole => "turn it on: `[operator] console = \"127.0.0.1:7733\"` in portcullis.toml".to_owned(),
         }
     }
 
-    fn code(&self) -> i32 {
+    /// The number that programs go by.
+    #[must_use]
+    pub fn code(&self) -> i32 {
         match self {
             Self::Params(_) => INVALID_PARAMS_CODE,
             Self::Unknown { .. } => UNKNOWN,
@@ -86,6 +134,12 @@ impl Refused {
             Self::State { .. } => STATE,
             Self::Unrecorded(_) => UNRECORDED,
             Self::Nobody => NOBODY,
+            Self::Role { .. } => ROLE,
+            Self::NeedsPin { .. } => NEEDS_PIN,
+            Self::WrongPin => WRONG_PIN,
+            Self::Locked { .. } => LOCKED,
+            Self::Busy => BUSY,
+            Self::NoConsole => NO_CONSOLE,
         }
     }
 }

@@ -21,7 +21,7 @@ struct World {
     stop: CancellationToken,
 }
 
-fn operators(folder: &Path, audit: &Audit) -> Operators {
+pub(crate) fn operators(folder: &Path, audit: &Audit) -> Operators {
     let overrides = Overrides { state: Some(folder.to_owned()), ..Overrides::default() };
     let config = Arc::new(Config::load(Some(Path::new("/dev/null")), overrides).ok().unwrap());
     let policies = Arc::new(Reloadable::load(config.policy.clone()).ok().unwrap());
@@ -32,9 +32,10 @@ fn operators(folder: &Path, audit: &Audit) -> Operators {
         audit: audit.clone(),
         holds: Arc::clone(&agents.calls.holds),
         catalog: Arc::clone(&agents.catalog),
+        people: Arc::clone(&agents.people),
         agents,
         liveness: Arc::new(Pulse::new(false)),
-        uids: Vec::new(),
+        console: None,
         reload: Arc::new(move || policies.reload()),
     }
 }
@@ -48,7 +49,8 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state");
         let audit = open_log(&state).unwrap();
-        let operators = Operators { uids: uids.to_vec(), ..operators(&state, &audit) };
+        let people = Arc::new(People::new(audit.clone(), Peers::new(uids)));
+        let operators = Operators { people, ..operators(&state, &audit) };
         let server = Server::bind(&state, operators).unwrap();
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         tasks.spawn(server.run(tasks.clone(), stop.clone()));

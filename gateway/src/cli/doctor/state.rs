@@ -1,13 +1,13 @@
 //! The state folder, the log in it, its keys, and the gateway that runs on it.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt};
 use std::path::Path;
 
 use audit::{Filter, Reader};
 
 use super::Check;
-use crate::operator::card::{Health, ServerRow};
+use crate::operator::card::{Health, OperatorRow, ServerRow};
 use crate::operator::client::{Client, ConnectError};
 
 pub(super) async fn checks(folder: &Path) -> Vec<Check> {
@@ -60,6 +60,20 @@ fn keys(folder: &Path) -> Check {
     Check::broken("keys", format!("others can read {}", open.join(", ")), next)
 }
 
+/// As many records are verified within seconds.
+const MANY: u64 = 20_000;
+
+fn verified(folder: &Path) -> Check {
+    match audit::verify(folder) {
+        Ok(verified) => Check::ok("log", format!("{} records, verified", verified.records)),
+        Err(error) => {
+            let next =
+                "somebody or something changed it: stop the gateway, keep the folder, and see `portcullis log verify`";
+            Check::broken("log", error.to_string(), next)
+        }
+    }
+}
+
 fn log(folder: &Path) -> Check {
     let read = Reader::open(folder).and_then(|log| log.list(&Filter { limit: Some(1), ..Filter::default() }));
     match read {
@@ -67,7 +81,11 @@ fn log(folder: &Path) -> Check {
             Some(last) if last.at > crate::clock::now() => {
                 Check::broken("log", format!("record {} is from the future: {}", last.seq, last.at), "set the clock")
             }
-            Some(last) => Check::ok("log", format!("{} records; `portcullis log verify` checks all", last.seq)),
+            Some(last) if last.seq > MANY => {
+                let found = format!("{} records, which are many: not verified", last.seq);
+                Check::warning("log", found, "portcullis log verify checks all of them")
+            }
+            Some(_) => verified(folder),
             None => Check::ok("log", "empty"),
         },
         Err(error) => Check::broken("log", error.to_string(), "portcullis log verify says which record is wrong"),
@@ -87,6 +105,8 @@ async fn gateway(folder: &Path) -> Vec<Check> {
         Err(error) => return vec![Check::broken("gateway", error.to_string(), "see the gateway's log")],
     };
     let mut checks = vec![running(&health), liveness(&health.liveness)];
+    let operators: Vec<OperatorRow> = client.ask("operators_list", &[]).await.unwrap_or_default();
+    checks.push(people(folder, &operators));
     let servers: Vec<ServerRow> = client.ask("servers_list", &[]).await.unwrap_or_default();
     checks.extend(servers.iter().map(server));
     checks
@@ -98,6 +118,24 @@ fn running(health: &Health) -> Check {
         return Check::ok("gateway", found);
     }
     Check::broken("gateway", format!("the log takes no records: {}", health.log), "free space, or mend the disk")
+}
+
+/// An agent's shell often runs as its operator's user; the gateway should not.
+fn people(folder: &Path, operators: &[OperatorRow]) -> Check {
+    if operators.is_empty() {
+        let found = "none was added: whatever runs as the gateway's user, such as an agent's shell, can approve calls";
+        return Check::warning("operators", found, "add yourself: portcullis operator add NAME --role admin --uid UID");
+    }
+    let owner = fs::metadata(folder).map(|found| found.uid()).ok();
+    let found = format!("{}; approving takes a PIN", operators.len());
+    match operators.iter().find(|operator| operator.uid.is_some() && operator.uid == owner) {
+        Some(same) => Check::warning(
+            "operators",
+            format!("{found}; `{}` has the gateway's own user: what runs as it can write the state folder", same.name),
+            "run the gateway as a user of its own, and agents as neither",
+        ),
+        None => Check::ok("operators", found),
+    }
 }
 
 fn liveness(state: &str) -> Check {

@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use jsonrpsee::core::client::Subscription;
 use policies::HoldId;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use zeroize::Zeroizing;
 
 use super::desk::{Desk, Task, ended};
 use crate::cli::card::{Page, draw};
@@ -18,6 +19,7 @@ use crate::cli::terminal::{Key, Keys};
 use crate::clock;
 use crate::operator::card::{Card, Event};
 use crate::operator::client::{AskError, Client};
+use crate::operator::refused::NEEDS_PIN;
 
 /// How often a gateway that went away is looked for.
 const RETRY: Duration = Duration::from_secs(1);
@@ -56,11 +58,11 @@ fn event_line(card: &Card) -> Line {
 }
 
 /// The prompt. The terminal is as before when this returns, however it returns.
-pub(super) async fn prompt(state: &Path, out: Out) -> anyhow::Result<()> {
+pub(super) async fn prompt(state: &Path, name: Option<String>, out: Out) -> anyhow::Result<()> {
     let client = Client::connect(state).await?;
     let holds = client.holds().await?;
     let mut signals = Signals::new()?;
-    let mut watch = Watch { state, out, keys: Keys::take()?, client, holds, desk: Desk::default() };
+    let mut watch = Watch { state, name, out, keys: Keys::take()?, client, holds, desk: Desk::default() };
     let ended = watch.run(&mut signals).await;
     // The status line is ours to take away, the card above it stays.
     let cleared = watch.out.status(&Line::new());
@@ -69,6 +71,7 @@ pub(super) async fn prompt(state: &Path, out: Out) -> anyhow::Result<()> {
 
 struct Watch<'a> {
     state: &'a Path,
+    name: Option<String>,
     out: Out,
     keys: Keys,
     client: Client,
@@ -191,9 +194,43 @@ impl Watch<'_> {
     }
 
     async fn answer(&mut self, id: &HoldId, method: &str, params: &[(&'static str, &str)]) -> Vec<Task> {
-        match self.client.ask::<Card>(method, params).await {
+        let mut params = params.to_vec();
+        let name = self.name.clone();
+        params.extend(name.as_deref().map(|name| ("as", name)));
+        let mut answered = self.client.ask::<Card>(method, &params).await;
+        let pin = match &answered {
+            Err(AskError::Refused { message, code: NEEDS_PIN, .. }) => self.pin(message).await,
+            Ok(_) | Err(_) => None,
+        };
+        // Whoever gives none leaves the hold as it is, and is told so.
+        if let Some(pin) = &pin {
+            params.push(("pin", pin));
+            answered = self.client.ask::<Card>(method, &params).await;
+        }
+        match answered {
             Ok(card) => self.desk.answered(&card),
             Err(error) => self.desk.failed(id, told(&error)),
+        }
+    }
+
+    /// The PIN as it is typed, which the screen shows as dots; `None` if the person thinks better of it.
+    async fn pin(&mut self, needed: &str) -> Option<Zeroizing<String>> {
+        let mut pin = Zeroizing::new(String::new());
+        loop {
+            let dots = "•".repeat(pin.chars().count());
+            let line =
+                Line::new().inked(Ink::Strong, needed).ours(format!(": {dots}  ")).inked(Ink::Faint, "Esc not now");
+            self.out.status(&line).ok()?;
+            for key in self.keys.next().await.ok()? {
+                match key {
+                    Key::Char(c) => pin.push(c),
+                    Key::Backspace => drop(pin.pop()),
+                    Key::Clear => pin.clear(),
+                    Key::Enter => return Some(pin),
+                    Key::Escape | Key::End => return None,
+                    Key::Other => {}
+                }
+            }
         }
     }
 

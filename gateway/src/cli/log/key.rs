@@ -9,7 +9,9 @@ use clap::{Args, Subcommand};
 use crate::cli::Global;
 use crate::cli::line::Line;
 use crate::cli::print::{self, Out};
+use crate::cli::serve::refused;
 use crate::clock;
+use crate::config::{self, Overrides};
 
 /// Show the log's public key, or change the key
 #[derive(Args)]
@@ -26,8 +28,8 @@ pub(super) struct Key {
 enum Action {
     /// Have a new key sign from here on; a record, signed by the old key, says so
     #[command(
-        long_about = "Makes a new key. A record, signed by the old key, names it, so whoever knows the old key can follow; \
-        the old key is removed. Witnesses must be told the new key. The gateway must not run."
+        long_about = "Makes a new key, or takes the one that a config's `[audit]` table names. A record, signed by the old key, \
+        names it, so whoever knows the old key can follow; the old key is removed. Witnesses must be told the new key. The gateway must not run."
     )]
     Rotate {
         #[command(flatten)]
@@ -41,11 +43,19 @@ struct Kept {
     /// Where the config keeps the newest checkpoint, if not in the state folder
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
+    /// A config whose table `[audit]` says so, and which key takes over
+    #[arg(long, value_name = "FILE", conflicts_with = "checkpoint")]
+    config: Option<PathBuf>,
 }
 
 impl Kept {
     fn config(self, global: &Global) -> anyhow::Result<Config> {
-        Ok(Config::new(global.state()?, clock::now).checkpoint(self.checkpoint))
+        let Some(config) = self.config else {
+            return Ok(Config::new(global.state()?, clock::now).checkpoint(self.checkpoint));
+        };
+        let overrides = Overrides { state: global.state.clone(), ..Overrides::default() };
+        let config = config::Config::load(Some(config.as_path()), overrides).map_err(|problems| refused(&problems))?;
+        crate::app::log_config(&config)
     }
 }
 

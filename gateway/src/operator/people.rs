@@ -1,0 +1,334 @@
+//! `People`: who is at the other end, what they may do, and how they prove who they are.
+//!
+//! ```text
+//! no operators added    the users whom the socket serves are admins, as the kernel names them
+//! operators added       Caller ─ uid or session names an operator ─► Person ─ role? ─ PIN? ─► method
+//!                         └ a user who is no operator reads, as a reviewer, or says who they are and proves it
+//! ```
+
+use std::sync::Arc;
+
+use audit::{Audit, Door, Event, Failures, Operator};
+use jiff::{SignedDuration, Timestamp};
+use policies::approval::{Approver, Hold};
+use policies::{AgentId, OperatorId, Policies, Role};
+use tokio::sync::{Mutex, Semaphore};
+
+use super::peer::Peers;
+use super::pin::Pin;
+use super::refused::Refused;
+use crate::clock;
+use crate::console::Session;
+
+/// Who may ask for anything.
+pub struct People {
+    audit: Audit,
+    peers: Peers,
+    sign_in: Lane,
+    inside: Lane,
+}
+
+/// PINs that are checked at one door, one at a time: else a thousand could be tried before the first failure counts. Who
+/// crowds the one door delays nobody at the other.
+struct Lane {
+    checking: Mutex<()>,
+    waiting: Semaphore,
+}
+
+/// Where a request came from.
+#[derive(Clone)]
+pub enum Caller {
+    /// A process on this machine, as the kernel names its user.
+    Peer(u32),
+    /// A browser that signed in.
+    Session(Arc<Session>),
+}
+
+/// What a request says of who sends it.
+#[derive(Default)]
+pub struct Claim {
+    /// The operator that it is, where the door does not say.
+    pub name: Option<String>,
+    /// Their PIN.
+    pub pin: Option<Pin>,
+}
+
+/// What a method needs of whoever calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// Anyone who is let in.
+    Read,
+    /// An operator: to deny, and to call tools as an agent.
+    Operate,
+    /// An operator who has proved who they are not long ago.
+    Change,
+    /// Whom the policies let, with a proof that comes with the request.
+    Approve,
+    /// An admin who has proved who they are not long ago.
+    Govern,
+}
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// Their name.
+    pub id: OperatorId,
+    /// What they may do.
+    pub role: Role,
+    /// Whether they were added, and so have a PIN.
+    pub added: bool,
+    /// Whether a PIN came with this request, and was right.
+    pub proved: bool,
+}
+
+/// Wrong PINs before each further one has to wait.
+const FREE_FAILURES: u32 = 5;
+
+/// How long the first wait is; each further failure doubles it.
+const FIRST_WAIT: SignedDuration = SignedDuration::from_secs(30);
+
+/// The longest wait: a person can be back within the hour, and whoever guesses has a try an hour.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(1);
+
+/// PINs that wait to be checked.
+const MOST_WAITING: usize = 16;
+
+impl People {
+    /// The operators of this log, and the users whom the socket serves.
+    #[must_use]
+    pub fn new(audit: Audit, peers: Peers) -> Self {
+        let lane = || Lane { checking: Mutex::default(), waiting: Semaphore::new(MOST_WAITING) };
+        Self { audit, peers, sign_in: lane(), inside: lane() }
+    }
+
+    /// Who the kernel's users are.
+    #[must_use]
+    pub fn peers(&self) -> &Peers {
+        &self.peers
+    }
+
+    /// Whether operators were added; until then the gateway's own user is the admin.
+    #[must_use]
+    pub fn are_added(&self) -> bool {
+        !self.audit.operators().is_empty()
+    }
+
+    /// Whether the socket serves this user.
+    #[must_use]
+    pub fn serve(&self, uid: u32) -> bool {
+        self.peers.admits(uid) || self.audit.operators().iter().any(|operator| operator.uid == Some(uid))
+    }
+
+    /// Whether some of them have another user than the gateway's.
+    #[must_use]
+    pub fn are_elsewhere(&self) -> bool {
+        self.peers.are_elsewhere()
+            || self.audit.operators().iter().filter_map(|operator| operator.uid).any(|uid| !self.peers.admits(uid))
+    }
+
+    /// How many people there are who approve calls.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.answering().len()
+    }
+
+    /// How many of them the policies let approve this hold: a quorum of others than these could never be reached.
+    #[must_use]
+    pub fn count_for(&self, policies: &Policies, hold: &Hold) -> usize {
+        let may = |person: &Person| policies.may_approve(&self.approver(person, hold, true), hold).is_ok();
+        self.answering().iter().filter(|person| may(person)).count()
+    }
+
+    fn answering(&self) -> Vec<Person> {
+        let operators = self.audit.operators();
+        if operators.is_empty() {
+            let admin = |id| Person { id, role: Role::Admin, added: false, proved: false };
+            return self.peers.people().into_iter().map(admin).collect();
+        }
+        operators.iter().filter(|operator| operator.role != Role::Reviewer).map(Person::from).collect()
+    }
+
+    /// Whether the agent acts for this person: it is `operator:NAME`, or they added it.
+    #[must_use]
+    pub fn own(&self, person: &OperatorId, agent: &AgentId) -> bool {
+        let same = |name: &str| {
+            name.eq_ignore_ascii_case(person.as_str()) || self.also(person).is_some_and(|also| also == name)
+        };
+        let named = agent.as_str().strip_prefix("operator:").is_some_and(same);
+        named || self.audit.agent(agent).and_then(|agent| agent.owner).is_some_and(|owner| same(owner.as_str()))
+    }
+
+    /// The name that the person's user had before they were added by name.
+    fn also(&self, person: &OperatorId) -> Option<String> {
+        let uid = self.audit.operator(person)?.uid?;
+        Some(self.peers.name(uid).as_str().to_owned())
+    }
+
+    /// What the policies may know of a person who wants to approve this hold.
+    #[must_use]
+    pub fn approver<'a>(&self, person: &'a Person, hold: &Hold, reasoned: bool) -> Approver<'a> {
+        let own = self.own(&person.id, hold.agent());
+        Approver { operator: &person.id, role: person.role, own, people: self.count(), reasoned }
+    }
+
+    /// Lets a request through, or says what is missing.
+    ///
+    /// # Errors
+    /// [`Refused`]: a role, a PIN, or that nobody is known by that name.
+    pub async fn admit(&self, caller: &Caller, claim: Claim, needs: Needs) -> Result<Person, Refused> {
+        let (mut person, known) = self.person(caller, claim.name.as_deref())?;
+        let least = match needs {
+            Needs::Read => Role::Reviewer,
+            // The policies say who approves; a role that they never let must not cost a PIN.
+            Needs::Operate | Needs::Change | Needs::Approve => Role::Operator,
+            Needs::Govern => Role::Admin,
+        };
+        if person.role < least && known {
+            return Err(self.too_little(&person, least));
+        }
+        if let Some(pin) = claim.pin.filter(|_| person.added) {
+            self.prove(&person.id, pin, Door::Inside).await?;
+            person.proved = true;
+            if let Caller::Session(session) = caller {
+                session.prove(clock::now());
+            }
+        }
+        let fresh = person.proved || matches!(caller, Caller::Session(session) if session.is_proved(clock::now()));
+        let enough = match needs {
+            Needs::Read | Needs::Operate => known || person.proved,
+            Needs::Change | Needs::Govern => fresh || !person.added,
+            Needs::Approve => person.proved || !person.added,
+        };
+        if !enough {
+            return Err(Refused::NeedsPin { name: person.id });
+        }
+        if person.role < least { Err(self.too_little(&person, least)) } else { Ok(person) }
+    }
+
+    /// Who it is, and whether the door says so by itself.
+    fn person(&self, caller: &Caller, claimed: Option<&str>) -> Result<(Person, bool), Refused> {
+        let operators = self.audit.operators();
+        let uid = match caller {
+            Caller::Session(session) => return Self::signed_in(session, &operators).map(|person| (person, true)),
+            // The connection may be older than the end of what let it in.
+            Caller::Peer(uid) if !self.serve(*uid) => return Err(Refused::Nobody),
+            Caller::Peer(uid) => *uid,
+        };
+        if operators.is_empty() {
+            let id = self.peers.name(uid);
+            return match claimed.filter(|claimed| *claimed != id.as_str()) {
+                Some(claimed) => Err(nobody(claimed)),
+                None => Ok((Person { id, role: Role::Admin, added: false, proved: false }, true)),
+            };
+        }
+        if let Some(claimed) = claimed {
+            let operator = operators.iter().find(|operator| operator.name.as_str().eq_ignore_ascii_case(claimed));
+            let operator = operator.ok_or_else(|| nobody(claimed))?;
+            return Ok((Person::from(operator), operator.uid == Some(uid)));
+        }
+        let mut his = operators.iter().filter(|operator| operator.uid == Some(uid));
+        match (his.next(), his.next()) {
+            (Some(operator), None) => Ok((Person::from(operator), true)),
+            // Nobody, or more than one: whoever it is can look.
+            (None | Some(_), _) => {
+                Ok((Person { id: self.peers.name(uid), role: Role::Reviewer, added: false, proved: false }, true))
+            }
+        }
+    }
+
+    fn signed_in(session: &Session, operators: &[Operator]) -> Result<Person, Refused> {
+        if session.is_over(clock::now()) {
+            return Err(Refused::Nobody);
+        }
+        let name = session.name();
+        match operators.iter().find(|operator| operator.name == *name) {
+            Some(operator) => Ok(Person::from(operator)),
+            // A user of this machine. Since there are operators, and it is none: whoever it is can look.
+            None if name.as_str().starts_with("uid:") => {
+                let role = if operators.is_empty() { session.role() } else { Role::Reviewer };
+                Ok(Person { id: name.clone(), role, added: false, proved: false })
+            }
+            None => Err(Refused::Nobody),
+        }
+    }
+
+    fn too_little(&self, person: &Person, least: Role) -> Refused {
+        let next = if !person.added && self.are_added() {
+            "say who you are: --as NAME; an admin adds people: portcullis operator add NAME --role ROLE".to_owned()
+        } else {
+            format!("ask an {least}; `portcullis operator list` shows who they are")
+        };
+        Refused::Role { who: person.id.clone(), role: person.role, least, next }
+    }
+
+    /// Checks a PIN. Failures are counted in the log, and after some each further try has to wait.
+    ///
+    /// # Errors
+    /// [`Refused`]: wrong, locked out, or it cannot be recorded.
+    pub async fn prove(&self, name: &OperatorId, pin: Pin, door: Door) -> Result<(), Refused> {
+        let lane = match door {
+            Door::SignIn => &self.sign_in,
+            Door::Inside => &self.inside,
+        };
+        let _place = lane.waiting.try_acquire().map_err(|_| Refused::Busy)?;
+        let _turn = lane.checking.lock().await;
+        let Some(operator) = self.audit.operator(name) else {
+            blocking(move || pin.matches_nothing()).await?;
+            return Err(Refused::WrongPin);
+        };
+        let failures = self.audit.failures(name, door);
+        if let Some(until) = locked(failures, clock::now()) {
+            return Err(Refused::Locked { until });
+        }
+        let right = blocking(move || pin.matches(&operator.pin)).await?;
+        if right && failures.count == 0 {
+            return Ok(());
+        }
+        let name = name.clone();
+        let event = if right { Event::PinAccepted { name, door } } else { Event::PinRefused { name, door } };
+        self.audit.note(event, clock::now()).await.map_err(|error| Refused::Unrecorded(error.to_string()))?;
+        if right { Ok(()) } else { Err(Refused::WrongPin) }
+    }
+}
+
+impl Person {
+    fn from(operator: &Operator) -> Self {
+        Self { id: operator.name.clone(), role: operator.role, added: true, proved: false }
+    }
+}
+
+/// Until when no PIN is looked at.
+fn locked(failures: Failures, now: Timestamp) -> Option<Timestamp> {
+    let over = failures.count.checked_sub(FREE_FAILURES)?;
+    let wait = FIRST_WAIT.checked_mul(1_i32.checked_shl(over.min(20)).unwrap_or(i32::MAX)).unwrap_or(LONGEST_WAIT);
+    let until = failures.last?.checked_add(wait.min(LONGEST_WAIT)).ok()?;
+    (now < until).then_some(until)
+}
+
+fn nobody(name: &str) -> Refused {
+    Refused::Unknown { what: "operator", name: name.to_owned(), next: "`portcullis operator list` shows who they are" }
+}
+
+/// The slow hash, where nobody waits behind it.
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refused> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| Refused::Busy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_failure_after_the_free_ones_doubles_the_wait_up_to_an_hour() {
+        let noon: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        let wait = |count| {
+            locked(Failures { count, last: Some(noon) }, noon).map(|until| until.duration_since(noon).as_secs())
+        };
+        assert_eq!(
+            [0, 4, 5, 6, 7, 12, 40, u32::MAX].map(wait),
+            [None, None, Some(30), Some(60), Some(120), Some(3600), Some(3600), Some(3600)]
+        );
+        let failures = Failures { count: 5, last: Some(noon) };
+        assert_eq!(locked(failures, noon + SignedDuration::from_secs(30)), None);
+    }
+}
