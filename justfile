@@ -40,10 +40,10 @@ test *ARGS:
 fuzz SECONDS="60":
     tests/fuzz/run {{ SECONDS }}
 
-# A hundred kills at each step instead of ten
-soak: components
+# A hundred kills at each step instead of ten: of the gateway, and of everything that keeps containers
+soak TIMES="100": components
     cargo build --workspace --locked --bins
-    PORTCULLIS_SOAK=100 cargo test -p tests --locked --test e2e -- killed --nocapture
+    PORTCULLIS_SOAK={{ TIMES }} cargo test -p tests --locked --test e2e -- killed whoever_is_killed a_killed_gateway thousand_calls --nocapture --test-threads 2
 
 # Records per second, and the time to redact a message
 bench-log:
@@ -53,7 +53,19 @@ bench-log:
 bench-redact:
     cargo test -p audit --locked --release --test redaction -- --ignored --nocapture --test-threads 1
 
+# What WHAT costs: gateway, sandbox, log or redact
+bench WHAT="gateway":
+    just bench-{{ WHAT }}
+
 # Requests per second, latency, CPU and memory, side by side with a bare server
-bench:
+bench-gateway:
     cargo build --workspace --locked --release --bins
     cargo run -p tests --locked --release --bin bench
+
+# Guests, containers, the way out and grants, side by side with what they are made of; needs root
+bench-sandbox:
+    cargo build --workspace --locked --release --bins
+    cargo test --workspace --locked --release --test sandbox --no-run
+    cargo run --locked --release --bin bench-sandbox
+    cargo run --locked --release --bin bench-egress
+    cargo test -p sandbox --locked --lib -- --ignored --nocapture what_an_exit_costs

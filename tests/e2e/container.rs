@@ -5,13 +5,14 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
-use tests::agent::Answer;
-use tests::attacker;
 use tests::engine::{Engine, Guard, Runtime, package, runsc_current};
 use tests::ledger::{Kind, Ledger};
 use tests::world::{Setup, World};
+use tests::{attacker, soak};
+
+use crate::rows::{Attacked, Must, Row};
 
 /// A gateway with the hostile tool in a container, the guard that makes it, and what the tool is after.
 struct Yard<'a> {
@@ -64,34 +65,16 @@ impl<'a> Yard<'a> {
             std::thread::sleep(Duration::from_millis(50));
         }
     }
-
-    fn attack(&self, tool: &str, arguments: &Value) -> Answer {
-        self.world.modern().call(&format!("hostile.{tool}"), arguments)
-    }
-
-    fn hello(&self) {
-        self.world.eventually("an answer", || self.attack("hello", &json!({})).ran().then_some(()));
-    }
-
-    /// The last outcome in the log.
-    fn outcome(&self) -> String {
-        let last = Ledger::open(self.world.state()).unwrap().entries(Kind::Outcome).pop();
-        last.map(|entry| entry.record.to_string()).unwrap_or_default()
-    }
 }
 
-/// What an attack must come to.
-enum Must {
-    /// It says that it was refused.
-    Fail,
-    /// It may say anything but this.
-    NotSay(&'static str),
-    /// It works, as it should, and says this.
-    Say(&'static str),
+impl Attacked for Yard<'_> {
+    fn world(&self) -> &World {
+        &self.world
+    }
 }
 
 /// What holds under every runtime.
-fn table() -> Vec<(&'static str, Value, Must)> {
+fn table() -> Vec<Row> {
     use Must::{Fail, NotSay, Say};
     let path = |path: &str| json!({ "path": path });
     let socket = |family, kind, protocol| json!({"family": family, "type": kind, "protocol": protocol});
@@ -140,7 +123,7 @@ fn table() -> Vec<(&'static str, Value, Must)> {
 
 /// What holds where the filter of system calls meets the tool itself. Under gVisor it meets gVisor, and the tool meets a kernel that
 /// is gVisor's own.
-fn host_kernel() -> Vec<(&'static str, Value, Must)> {
+fn host_kernel() -> Vec<Row> {
     use Must::{Fail, Say};
     vec![
         ("capabilities", json!({}), Say("CapEff:\t0000000000000000")),
@@ -166,19 +149,7 @@ fn escape(runtime: Runtime) {
     if runtime == Runtime::Runc {
         rows.extend(host_kernel());
     }
-    let mut wrong = Vec::new();
-    for (tool, arguments, must) in rows {
-        let answer = yard.attack(tool, &arguments);
-        let said = answer.said();
-        let holds = match must {
-            Must::Fail => said.starts_with("refused"),
-            Must::NotSay(text) => answer.ran() && !said.contains(text),
-            Must::Say(text) => said.contains(text),
-        };
-        if !holds {
-            wrong.push(format!("{tool} {arguments}: {said:.300} {:.300}", answer.text));
-        }
-    }
+    let wrong = yard.wrong(rows);
     assert!(wrong.is_empty(), "{runtime:?}: {wrong:#?}\n{}", yard.guard.said());
     assert!(yard.granted.join("new").exists() && !Path::new("/left").exists());
     yard.world.verify();
@@ -205,23 +176,14 @@ fn a_tool_on_runc_gets_nowhere() {
 fn over_the_limit(runtime: Runtime) {
     let limits = LIMITS.replace("60s", "5s");
     let yard = Yard::open(Engine::shared(), runtime, &limits, "");
-    let mut wrong = Vec::new();
-    for (tool, outcomes) in [
-        ("memory_bomb", &["out-of-memory", "crashed"][..]),
+    let rows: [(&str, &[&str]); 5] = [
+        ("memory_bomb", &["out-of-memory", "crashed"]),
         ("exit", &["exited"]),
         ("crash", &["crashed", "exited"]),
-        ("output_flood", &["too-large", "a line without end"]),
+        ("output_flood", &["too-large"]),
         ("sleep", &["out-of-time"]),
-    ] {
-        yard.hello();
-        let begun = Instant::now();
-        let answer = yard.attack(tool, &json!({}));
-        let (took, recorded) = (begun.elapsed(), yard.outcome());
-        if answer.ran() || !outcomes.iter().any(|outcome| recorded.contains(outcome)) || took > Duration::from_secs(40)
-        {
-            wrong.push(format!("{tool}: {took:?} {recorded} {:.300}", answer.text));
-        }
-    }
+    ];
+    let wrong = yard.unnamed(&rows, Duration::from_secs(40));
     assert!(wrong.is_empty(), "{runtime:?}: {wrong:#?}");
 }
 
@@ -248,34 +210,62 @@ fn nothing_left(yard: &Yard<'_>, engine: &Engine) {
     }
 }
 
+/// A call that is running when somebody is killed: it comes to an end, and its record with it.
+fn while_a_call_runs(yard: &mut Yard<'_>, kill: impl FnOnce(&mut Yard<'_>)) {
+    let ledger = |yard: &Yard<'_>| Ledger::open(yard.world.state()).unwrap();
+    let (intents, agent) = (ledger(yard).count(Kind::Intent), yard.world.modern());
+    let call =
+        std::thread::spawn(move || agent.try_ask("tools/call", json!({"name": "hostile.sleep", "arguments": {}})));
+    yard.world.eventually("a call that runs", || (ledger(yard).count(Kind::Intent) > intents).then_some(()));
+    kill(yard);
+    if let Ok(answer) = call.join().unwrap() {
+        assert!(!answer.ran(), "{}", answer.text);
+    }
+    yard.ready();
+    yard.hello();
+    yard.world.eventually("every record closed", || {
+        let ledger = ledger(yard);
+        (ledger.count(Kind::Intent) == ledger.count(Kind::Outcome)).then_some(())
+    });
+    yard.world.verify();
+}
+
+fn kill_gateway(yard: &mut Yard<'_>, engine: &Engine) {
+    assert!(!engine.left().is_empty());
+    yard.world.kill();
+    // Its sandboxes go with its connection.
+    nothing_left(yard, engine);
+    yard.world.start();
+}
+
+fn kill_tool(engine: &Engine) {
+    let names = engine.docker(&["ps", "--quiet"]);
+    names.lines().for_each(|name| drop(engine.docker(&["kill", name])));
+}
+
+/// What a guard leaves, the next one finds; until then, nothing is answered.
+fn kill_guard(yard: &mut Yard<'_>) {
+    yard.guard.kill();
+    assert!(yard.guard.rules().contains("table inet test"), "the rules stay");
+    yard.world.eventually("a refusal", || (!yard.attack("hello", &json!({})).ran()).then_some(()));
+    yard.guard.restart();
+}
+
 #[test]
 fn nothing_is_left_behind_whoever_is_killed() {
     let engine = Engine::start();
     let mut yard = Yard::open(&engine, Runtime::Runc, LIMITS, "[[egress]]\nhost = \"web.test\"\n");
     yard.hello();
-    // The gateway: its sandboxes go with its connection.
-    assert!(!engine.left().is_empty());
-    yard.world.kill();
-    nothing_left(&yard, &engine);
-    yard.world.start();
-    yard.ready();
-    yard.hello();
-    // The tool.
-    let names = engine.docker(&["ps", "--quiet"]);
-    names.lines().for_each(|name| drop(engine.docker(&["kill", name])));
-    yard.hello();
-    // The guard: what it leaves, the next one finds; until then, nothing is answered.
-    yard.guard.kill();
-    assert!(yard.guard.rules().contains("table inet test"), "the rules stay");
-    yard.world.eventually("a refusal", || (!yard.attack("hello", &json!({})).ran()).then_some(()));
-    yard.guard.restart();
-    yard.ready();
-    yard.hello();
-    // The engine.
-    engine.kill();
-    engine.restart();
-    yard.ready();
-    yard.hello();
+    for round in 1..=soak::times() {
+        while_a_call_runs(&mut yard, |yard| kill_gateway(yard, &engine));
+        while_a_call_runs(&mut yard, |_| kill_tool(&engine));
+        while_a_call_runs(&mut yard, kill_guard);
+        while_a_call_runs(&mut yard, |_| {
+            engine.kill();
+            engine.restart();
+        });
+        println!("round {round}: gateway, tool, guard and engine killed, each while a call ran");
+    }
     yard.world.kill();
     nothing_left(&yard, &engine);
     yard.guard.stop();

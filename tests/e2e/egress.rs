@@ -45,7 +45,11 @@ impl Yard {
             Sandbox::Container(runtime) => contained(&folder, runtime, &grant),
         };
         let world = setup.config(&net.config()).start();
-        world.eventually("the tools", || (world.modern().names().len() > 20).then_some(()));
+        let servers = if sandbox == Sandbox::Jail { &["hostile."][..] } else { &["hostile.", "neighbour."] };
+        world.eventually("the tools", || {
+            let names = world.modern().names();
+            servers.iter().all(|server| names.iter().any(|name| name.starts_with(server))).then_some(())
+        });
         Self { sandbox, world, _guard: guard, net, host, _folder: folder }
     }
 
@@ -82,12 +86,13 @@ fn contained(folder: &TempDir, runtime: Runtime, grant: &str) -> (Setup, Option<
     let package = package(&root, "hostile", &recipe, &manifest);
     let guard = Guard::start(Engine::shared(), runtime, &root, "");
     let keys = "vouched = true\ncall_timeout = \"60s\"\nstart_timeout = \"60s\"\n";
-    let server = format!("[server.hostile]\npackage = {package:?}\n{keys}");
+    let server =
+        format!("[server.hostile]\npackage = {package:?}\n{keys}[server.neighbour]\npackage = {package:?}\n{keys}");
     (Setup::new().allow_all().config(&server).config(&guard.setting(runtime)), Some(guard))
 }
 
 /// One call's grant: some of it leads where nobody may go, whatever the grant says.
-fn grant(port: u16) -> String {
+pub(crate) fn grant(port: u16) -> String {
     let lured = ["private.test", "alias.test", "metadata.test", "rebind.test"];
     let lured = lured.map(|host| format!("{{ host = \"{host}\", protocol = \"http\" }}")).join(", ");
     format!(
@@ -102,7 +107,9 @@ fn grant(port: u16) -> String {
 enum Record {
     /// With these words in one refused attempt.
     Has(Vec<String>),
-    /// There was nothing to refuse: the kernel did, or what is left of it is harmless.
+    /// What is left of it was harmless, was made, and is told.
+    Made(&'static str),
+    /// There was nothing to see: the kernel refused before.
     MayLack,
 }
 
@@ -123,7 +130,7 @@ fn silent(what: &'static str, tool: &'static str, arguments: Value) -> Row {
 }
 
 /// What every row sends or asks for, where it can. A server that sees it was reached.
-const MARK: &str = "mark-of-the-attack";
+pub(crate) const MARK: &str = "mark-of-the-attack";
 
 fn get(host: &str, more: &str) -> String {
     format!("GET /{MARK} HTTP/1.1\r\nHost: {host}\r\n{more}\r\n")
@@ -167,13 +174,24 @@ fn addresses(yard: &Yard) -> Vec<Row> {
             &["tcp", &evil],
         ),
         row("DNS of the gateway's own resolver", "ask", json!({"name": "web.test", "server": dns}), &["udp", &dns]),
-        row("DNS over HTTPS", "tcp", to(&dns, 443), &[&dns]),
+        row("DNS over HTTPS", "tls", json!({"to": dns, "port": 443, "sni": "dns.evil.test"}), &[&dns]),
         silent("ICMP", "icmp", json!({"to": evil})),
         silent("a raw socket", "raw", json!({"to": evil})),
         silent("a raw TCP socket", "raw_tcp", json!({"to": evil})),
         silent("a packet socket", "packet", json!({})),
         silent("a proxy that is not there", "connect", json!({"target": "evil.test:80"})),
     ]
+}
+
+/// Another container of the same guard, which listens. A jail has no neighbour that an address could name.
+fn neighbours(yard: &Yard) -> Vec<Row> {
+    if yard.sandbox == Sandbox::Jail {
+        return Vec::new();
+    }
+    let told = yard.world.modern().call("neighbour.serve", &json!({})).said();
+    let address = told.strip_prefix("DONE ").unwrap_or_else(|| panic!("no neighbour: {told}"));
+    let to = json!({"to": address, "port": 7777, "send": get("web.test", "")});
+    vec![row("another sandbox", "tcp", to, &[address])]
 }
 
 fn names(yard: &Yard) -> Vec<Row> {
@@ -246,7 +264,7 @@ fn protocols() -> Vec<Row> {
             &["target is no path"],
         ),
         // Read as one request with an empty body, which is all that is sent on; the rest goes down with the connection.
-        silent("two lengths", "request", plain(smuggled)),
+        Row { record: Record::Made("POST /"), ..silent("two lengths", "request", plain(smuggled)) },
         row("one length twice", "request", plain(twice), &["one way"]),
         row("a folded header", "request", plain(folded), &["one way"]),
         row(
@@ -269,6 +287,7 @@ fn protocols() -> Vec<Row> {
             &["TLS, declared as plain TCP"],
         ),
         row("another name inside TLS", "tls", tls("evil.test", 443), &["evil.test", "dialled"]),
+        row("DNS over HTTPS behind an allowed name", "tls", tls("dns.evil.test", 443), &["dns.evil.test", "dialled"]),
         row("no name inside TLS", "tls", tls("", 443), &["tls"]),
         row(
             "TLS at a port of HTTP",
@@ -295,13 +314,22 @@ fn nothing_passes(sandbox: Sandbox) {
     let works = yard.attack("request", &json!({"name": "web.test", "port": 7, "send": "granted\r\n"}));
     assert_eq!(works, "DONE granted\r\n", "what was granted works over TCP");
     let mut failures = Vec::new();
-    for row in addresses(&yard).into_iter().chain(names(&yard)).chain(protocols()) {
+    let rows = addresses(&yard).into_iter().chain(names(&yard)).chain(protocols()).chain(neighbours(&yard));
+    for row in rows {
         let told = yard.attack(row.tool, &row.arguments);
+        if told.contains("the neighbour answers") {
+            failures.push(format!("{}: {told}", row.what));
+        }
         for seen in yard.net.saw(MARK) {
             failures.push(format!("{}: a server saw it: {seen}; the tool says {told}", row.what));
         }
         if yard.host.accept().is_ok() {
             failures.push(format!("{}: the host was reached; the tool says {told}", row.what));
+        }
+        if let Record::Made(request) = row.record
+            && !yard.seen().iter().any(|attempt| attempt["request"] == request)
+        {
+            failures.push(format!("{}: not in the record, which has {:?}", row.what, yard.seen()));
         }
         if let Record::Has(words) = &row.record {
             // A packet that the firewall dropped is told a moment later, with the call if that still runs.

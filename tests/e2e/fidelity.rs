@@ -102,6 +102,8 @@ fn numbers_in_arguments_reach_the_server_as_the_agent_wrote_them() {
 type Oracle = RunningService<RoleClient, ()>;
 
 async fn connected(endpoint: &str, token: &str, lifecycle: ClientLifecycleMode) -> Oracle {
+    // One provider of cryptography is built in, and the library asks for it by name.
+    rustls::crypto::ring::default_provider().install_default().ok();
     let config = StreamableHttpClientTransportConfig::with_uri(endpoint).auth_header(token);
     ().serve_with_lifecycle(StreamableHttpClientTransport::from_config(config), lifecycle).await.unwrap()
 }

@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tests::agent::Answer;
 use tests::components;
-use tests::ledger::{Kind, Ledger};
 use tests::world::{Setup, World};
 use tests::{attacker, program};
+
+use crate::rows::{Attacked, Must, Row};
 
 /// Who runs the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,15 +68,11 @@ impl Yard {
     fn at(&self, name: &str) -> String {
         self.outside.path().join(name).to_str().unwrap().to_owned()
     }
+}
 
-    fn attack(&self, tool: &str, arguments: &Value) -> Answer {
-        self.world.modern().call(&format!("hostile.{tool}"), arguments)
-    }
-
-    /// The name of the last outcome in the log.
-    fn outcome(&self) -> String {
-        let last = Ledger::open(self.world.state()).unwrap().entries(Kind::Outcome).pop();
-        last.map(|entry| entry.record.to_string()).unwrap_or_default()
+impl Attacked for Yard {
+    fn world(&self) -> &World {
+        &self.world
     }
 }
 
@@ -99,17 +95,7 @@ fn start(setup: Setup, who: Who, folder: &Path) -> World {
     setup.wrapped(&["sh", "-c", &script, "sh"]).start()
 }
 
-/// What an attack must come to.
-enum Must {
-    /// It says that it was refused.
-    Fail,
-    /// It may say anything but this.
-    NotSay(&'static str),
-    /// It works, as it should, and says this.
-    Say(&'static str),
-}
-
-fn table(yard: &Yard) -> Vec<(&'static str, Value, Must)> {
+fn table(yard: &Yard) -> Vec<Row> {
     use Must::{Fail, NotSay, Say};
     let path = |name: &str| json!({ "path": yard.at(name) });
     let socket = |family, kind, protocol| json!({"family": family, "type": kind, "protocol": protocol});
@@ -189,19 +175,7 @@ fn table(yard: &Yard) -> Vec<(&'static str, Value, Must)> {
 
 fn escape(who: Who) {
     let yard = Yard::open(who, KEYS);
-    let mut wrong = Vec::new();
-    for (tool, arguments, must) in table(&yard) {
-        let answer = yard.attack(tool, &arguments);
-        let said = answer.said();
-        let holds = match must {
-            Must::Fail => said.starts_with("refused"),
-            Must::NotSay(text) => answer.ran() && !said.contains(text),
-            Must::Say(text) => said.contains(text),
-        };
-        if !holds {
-            wrong.push(format!("{tool} {arguments}: {:.300} {:.300}", said, answer.text));
-        }
-    }
+    let wrong = yard.wrong(table(&yard));
     assert!(wrong.is_empty(), "{who:?}: {wrong:#?}");
     assert!(!Path::new("/usr/left").exists() && !Path::new("/left").exists());
     yard.world.verify();
@@ -221,22 +195,14 @@ fn a_tool_in_the_jail_of_a_gateway_without_privileges_gets_nowhere() {
 fn over_the_limit(who: Who) {
     let keys = KEYS.replace("60s", "15s").replace("disk =", "output = \"1 MiB\", disk =");
     let yard = Yard::open(who, &keys);
-    let mut wrong = Vec::new();
-    for (tool, outcome) in [
-        ("memory_bomb", "out-of-memory"),
-        ("exit", "exited"),
-        ("crash", "exited"),
-        ("output_flood", "too-large"),
-        ("sleep", "out-of-time"),
-    ] {
-        yard.world.eventually("the tool", || yard.attack("hello", &json!({})).ran().then_some(()));
-        let begun = Instant::now();
-        let answer = yard.attack(tool, &json!({}));
-        let (took, recorded) = (begun.elapsed(), yard.outcome());
-        if answer.ran() || !recorded.contains(outcome) || took > Duration::from_secs(30) {
-            wrong.push(format!("{tool}: {took:?} {recorded} {:.300}", answer.text));
-        }
-    }
+    let rows: [(&str, &[&str]); 5] = [
+        ("memory_bomb", &["out-of-memory"]),
+        ("exit", &["exited"]),
+        ("crash", &["exited"]),
+        ("output_flood", &["too-large"]),
+        ("sleep", &["out-of-time"]),
+    ];
+    let wrong = yard.unnamed(&rows, Duration::from_secs(30));
     assert!(wrong.is_empty(), "{who:?}: {wrong:#?}");
 }
 
@@ -366,4 +332,21 @@ fn npx_runs_an_installed_server_in_the_jail_without_any_network() {
     world.eventually("the tools", || world.modern().names().contains(&"everything.echo".to_owned()).then_some(()));
     let answer = world.modern().call("everything.echo", &json!({"message": "from inside"}));
     assert!(answer.said().contains("from inside"), "{}", answer.text);
+}
+
+#[test]
+fn a_server_that_would_have_to_be_fetched_says_what_to_do_instead() {
+    let (path, node) = (components::search_path(), components::node());
+    let real = Path::new(&node).canonicalize().unwrap();
+    let npx = real.ancestors().nth(2).unwrap().join("lib/node_modules/npm/bin/npx-cli.js");
+    let keys = format!("vouched = true\nenv = {{ PATH = {path:?} }}\nstart_timeout = \"60s\"");
+    let command = [&node, npx.to_str().unwrap(), "-y", "@example/never-installed"];
+    let world = Setup::new().allow_all().command_with("fetched", &command, &keys).start();
+    let told = world.eventually("a reason", || {
+        let list = world.cli(&["tools", "list"]).stdout;
+        list.contains("down").then(|| world.said())
+    });
+    assert!(told.contains("npm install --prefix FOLDER PACKAGE") && told.contains("no network"), "{told}");
+    // An agent that calls it all the same is told, too.
+    assert!(world.modern().names().is_empty());
 }

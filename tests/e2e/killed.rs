@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::agent::Agent;
 use tests::hostile::Mode;
-use tests::invocations;
 use tests::ledger::{Kind, Ledger};
 use tests::server::{Server, hostile_command};
 use tests::world::{Setup, World};
+use tests::{invocations, soak};
 
 use crate::approval::poll;
 
@@ -94,11 +94,6 @@ fn quoted(note: &str) -> String {
     format!("{note}\"")
 }
 
-/// How often each step is killed.
-fn times() -> usize {
-    std::env::var("PORTCULLIS_SOAK").ok().and_then(|text| text.parse().ok()).unwrap_or(10)
-}
-
 fn until(what: &str, bench: &Bench, note: &str, moment: Moment) {
     let end = Instant::now() + Duration::from_secs(20);
     while !moment(bench, note) {
@@ -128,7 +123,7 @@ fn send(agent: Agent, tool: String, arguments: Value) -> thread::JoinHandle<Opti
 fn a_running_call_killed_at_any_step_runs_at_most_once_and_never_unrecorded() {
     let mut bench = Bench::start();
     for (step, moment) in FREE {
-        for round in 0..times() {
+        for round in 0..soak::times() {
             let note = format!("free {step} {round}");
             let arguments = json!({"note": note, "before": 40, "ms": 40});
             let call = send(bench.world.modern(), format!("{}.read_note", server(round)), arguments);
@@ -154,7 +149,7 @@ fn a_running_call_killed_at_any_step_runs_at_most_once_and_never_unrecorded() {
 #[test]
 fn a_held_call_survives_a_kill_and_still_runs_once_only_after_approval() {
     let mut bench = Bench::start();
-    for round in 0..times() {
+    for round in 0..soak::times() {
         let note = format!("pending {round}");
         let tool = format!("{}.delete_note", server(round));
         let arguments = json!({"note": note});
@@ -177,7 +172,7 @@ fn a_held_call_survives_a_kill_and_still_runs_once_only_after_approval() {
 #[test]
 fn an_approval_that_was_not_used_survives_a_kill_and_is_used_once() {
     let mut bench = Bench::start();
-    for round in 0..times() {
+    for round in 0..soak::times() {
         let note = format!("approved {round}");
         let tool = format!("{}.delete_note", server(round));
         let arguments = json!({"note": note});
@@ -203,7 +198,7 @@ fn an_approval_that_was_not_used_survives_a_kill_and_is_used_once() {
 fn an_approved_call_killed_while_it_runs_does_not_run_again() {
     let mut bench = Bench::start();
     for (step, moment) in FREE.into_iter().skip(1) {
-        for round in 0..times() {
+        for round in 0..soak::times() {
             let note = format!("consumed {step} {round}");
             let tool = format!("{}.delete_note", server(round));
             let arguments = json!({"note": note, "before": 40, "ms": 40});
@@ -223,7 +218,7 @@ fn an_approved_call_killed_while_it_runs_does_not_run_again() {
 #[test]
 fn a_denied_call_stays_denied_after_a_kill() {
     let mut bench = Bench::start();
-    for round in 0..times() {
+    for round in 0..soak::times() {
         let note = format!("denied {round}");
         let tool = format!("{}.delete_note", server(round));
         let call = send(bench.world.modern(), tool, json!({"note": note}));

@@ -9,7 +9,11 @@ mod bad_input;
 #[cfg(test)]
 mod bad_servers;
 #[cfg(test)]
+mod commands;
+#[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod console;
 #[cfg(test)]
 mod container;
 #[cfg(test)]
@@ -31,18 +35,34 @@ mod liveness;
 #[cfg(test)]
 mod matrix;
 #[cfg(test)]
+mod openbao;
+#[cfg(test)]
 mod operating;
 #[cfg(test)]
+mod operators;
+#[cfg(test)]
 mod package;
+#[cfg(test)]
+mod packed;
 #[cfg(test)]
 mod pins;
 #[cfg(test)]
 mod pipeline;
 #[cfg(test)]
+mod placement;
+#[cfg(test)]
 mod promises;
 #[cfg(test)]
 mod redaction;
 #[cfg(test)]
+mod rows;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod signed;
 #[cfg(test)]
+mod templates;
+#[cfg(test)]
 mod waiting;
+#[cfg(test)]
+mod wasm;

@@ -163,13 +163,9 @@ fn a_log_that_was_changed_does_not_verify() {
 #[test]
 fn explain_gives_the_verdicts_of_the_golden_file() {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
-    let world = Setup::new().prepare();
+    let world = Setup::new().newcomer().prepare();
     let calls = golden.join("calls.jsonl");
-    let explained = {
-        // In the test's config no bundled server bears the name of one in the rows.
-        let words = ["explain", "--calls", calls.to_str().unwrap(), "--config", "portcullis.toml", "--json"];
-        world.cli(&words).success()
-    };
+    let explained = world.cli(&["explain", "--calls", calls.to_str().unwrap(), "--json"]).success();
     let rows: Vec<Value> =
         fs::read_to_string(&calls).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let explained: Vec<Value> = explained.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -199,4 +195,23 @@ fn explain_gives_the_verdicts_of_the_golden_file() {
     } else {
         assert_eq!(found, expected, "PORTCULLIS_BLESS=1 writes the file anew, if that is what you mean");
     }
+}
+
+/// Without a config, what comes with the gateway is declared, as it is for the gateway itself.
+#[test]
+fn explain_without_a_config_knows_what_comes_with_the_gateway() {
+    let world = Setup::new().newcomer().prepare();
+    let rows = [
+        (r#""server":"files","tool":{"name":"write"},"arguments":{"path":"a.txt","content":"x"}"#, "allow"),
+        (r#""server":"files","tool":{"name":"delete"},"arguments":{"path":"a.txt"}"#, "hold"),
+        // Another server's, which nobody has declared.
+        (r#""server":"files","tool":{"name":"write_file"},"arguments":{"path":"/srv/a.txt","content":"x"}"#, "hold"),
+    ];
+    let calls: String = rows.iter().flat_map(|(row, _)| ["{\"session\":\"s\",\"agent\":\"a\",", row, "}\n"]).collect();
+    fs::write(world.folder().join("calls.jsonl"), calls).unwrap();
+    let explained = world.list(&["explain", "--calls", "calls.jsonl"]);
+    for ((row, verdict), said) in rows.iter().zip(&explained) {
+        assert_eq!(said["verdict"], *verdict, "{row}: {said}");
+    }
+    assert_eq!(explained.len(), rows.len());
 }

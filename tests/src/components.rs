@@ -54,6 +54,64 @@ pub fn module(file: &str) -> String {
     path(&folder().join("node_modules").join(file))
 }
 
+/// The folders, below `node_modules`, of a package and of everything that it depends on.
+///
+/// # Panics
+/// When one of them is not installed.
+#[must_use]
+pub fn packages(name: &str) -> Vec<String> {
+    let mut found = vec![name.to_owned()];
+    let mut next = 0;
+    while let Some(package) = found.get(next).cloned() {
+        for dependency in dependencies(&package) {
+            let place = installed(&package, &dependency);
+            if !found.contains(&place) {
+                found.push(place);
+            }
+        }
+        next += 1;
+    }
+    found
+}
+
+fn dependencies(package: &str) -> Vec<String> {
+    let manifest = std::fs::read(module(&format!("{package}/package.json"))).expect("a package has a manifest");
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).expect("a manifest is JSON");
+    manifest["dependencies"].as_object().map(|all| all.keys().cloned().collect()).unwrap_or_default()
+}
+
+/// Where Node finds what a package imports: inside it, or beside it, or beside what it is inside of.
+fn installed(package: &str, dependency: &str) -> String {
+    let inside = |folder: &str| format!("{folder}/node_modules/{dependency}");
+    let above = package.rmatch_indices("/node_modules/").filter_map(|(at, _)| package.get(..at));
+    let places = std::iter::once(package).chain(above).map(inside).chain([dependency.to_owned()]);
+    let there = |place: &String| folder().join("node_modules").join(place).is_dir();
+    places.into_iter().find(there).unwrap_or_else(|| panic!("{package} lacks {dependency}"))
+}
+
+/// A program's shared libraries and its loader, where it asks for them.
+///
+/// # Panics
+/// When it is no program of this machine.
+#[must_use]
+pub fn libraries(program: &str) -> Vec<String> {
+    let told = program::run(program::command("ldd").arg(program), Duration::from_secs(20)).success();
+    told.split_whitespace().filter(|word| word.starts_with('/')).map(ToOwned::to_owned).collect()
+}
+
+/// What makes components of Python.
+///
+/// # Panics
+/// When it cannot be installed.
+#[must_use]
+pub fn componentize() -> PathBuf {
+    let installer = Path::new(env!("CARGO_MANIFEST_DIR")).join("components/componentize");
+    let mut command = program::command(installer);
+    command.envs(std::env::vars_os()).env("PORTCULLIS_COMPONENTS", place());
+    drop(program::run(&mut command, Duration::from_mins(5)).success());
+    place().join("componentize/python/bin/componentize-py")
+}
+
 /// A script of ours that drives a client.
 #[must_use]
 pub fn script(name: &str) -> String {

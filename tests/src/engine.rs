@@ -33,6 +33,8 @@ pub enum Runtime {
     RunscCurrent,
     /// The host's kernel.
     Runc,
+    /// What the engine takes for gVisor, and starts nothing.
+    Broken,
 }
 
 const SOON: Duration = Duration::from_mins(1);
@@ -176,7 +178,9 @@ impl Drop for Engine {
 fn daemon() -> String {
     let current =
         runsc_current().map_or(String::new(), |path| format!(r#", "runsc-current": {{"path": "{}"}}"#, path.display()));
-    format!(r#"{{"runtimes": {{"runsc": {{"path": "/usr/bin/runsc", "runtimeArgs": ["--network=host"]}}{current}}}}}"#)
+    format!(
+        r#"{{"runtimes": {{"runsc": {{"path": "/usr/bin/runsc", "runtimeArgs": ["--network=host"]}}, "broken": {{"path": "/bin/false"}}{current}}}}}"#
+    )
 }
 
 /// This year's gVisor, where `components/install` could build it.
@@ -208,6 +212,7 @@ impl<'a> Guard<'a> {
             Runtime::Runsc => ("gvisor", "runsc"),
             Runtime::RunscCurrent => ("gvisor", "runsc-current"),
             Runtime::Runc => ("runc", "runsc"),
+            Runtime::Broken => ("gvisor", "broken"),
         };
         let mut config = format!(
             "engine = \"{engine}\"\nimages = [\"{images}\"]\nname = \"test{number}\"\nfolder = \"{run}\"\nlog_group = {group}\n\

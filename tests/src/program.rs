@@ -80,6 +80,11 @@ impl Program {
         self.child.id()
     }
 
+    /// Its standard input, once, if the command pipes it.
+    pub fn stdin(&mut self) -> Option<std::process::ChildStdin> {
+        self.child.stdin.take()
+    }
+
     /// The next line of standard output.
     ///
     /// # Panics

@@ -26,6 +26,7 @@ pub struct Setup {
     wrapper: Vec<String>,
     state: Option<PathBuf>,
     bundled: bool,
+    newcomer: bool,
     liveness: Option<String>,
 }
 
@@ -73,6 +74,12 @@ impl Setup {
     #[must_use]
     pub fn bundled(self) -> Self {
         Self { bundled: true, ..self }
+    }
+
+    /// As somebody runs it who has just installed it: without a config, in a home of its own.
+    #[must_use]
+    pub fn newcomer(self) -> Self {
+        Self { newcomer: true, ..self }
     }
 
     /// With the gateway trying itself so often, which it does not otherwise: most tests count what is recorded.
@@ -139,7 +146,9 @@ impl Setup {
         }
         let every = self.liveness.as_deref().unwrap_or("off");
         writeln!(config, "\n[liveness]\nevery = \"{every}\"").expect("text grows");
-        fs::write(folder.path().join("portcullis.toml"), config).expect("the config is written");
+        if !self.newcomer {
+            fs::write(folder.path().join("portcullis.toml"), config).expect("the config is written");
+        }
         let state = self.state.unwrap_or_else(|| folder.path().join("state"));
         World {
             state,
@@ -222,8 +231,10 @@ impl World {
     /// When it does not come up.
     #[track_caller]
     pub fn start(&mut self) {
-        let mut command =
-            self.portcullis(&["serve", "--json", "--listen", "127.0.0.1:0", "--config", "portcullis.toml"]);
+        let mut command = self.portcullis(&["serve", "--json", "--listen", "127.0.0.1:0"]);
+        if self.is_configured() {
+            command.args(["--config", "portcullis.toml"]);
+        }
         let mut gateway = Program::start(&mut command);
         let line = gateway.line(READY);
         let told: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("not JSON: {line:?}: {error}"));
@@ -314,6 +325,20 @@ impl World {
         program::run(&mut command, Duration::from_secs(30))
     }
 
+    /// Runs the command line against this gateway, with this on its standard input.
+    ///
+    /// # Panics
+    /// When the test's folder cannot be written.
+    #[must_use]
+    #[track_caller]
+    pub fn cli_told(&self, arguments: &[&str], input: &str) -> Output {
+        let file = self.folder().join("stdin");
+        fs::write(&file, input).expect("the input is written");
+        let mut command = self.portcullis(arguments);
+        command.stdin(fs::File::open(&file).expect("the input is there"));
+        program::run(&mut command, Duration::from_mins(1))
+    }
+
     /// Runs the command line with `--json` and reads what it says: one value, or a list of those on separate lines.
     ///
     /// # Panics
@@ -400,7 +425,14 @@ impl World {
         command.args(words).args(arguments).arg("--state").arg(&self.state);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.current_dir(self.folder.path());
+        if !self.is_configured() {
+            command.env("HOME", self.folder.path());
+        }
         command
+    }
+
+    fn is_configured(&self) -> bool {
+        self.folder().join("portcullis.toml").exists()
     }
 }
 

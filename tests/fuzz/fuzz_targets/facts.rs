@@ -52,7 +52,7 @@ fn decide(call: Call, session: &Session) -> Risk {
     let around = Circumstances {
         session,
         first_use: false,
-        anomaly: false, undeclared: false,
+        anomaly: false, undeclared: false, live_secret: false,
         now: Timestamp::UNIX_EPOCH,
         hold_for: HoldTimes::default(),
     };

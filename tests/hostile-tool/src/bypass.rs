@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{Error, ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
 use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
@@ -23,8 +23,11 @@ pub(crate) const ATTACKS: &[Attack] = &[
     ("raw_tcp", |arguments| told(raw(text(arguments, "to"), libc::AF_INET, libc::IPPROTO_RAW), |()| "sent".into())),
     ("packet", |_| told(packet(), |()| "a packet socket".into())),
     // To a name, as every program does it: `name`, `port`, `send`.
-    ("request", |arguments| told(named(arguments, text(arguments, "send").as_bytes()), |reply| reply)),
-    ("tls", |arguments| told(named(arguments, &client_hello(text(arguments, "sni"))), |reply| reply)),
+    ("request", request),
+    // The same with `to` in place of `name`.
+    ("tls", |arguments| told(begin_tls(arguments), |reply| reply)),
+    // For a neighbour to find.
+    ("serve", |_| told(serve(), |at| at.to_string())),
     ("resolve", |arguments| told(resolve(text(arguments, "name")), |found| found.to_string())),
     // A question of its own making: `name`, `kind`, `server` (else the sandbox's), `tcp`.
     ("ask", |arguments| ask(arguments)),
@@ -69,11 +72,25 @@ fn dial(to: SocketAddr) -> Result<TcpStream, Error> {
 /// Sends, and shows the first of what comes back; nothing back is a failure.
 fn exchange(stream: &mut TcpStream, send: &[u8]) -> Result<String, Error> {
     stream.write_all(send)?;
+    if memmem(send, b"Connection: close") {
+        let mut whole = Vec::new();
+        // Whatever came before it broke off.
+        let read = stream.take(64 << 10).read_to_end(&mut whole);
+        return if whole.is_empty() {
+            Err(read.err().unwrap_or(ErrorKind::UnexpectedEof.into()))
+        } else {
+            Ok(String::from_utf8_lossy(&whole).into_owned())
+        };
+    }
     let mut reply = [0; 2048];
     match stream.read(&mut reply)? {
         0 => Err(ErrorKind::UnexpectedEof.into()),
         read => Ok(String::from_utf8_lossy(&reply[..read]).into_owned()),
     }
+}
+
+fn memmem(whole: &[u8], part: &[u8]) -> bool {
+    whole.windows(part.len()).any(|window| window == part)
 }
 
 fn tcp(to: Result<SocketAddr, Error>, send: &[u8]) -> Result<String, Error> {
@@ -82,6 +99,29 @@ fn tcp(to: Result<SocketAddr, Error>, send: &[u8]) -> Result<String, Error> {
 
 fn named(arguments: &Arguments, send: &[u8]) -> Result<String, Error> {
     tcp(resolve(text(arguments, "name")).map(|found| (found, port(arguments)).into()), send)
+}
+
+/// To a name, as every program does it.
+pub(crate) fn request(arguments: &Arguments) -> String {
+    told(named(arguments, text(arguments, "send").as_bytes()), |reply| reply)
+}
+
+fn begin_tls(arguments: &Arguments) -> Result<String, Error> {
+    let hello = client_hello(text(arguments, "sni"));
+    if text(arguments, "to").is_empty() { named(arguments, &hello) } else { tcp(address(arguments), &hello) }
+}
+
+/// Answers whoever comes to port 7777 of the address that it says.
+fn serve() -> Result<IpAddr, Error> {
+    let listener = TcpListener::bind("0.0.0.0:7777")?;
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            drop((&stream).write_all(b"the neighbour answers\n"));
+        }
+    });
+    let own = UdpSocket::bind("0.0.0.0:0")?;
+    own.connect("198.51.100.77:9")?;
+    Ok(own.local_addr()?.ip())
 }
 
 fn udp(to: Result<SocketAddr, Error>, send: &[u8]) -> Result<String, Error> {

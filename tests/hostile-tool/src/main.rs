@@ -4,6 +4,7 @@
 
 mod bypass;
 mod escape;
+mod leak;
 
 use std::io::{BufRead, Write};
 
@@ -14,11 +15,18 @@ pub(crate) type Attack = (&'static str, fn(&Map<String, Value>) -> String);
 
 fn main() {
     // What `main` is asked for by an attack that starts itself again.
-    if let Some(word) = std::env::args().nth(1) {
-        return escape::child(&word);
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match words.split_first() {
+        // As a command that is run once: with its arguments as words, or on standard input.
+        Some((word, rest)) if word == "say" => return println!("{}", json!(rest)),
+        Some((word, rest)) if word == "run" => return once(rest.first().cloned()),
+        Some((word, _)) => return escape::child(word),
+        None if std::env::var_os("ONCE").is_some() => return once(None),
+        None => {}
     }
     for line in std::io::stdin().lock().lines() {
         let Ok(line) = line else { return };
+        leak::note(&line);
         let Ok(request) = serde_json::from_str::<Value>(&line) else { continue };
         let Some(id) = request.get("id").cloned() else { continue };
         let answer = answer(&request).map_or_else(
@@ -32,8 +40,17 @@ fn main() {
     }
 }
 
+/// One attack: named by a word, or by what comes on standard input.
+fn once(name: Option<String>) {
+    let given: Value = serde_json::from_reader(std::io::stdin().lock()).unwrap_or_default();
+    let arguments = given.as_object().cloned().unwrap_or_default();
+    let name = name.unwrap_or_else(|| text(&arguments, "name").to_owned());
+    let Some((_, attack)) = attacks().find(|(known, _)| *known == name) else { std::process::exit(64) };
+    print!("{}", attack(&arguments));
+}
+
 fn attacks() -> impl Iterator<Item = &'static Attack> {
-    escape::ATTACKS.iter().chain(bypass::ATTACKS)
+    escape::ATTACKS.iter().chain(bypass::ATTACKS).chain(leak::ATTACKS)
 }
 
 fn answer(request: &Value) -> Option<Value> {
@@ -50,6 +67,9 @@ fn answer(request: &Value) -> Option<Value> {
         }
         "tools/call" => {
             let (_, attack) = attacks().find(|(name, _)| params["name"] == *name)?;
+            if let Some(given) = leak::given(params) {
+                return Some(given);
+            }
             let text = attack(params["arguments"].as_object().unwrap_or(&Map::new()));
             Some(json!({"content": [{"type": "text", "text": text}], "isError": false}))
         }

@@ -221,12 +221,21 @@ enum Meaning {
 /// `/moved` leads to `evil.test`, `/bytes/N` is that long, everything else tells what was asked.
 async fn answer(request: Request<Incoming>, server: &str) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
-    let body = body.collect().await.map(|body| body.to_bytes().len()).unwrap_or_default();
+    let whole = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let body = whole.len();
     let path = head.uri.path();
     let mut response = Response::new(Full::default());
     if path.starts_with("/moved") {
         *response.status_mut() = StatusCode::FOUND;
         response.headers_mut().insert("location", http::HeaderValue::from_static("http://evil.test/from-redirect"));
+    } else if let Some(expected) = path.strip_prefix("/private/") {
+        // `/private/HASH` asks for a credential: the SHA-256 of the whole `authorization` header.
+        let sent = head.headers.get("authorization").map(http::HeaderValue::as_bytes).unwrap_or_default();
+        let good = hex(ring::digest::digest(&ring::digest::SHA256, sent).as_ref()) == expected;
+        *response.status_mut() = if good { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
+        *response.body_mut() = Full::from(if good { "let in\n" } else { "who are you?\n" });
+    } else if path.starts_with("/reflect") {
+        reflect(&head, &whole, &mut response);
     } else if let Some(length) = path.strip_prefix("/bytes/").and_then(|length| length.parse().ok()) {
         *response.body_mut() = Full::from(vec![b'x'; length]);
     } else {
@@ -234,6 +243,34 @@ async fn answer(request: Request<Incoming>, server: &str) -> Result<Response<Ful
         *response.body_mut() = Full::from(format!("{server} {} {host}{} {body}\n", head.method, head.uri));
     }
     Ok(response)
+}
+
+/// Gives back everything that it was sent, in plain and encoded, in the head, in the reason and in the body.
+fn reflect(head: &http::request::Parts, body: &[u8], response: &mut Response<Full<Bytes>>) {
+    use base64::Engine as _;
+    let mut text = format!("{}\n{}\n", head.uri, String::from_utf8_lossy(body));
+    for (name, value) in &head.headers {
+        let whole = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let value = whole.rsplit(' ').next().unwrap_or_default();
+        let encoded = base64::engine::general_purpose::STANDARD.encode(value);
+        let spaced: String = value.chars().flat_map(|c| [c, ' ']).collect();
+        let reversed: String = value.chars().rev().collect();
+        let hex = hex(value.as_bytes());
+        for line in [&format!("{name}: {whole}"), &encoded, &hex, &spaced, &reversed] {
+            text.extend([line.as_str(), "\n"]);
+        }
+        if let Ok(value) = http::HeaderValue::try_from(encoded) {
+            response.headers_mut().append("x-reflected", value);
+        }
+    }
+    if head.uri.path().ends_with("/gzip") {
+        response.headers_mut().insert("content-encoding", http::HeaderValue::from_static("gzip"));
+    }
+    *response.body_mut() = Full::from(text);
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// Notes what is read.
