@@ -37,7 +37,7 @@ test *ARGS:
     cargo test --workspace --locked {{ ARGS }}
 
 # Fuzz every parser of outside bytes, SECONDS each
-fuzz SECONDS="60":
+fuzz SECONDS="30":
     tests/fuzz/run {{ SECONDS }}
 
 # A hundred kills at each step instead of ten: of the gateway, and of everything that keeps containers
