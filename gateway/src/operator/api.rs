@@ -35,10 +35,11 @@ pub(super) type Asked<T> = Result<T, Refused>;
 #[serde(deny_unknown_fields)]
 struct Nothing {}
 
+/// One of whatever a method is about.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Which {
-    id: String,
+pub(super) struct Which {
+    pub(super) id: String,
 }
 
 #[derive(Deserialize)]

@@ -7,7 +7,7 @@ use policies::Risk;
 use serde::{Deserialize, Serialize};
 
 use super::Operators;
-use super::api::{Asked, Module, method};
+use super::api::{Asked, Module, Which, method};
 use super::people::Needs;
 use super::refused::Refused;
 
@@ -29,12 +29,6 @@ struct Wanted {
     limit: Option<usize>,
     /// With arguments, results and assessments, for an export.
     whole: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Which {
-    id: String,
 }
 
 #[derive(Deserialize)]
