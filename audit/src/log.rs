@@ -36,7 +36,7 @@ use work::{Done, Job, NotDone, Owed, Work};
 
 pub(crate) use write::{Opened, Writer};
 
-/// How long anyone waits for the disk, at most: within the two seconds that are promised.
+/// How long anyone waits for the disk where a config says nothing: within the two seconds that are promised.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(1_800);
 
 /// How often the writer looks at its files when idle, and probes a fault.

@@ -16,7 +16,7 @@ use tests::world::{Setup, World};
 fn counting(setup: Setup, record: &Path) -> World {
     let words = hostile_command(Mode::Count, record);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let world = setup.command_with("count", &words, "vouched = true").start();
+    let world = setup.hurried().command_with("count", &words, "vouched = true").start();
     world.eventually("the tools", || (world.modern().names().len() == 2).then_some(()));
     world
 }

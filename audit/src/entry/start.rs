@@ -53,6 +53,12 @@ impl Config {
         Self { reserve: bytes, ..self }
     }
 
+    /// How long a caller waits for the disk before it is refused.
+    #[must_use]
+    pub fn wait(self, wait: Duration) -> Self {
+        Self { patience: wait, ..self }
+    }
+
     /// The file that keeps the newest checkpoint: on another disk than the state folder, it does not go back with it.
     #[must_use]
     pub fn checkpoint(self, file: Option<PathBuf>) -> Self {

@@ -1,21 +1,25 @@
-//! `[audit]`: who signs the log, and where its newest checkpoint is kept.
+//! `[audit]`: who signs the log, where its newest checkpoint is kept, and how long its disk is waited for.
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use audit::Signer;
+use jiff::SignedDuration;
 use serde_json::Value;
 use vault::{TransitError, TransitName};
 
 use super::section::{Section, Sheet};
 
-/// Who signs the log, and where its newest checkpoint is kept.
+/// Who signs the log, where its newest checkpoint is kept, and how long its disk is waited for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Log {
     /// The file that keeps the newest checkpoint; in the state folder where there is none.
     pub checkpoint: Option<PathBuf>,
     /// A backend's name and its transit key; a file in the state folder where there is none.
     pub key: Option<(String, TransitName)>,
+    /// How long a call waits for the disk before it is refused; within two seconds where nothing is said.
+    pub wait: Option<Duration>,
 }
 
 impl Log {
@@ -40,8 +44,17 @@ pub(super) fn log(sheet: &Sheet<'_>, section: Section<'_>) -> Log {
         }
         key
     });
-    section.finish(&["checkpoint", "key"]);
-    Log { checkpoint, key }
+    let wait = section.json("wait").and_then(|(value, at)| {
+        let text = value.as_str().unwrap_or_default();
+        let wait = text.parse().ok().and_then(|wait: SignedDuration| Duration::try_from(wait).ok());
+        let wait = wait.filter(|wait| (Duration::from_millis(100)..=Duration::from_mins(1)).contains(wait));
+        if wait.is_none() {
+            sheet.problem(at, section.key("wait"), "another value", "a time from \"100ms\" to \"1m\"");
+        }
+        wait
+    });
+    section.finish(&["checkpoint", "key", "wait"]);
+    Log { checkpoint, key, wait }
 }
 
 fn transit(value: &Value) -> Option<(String, TransitName)> {

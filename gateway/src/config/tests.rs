@@ -40,6 +40,16 @@ fn every_problem_is_told_with_its_line_and_key() {
 }
 
 #[test]
+fn the_logs_disk_is_waited_for_as_long_as_the_config_says() {
+    assert_eq!(load("").unwrap().log.wait, None);
+    assert_eq!(load("[audit]\nwait = \"2500ms\"\n").unwrap().log.wait, Some(std::time::Duration::from_millis(2_500)));
+    for wrong in ["\"2m\"", "\"10ms\"", "\"-1s\"", "\"soon\"", "2"] {
+        let problems = load(&format!("[audit]\nwait = {wrong}\n")).err().unwrap();
+        assert!(problems[0].wanted.contains("100ms"), "{problems:?}");
+    }
+}
+
+#[test]
 fn off_loopback_needs_tls() {
     let problems = load("[listen]\naddress = \"0.0.0.0:8700\"\n").err().unwrap();
     assert!(problems[0].wanted.contains("tls"), "{problems:?}");
