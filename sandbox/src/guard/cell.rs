@@ -13,10 +13,11 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use ring::rand::{SecureRandom, SystemRandom};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use thiserror::Error;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::blocking;
-use super::engine::{EngineError, Exit};
+use super::engine::{EngineError, Exit, Making};
 use super::network::{Listeners, Place};
 use super::protocol::{Folder, NetworkOrder, Order, Runtime, Told};
 use super::serve::{Gateway, Guard};
@@ -35,6 +36,8 @@ pub(super) struct Cell {
     order: Order,
     /// What is lent, until it is laid where the sandbox finds it.
     lent: Vec<File>,
+    /// What the engine was told to make and has not said it did.
+    making: Option<JoinHandle<Result<(), EngineError>>>,
     place: Option<Place>,
     interface: Option<u32>,
 }
@@ -71,7 +74,7 @@ const TRUST_NAMES: [&str; 6] =
 impl Cell {
     pub(super) fn new(guard: Arc<Guard>, gateway: Gateway, id: u64, (order, lent): (Order, Vec<File>)) -> Self {
         let name = format!("{}-{}", guard.config.name, random());
-        Self { guard, gateway, id, name, order, lent, place: None, interface: None }
+        Self { guard, gateway, id, name, order, lent, making: None, place: None, interface: None }
     }
 
     /// Its whole life. Ends when nothing is left of it.
@@ -102,12 +105,21 @@ impl Cell {
         mounts.extend(self.files(&folder)?);
         let (files, variables) = self.lent(&folder)?;
         mounts.extend(files);
-        engine.create(&self.name, self.spec(image, mounts, variables).body()).await?;
+        let body = self.spec(image, mounts, variables).body();
+        self.whole(engine.create(&self.name, body)).await?;
         let streams = engine.attach(&self.name).await?;
         self.verify().await?;
         engine.start(&self.name).await?;
         self.hand_over(streams, listeners).await;
         Ok(())
+    }
+
+    /// Has the engine make something. Whoever waits for it may go away; it does not: what the engine makes after it was looked for,
+    /// to be removed, would stay.
+    async fn whole(&mut self, making: impl Making) -> Result<(), CellError> {
+        let made = self.making.insert(self.guard.spawn(making)).await;
+        self.making = None;
+        Ok(made.map_err(|_| EngineError::Failed { what: "make anything", why: "the guard stops".to_owned() })??)
     }
 
     /// The rules are in force before anything can send.
@@ -118,7 +130,9 @@ impl Cell {
         let (member, firewall) = (place.member(), Arc::clone(&guard.networks.firewall));
         let place = self.place.insert(place);
         blocking(move || firewall.admit(member)).await?;
-        guard.engine.make_network(place).await?;
+        let making = guard.engine.make_network(place);
+        self.whole(making).await?;
+        let place = self.place.as_ref().ok_or(CellError::NoPlace)?;
         let interface = place.seal().map_err(system("its bridge cannot be sealed"))?;
         let listeners = place.listen().map_err(system("its doors cannot be opened"))?;
         self.interface = Some(interface);
@@ -174,6 +188,10 @@ impl Cell {
 
     /// Removes everything, as often as it takes: what an engine that is away still has, it has when it comes back.
     async fn remove(&mut self) {
+        if let Some(making) = self.making.take() {
+            // However it ended: what is there is removed.
+            drop(making.await);
+        }
         let mut tries = 0;
         while let Err(error) = self.try_remove().await {
             tries += 1;

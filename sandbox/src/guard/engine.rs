@@ -43,6 +43,11 @@ pub(super) struct Engine {
     loading: tokio::sync::Mutex<()>,
 }
 
+/// The engine making something: needs nobody who waits.
+pub(super) trait Making: Future<Output = Result<(), EngineError>> + Send + 'static {}
+
+impl<F: Future<Output = Result<(), EngineError>> + Send + 'static> Making for F {}
+
 /// Why the engine did not do it.
 #[derive(Debug, Error)]
 pub(super) enum EngineError {
@@ -160,7 +165,7 @@ impl Engine {
     }
 
     /// A network that leads to its own bridge and nowhere else.
-    pub(super) async fn make_network(&self, place: &Place) -> Result<(), EngineError> {
+    pub(super) fn make_network(&self, place: &Place) -> impl Making + use<> {
         let ipam = IpamConfig {
             subnet: Some(place.subnet()),
             gateway: Some(place.door().to_string()),
@@ -178,12 +183,14 @@ impl Engine {
             labels: Some(self.labels("")),
             ..NetworkCreateRequest::default()
         };
-        self.docker.create_network(request).await.map(drop).map_err(failed("make a network"))
+        let docker = self.docker.clone();
+        async move { docker.create_network(request).await.map(drop).map_err(failed("make a network")) }
     }
 
-    pub(super) async fn create(&self, name: &str, body: ContainerCreateBody) -> Result<(), EngineError> {
+    pub(super) fn create(&self, name: &str, body: ContainerCreateBody) -> impl Making + use<> {
         let options = CreateContainerOptions { name: Some(name.to_owned()), ..CreateContainerOptions::default() };
-        self.docker.create_container(Some(options), body).await.map(drop).map_err(failed("make a container"))
+        let docker = self.docker.clone();
+        async move { docker.create_container(Some(options), body).await.map(drop).map_err(failed("make a container")) }
     }
 
     pub(super) async fn start(&self, name: &str) -> Result<(), EngineError> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustix::net::sockopt::socket_peercred;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -96,6 +97,10 @@ impl Guard {
                 }
             }
         }
+    }
+
+    pub(super) fn spawn<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+        self.tasks.spawn(work)
     }
 
     pub(super) fn stopping(&self) -> bool {
