@@ -23,6 +23,7 @@ pub mod ledger;
 pub mod load;
 pub mod office;
 pub mod openbao;
+pub mod port;
 pub mod postgres;
 pub mod program;
 pub mod server;

@@ -1,7 +1,6 @@
 //! A real OpenBao that a test can seal, stop and start again: its storage is on the disk.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -12,6 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::components;
+use crate::port;
 use crate::program::{self, Program};
 use crate::wire::{Response, Wire, authority};
 
@@ -30,7 +30,7 @@ impl OpenBao {
     #[must_use]
     pub fn start() -> Self {
         let folder = TempDir::with_prefix("portcullis-openbao-").expect("a folder for the test");
-        let (ports, cluster) = ([port(), port()], port());
+        let (ports, cluster) = ([port::free(), port::free()], port::free());
         configure(folder.path(), ports, cluster);
         let mut bao = Self { server: None, ports, key: String::new(), root: String::new(), folder };
         bao.run();
@@ -206,11 +206,6 @@ fn configure(folder: &Path, [clear, tls]: [u16; 2], cluster: u16) {
          api_addr = \"http://127.0.0.1:{clear}\"\ncluster_addr = \"http://127.0.0.1:{cluster}\"\n"
     );
     fs::write(format!("{folder}/config.hcl"), text).expect("it is our folder");
-}
-
-/// One that was free a moment ago.
-pub(crate) fn port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("loopback has free ports").port()
 }
 
 /// `bao` or `vault` on the `PATH`, or the one among the components.

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::openbao::{OpenBao, port};
+use crate::openbao::OpenBao;
+use crate::port;
 use crate::program::{self, Program};
 use crate::world::open_to_everyone;
 
@@ -32,7 +33,7 @@ impl Postgres {
         let folder = TempDir::with_prefix("portcullis-postgres-").expect("a folder for the test");
         // The server refuses to be root.
         open_to_everyone(folder.path());
-        let (data, secret, port) = (folder.path().join("data"), folder.path().join("secret"), port());
+        let (data, secret, port) = (folder.path().join("data"), folder.path().join("secret"), port::free());
         fs::write(&secret, PASSWORD).expect("it is our folder");
         let mut init = as_postgres("initdb");
         init.args(["--auth-local=trust", "--auth-host=scram-sha-256", "--no-sync", "--username=postgres"]);
