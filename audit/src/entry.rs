@@ -7,7 +7,7 @@ mod view;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use policies::approval::{Hold, Step, StepError};
+use policies::approval::{Covering, Hold, Pass, Step, StepError};
 use policies::decision::{Because, Denial, Held, Permit};
 use policies::{Call, HoldId};
 use thiserror::Error;
@@ -16,7 +16,7 @@ use crate::event::Event;
 use crate::log::Log;
 use crate::log::health::AuditError;
 use crate::log::views::{Mark, MarkKind};
-use crate::log::work::{Approval, Done, Guard, NotDone, Work};
+use crate::log::work::{Approval, Done, Guard, NotDone, Passing, Work};
 use crate::observed::Ran;
 use crate::outcome::{Loans, Receipt, Refusal};
 use crate::raw::Raw;
@@ -200,8 +200,41 @@ impl Audit {
     /// # Errors
     /// [`StepRefused`]; then the hold is as it was.
     pub async fn step(&self, hold: HoldId, step: Step, now: Timestamp) -> Result<Hold, StepRefused> {
-        let step = self.redacted_step(step);
-        match self.log.submit(Work::Step { hold, step, at: now }).await {
+        self.stepped(hold, step, None, now).await
+    }
+
+    /// An approval, and a pass that is given with it: in one transaction, so that there is no pass without the approval.
+    ///
+    /// # Errors
+    /// [`StepRefused`]; then the hold is as it was, and there is no pass.
+    pub async fn approve_with(
+        &self,
+        hold: HoldId,
+        step: Step,
+        pass: Pass,
+        now: Timestamp,
+    ) -> Result<Hold, StepRefused> {
+        self.stepped(hold, step, Some(Passing::Given(pass)), now).await
+    }
+
+    /// The approval that a pass gives: it is counted in the same transaction.
+    ///
+    /// # Errors
+    /// [`StepRefused`]: the hold is not the one that the proof is for, or the pass has nothing left. Then nothing changed.
+    pub async fn pass(&self, hold: HoldId, covering: Covering, now: Timestamp) -> Result<Hold, StepRefused> {
+        let step = covering.step();
+        self.stepped(hold, step, Some(Passing::Used(covering)), now).await
+    }
+
+    async fn stepped(
+        &self,
+        hold: HoldId,
+        step: Step,
+        pass: Option<Passing>,
+        now: Timestamp,
+    ) -> Result<Hold, StepRefused> {
+        let (step, pass) = (self.redacted_step(step), pass.map(Box::new));
+        match self.log.submit(Work::Step { hold, step, pass, at: now }).await {
             Ok(done) => done.hold.map(|hold| *hold).ok_or(StepRefused::Audit(AuditError::Failed)),
             Err(NotDone::Audit(error)) => Err(StepRefused::Audit(error)),
             Err(NotDone::Step(error)) => Err(StepRefused::Step(error)),

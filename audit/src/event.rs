@@ -205,6 +205,13 @@ pub enum Event {
         /// Who looked.
         by: Option<OperatorId>,
     },
+    /// A pass lets no more calls run. Changes the passes.
+    PassRevoked {
+        /// The hold that it was given with.
+        hold: HoldId,
+        /// Who revoked it.
+        by: OperatorId,
+    },
     /// A backend made a secret for one call: it is recorded before it is used. Changes what is borrowed.
     LeaseTaken {
         /// The backend's name.
@@ -322,6 +329,7 @@ impl Event {
             | Self::PackageAdded { .. }
             | Self::PackageRemoved { .. }
             | Self::QuarantineLifted { .. }
+            | Self::PassRevoked { .. }
             | Self::LeaseTaken { .. }
             | Self::LeaseEnded { .. }
             | Self::SecretChanged { .. }

@@ -13,6 +13,7 @@ pub(crate) mod files;
 pub(crate) mod health;
 pub(crate) mod keys;
 pub(crate) mod notary;
+mod passes;
 pub(crate) mod pen;
 mod people;
 pub(crate) mod recover;

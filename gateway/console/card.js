@@ -133,7 +133,7 @@ function similar(past) {
 }
 
 function details(hold) {
-  const by = hold.approvals.map((approval) => [shown(approval.operator), " ", time(approval.at)]);
+  const by = hold.approvals.map((approval) => [shown(approval.operator), approval.pass ? " by a pass" : null, " ", time(approval.at)]);
   return facts([
     ["Agent", shown(hold.agent)],
     ["Request", hold.method === "tools/call" ? undefined : shown(hold.method)],

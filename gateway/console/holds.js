@@ -2,14 +2,16 @@
 
 import { actions, card, clock, tick } from "./card.js";
 import { button, h, replace } from "./dom.js";
+import { passes, widening } from "./passes.js";
 import { ask, empty, pinField, proved, risk, toast, tool, trouble } from "./parts.js";
 import { shown } from "./text.js";
 
 export function open(root, around, id) {
-  const list = h("div", { class: "hold-list" });
+  const list = h("div", {});
+  const given = passes(around);
   const detail = h("div", { class: "hold-card" });
-  root.append(h("header", { class: "page-head" }, h("h1", {}, "Holds"), notices(around.notices)), h("div", { class: "split" }, list, detail));
-  const page = new Page(around, root, list, detail);
+  root.append(h("header", { class: "page-head" }, h("h1", {}, "Holds"), notices(around.notices)), h("div", { class: "split" }, h("div", { class: "hold-list" }, list, given.place), detail));
+  const page = new Page(around, root, list, detail, given);
   page.choose(id);
   return page;
 }
@@ -31,8 +33,9 @@ class Page {
   #shown = "";
   #asked = 0;
 
-  constructor(around, root, list, detail) {
-    Object.assign(this, { around, root, list, detail });
+  constructor(around, root, list, detail, given) {
+    Object.assign(this, { around, root, list, detail, given });
+    given.read();
     this.heard = () => this.draw();
     around.waiting.addEventListener("change", this.heard);
     this.timer = setInterval(() => tick(root), 1_000);
@@ -50,6 +53,7 @@ class Page {
   /** The connection is back: what is shown may be old. */
   live() {
     this.#shown = "";
+    this.given.read();
     this.draw();
   }
 
@@ -139,17 +143,20 @@ class Page {
 
   approve(hold) {
     const more = hold.required - hold.approvals.length;
+    const wider = widening(hold);
     ask({
       title: ["Approve ", tool(hold.server, hold.tool), "?"],
       body: [h("p", {}, risk(hold.risk), " for ", h("b", {}, shown(hold.agent)), ". ",
         more > 1 ? `Yours is one of ${more} approvals that are missing.` : "The call runs once, exactly as it is shown."),
       h("label", {}, "Why (it is kept in the trail)", h("input", { name: "reason", maxlength: 2000, autocomplete: "off" })),
+      wider.element,
       this.around.session.pin ? pinField({ autofocus: true }) : null],
       act: "Approve",
       submit: async (data) => {
-        const params = { id: hold.id, digest: hold.digest };
+        const params = { id: hold.id, digest: hold.digest, pass: wider.read(data) };
         if (data.get("reason").trim()) params.reason = data.get("reason");
         this.answered(await this.around.api.call("holds_approve", proved(params, data)), "approved");
+        this.given.read();
       },
     });
   }

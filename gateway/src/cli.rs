@@ -16,6 +16,7 @@ mod line;
 mod log;
 mod operator;
 mod packages;
+mod passes;
 mod person;
 mod print;
 mod redact;
@@ -105,6 +106,7 @@ enum Command {
     Operator(operator::OperatorCommand),
     Console(console::ConsoleCommand),
     Holds(holds::HoldsCommand),
+    Passes(passes::PassesCommand),
     Tools(tools::ToolsCommand),
     Run(run::RunCommand),
     Log(log::LogCommand),
@@ -157,6 +159,7 @@ impl Command {
             Self::Operator(command) => command.run(global),
             Self::Console(command) => command.run(global),
             Self::Holds(command) => command.run(global),
+            Self::Passes(command) => command.run(global),
             Self::Tools(command) => command.run(global),
             Self::Run(command) => command.run(global),
             Self::Log(command) => command.run(global),

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use audit::{Audit, AuditError, StepRefused};
-use policies::approval::{Approved, Hold, HoldState, Step, quorum};
+use policies::approval::{Approved, Approver, Hold, HoldState, Leeway, Pass, PassError, Step, quorum};
 use policies::decision::{Denial, Held, NotApproved, NotYours, Refused};
 use policies::{AgentId, Hash, HoldId, OperatorId, Value};
 use thiserror::Error;
@@ -60,6 +60,8 @@ pub enum Answer {
         reason: Option<String>,
         /// The deed that they saw; another one is not approved.
         digest: Option<Hash>,
+        /// Let further calls like it run, within this.
+        pass: Option<Leeway>,
     },
     /// Do not.
     Deny {
@@ -86,6 +88,12 @@ pub enum AnswerError {
     /// The hold is for another deed than the one that was seen.
     #[error("the hold `{0}` is not for the call that was shown")]
     Another(HoldId),
+    /// There can be no such pass.
+    #[error("{0}")]
+    Pass(#[from] PassError),
+    /// The pass would keep what looks like a secret.
+    #[error("the pass would keep a secret: `{0}` looks like one")]
+    Secret(String),
     /// The hold is past answering.
     #[error("the hold cannot be answered: {0}")]
     Refused(#[from] StepRefused),
@@ -128,7 +136,9 @@ impl Holds {
         let place = Place(Arc::clone(&waiting));
         let mut hold = waiting.hold.subscribe();
         let id = hold.borrow_and_update().id().clone();
-        opened(&waiting.hold.borrow().clone());
+        if !self.passed(&held, &waiting).await? {
+            opened(&waiting.hold.borrow().clone());
+        }
         loop {
             let (state, left) = {
                 let hold = hold.borrow_and_update();
@@ -188,22 +198,68 @@ impl Holds {
     /// [`AnswerError`]; then nothing changed.
     pub async fn answer(&self, id: &HoldId, by: &Person, answer: Answer) -> Result<Hold, AnswerError> {
         let waiting = self.waiting(id).ok_or_else(|| AnswerError::Unknown(id.clone()))?;
-        let step = match answer {
-            Answer::Approve { reason, digest } => {
+        let (step, pass) = match answer {
+            Answer::Approve { reason, digest, pass } => {
                 let hold = waiting.hold.borrow().clone();
                 if digest.is_some_and(|digest| digest != hold.binding().digest()) {
                     return Err(AnswerError::Another(id.clone()));
                 }
-                let approver = self.people.approver(by, &hold, reason.is_some());
+                let approver = self.people.approver(by, &hold);
+                let approver = Approver { reasoned: reason.is_some(), pass: pass.is_some(), ..approver };
                 self.policies.current().may_approve(&approver, &hold).map_err(|not| not_allowed(&by.id, not))?;
+                let pass = pass.map(|leeway| self.pass(&hold, by, reason.as_deref(), &leeway)).transpose()?;
                 let proof = by.proved.then(|| serde_json::json!({ "by": "pin" }));
-                Step::Approve { by: by.id.clone(), reason, proof }
+                (Step::Approve { by: by.id.clone(), reason, proof, pass: None }, pass)
             }
-            Answer::Deny { reason } => Step::Deny { by: by.id.clone(), reason },
+            Answer::Deny { reason } => (Step::Deny { by: by.id.clone(), reason }, None),
         };
-        let hold = self.audit.step(id.clone(), step, clock::now()).await?;
+        let hold = match pass {
+            Some(pass) => self.audit.approve_with(id.clone(), step, pass, clock::now()).await?,
+            None => self.audit.step(id.clone(), step, clock::now()).await?,
+        };
         self.publish(&waiting, hold.clone());
         Ok(hold)
+    }
+
+    /// A pass for calls like the one that this hold keeps. It names arguments and patterns, which are shown and recorded.
+    fn pass(&self, hold: &Hold, by: &Person, reason: Option<&str>, leeway: &Leeway) -> Result<Pass, AnswerError> {
+        let call = self.audit.held_call(hold.id()).map_err(|_| AnswerError::Unknown(hold.id().clone()))?;
+        let redacted = |text: &str| {
+            let (redacted, _) = self.audit.redactor().redact_value(&Value::from(text));
+            redacted.as_str().unwrap_or_default().to_owned()
+        };
+        let giver = (by.id.clone(), reason.map(redacted));
+        let pass = Pass::new(hold, &call.arguments, giver, leeway, clock::now())?;
+        let secret = pass.texts().map(|text| (text, redacted(text))).find(|(text, redacted)| text != redacted);
+        match secret {
+            Some((_, redacted)) => Err(AnswerError::Secret(redacted)),
+            None => Ok(pass),
+        }
+    }
+
+    /// Approves a new hold by the passes that cover its call, each for the operator who gave it and only if they could
+    /// approve this very hold now. True if it waits for nobody any more.
+    async fn passed(&self, held: &Held, waiting: &Waiting) -> Result<bool, AuditError> {
+        for pass in self.audit.passes(clock::now()) {
+            let hold = waiting.hold.borrow().clone();
+            if *hold.state() != HoldState::Pending {
+                break;
+            }
+            let Some(covering) = pass.covers(held, clock::now()) else { continue };
+            let Some(person) = self.people.who_was(pass.by(), pass.made()) else { continue };
+            let approver = self.people.approver(&person, &hold);
+            let approver = Approver { reasoned: covering.is_reasoned(), pass: true, ..approver };
+            if self.policies.current().may_approve(&approver, &hold).is_err() {
+                continue;
+            }
+            match self.audit.pass(hold.id().clone(), covering, clock::now()).await {
+                Ok(hold) => self.publish(waiting, hold),
+                Err(StepRefused::Audit(error)) => return Err(error),
+                // Used up or revoked meanwhile, or this operator has approved it: it waits for a person.
+                Err(StepRefused::Step(_) | StepRefused::Unknown) => {}
+            }
+        }
+        Ok(*waiting.hold.borrow().state() == HoldState::Approved)
     }
 
     /// Ends what ran out of time, and forgets what ended before it. Called every few seconds.

@@ -14,6 +14,7 @@ mod find;
 pub mod grant;
 mod now;
 pub mod packages;
+pub mod passes;
 mod peer;
 pub mod people;
 pub mod pin;

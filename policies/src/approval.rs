@@ -13,6 +13,8 @@
 //! or that nobody collected in time, opens nothing. One operator's denial outweighs any number of approvals until the
 //! call has run.
 
+mod glob;
+mod pass;
 mod proof;
 mod role;
 mod step;
@@ -24,6 +26,8 @@ use crate::call::{AgentId, CallId, HoldId, Method, OperatorId, ServerName, Sessi
 use crate::decision::{Binding, Held};
 use crate::risk::Risk;
 
+pub use glob::{Glob, GlobError};
+pub use pass::{Allowed, Covering, LONGEST, Leeway, Loose, MOST_TIMES, Pass, PassError};
 pub use proof::{Approved, COVER_LASTS, COVER_ROUNDS, Covered};
 pub use role::{Approver, Role};
 pub use step::{Step, StepError};
@@ -66,6 +70,9 @@ pub struct Approval {
     /// Why, in their words, if they said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The pass that said it for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pass: Option<HoldId>,
 }
 
 /// Where a hold stands.

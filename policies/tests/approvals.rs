@@ -42,14 +42,15 @@ fn who_may_approve_what_is_as_the_golden_file_says() {
             let hold = hold(tool, agent);
             assert_eq!(hold.risk(), risk);
             for role in Role::ALL {
-                for people in [1, 2] {
-                    let approver = Approver { operator: &ann, role, own: added, people, reasoned: false };
+                for (people, pass) in [(1, false), (1, true), (2, false), (2, true)] {
+                    let approver = Approver { operator: &ann, role, own: added, people, reasoned: false, pass };
                     let verdict = match policies.may_approve(&approver, &hold) {
                         Ok(()) => "may".to_owned(),
                         Err(not) => format!("may not: {}", not.rule.as_deref().unwrap_or("nothing permits it")),
                     };
                     let whose = if added { "added by ann" } else { "" };
-                    writeln!(found, "{risk:8} {agent:12} {whose:12} {role:8} of {people}  {verdict}").unwrap();
+                    let with = if pass { "pass" } else { "" };
+                    writeln!(found, "{risk:8} {agent:12} {whose:12} {role:8} of {people} {with:4}  {verdict}").unwrap();
                 }
             }
         }

@@ -95,7 +95,7 @@ fn payments_with_a_limit() {
     let opened = Hold::open(HoldId::from_random([0; 10]), &held, 1, "2026-11-21T12:00:00Z".parse().unwrap());
     let bob = OperatorId::authenticated("bob");
     let may = |role| {
-        let approver = Approver { operator: &bob, role, own: false, people: 2, reasoned: false };
+        let approver = Approver { operator: &bob, role, own: false, people: 2, reasoned: false, pass: false };
         policies.may_approve(&approver, &opened).is_ok()
     };
     assert!(may(Role::Admin) && !may(Role::Operator));

@@ -2,13 +2,12 @@
 
 mod pages;
 
-use std::net::TcpListener;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 
 use serde_json::json;
 use tests::agent::Agent;
 use tests::browser::Page;
+use tests::port;
 use tests::world::{Setup, World, built};
 
 use crate::approval::poll;
@@ -22,17 +21,9 @@ permit (principal, action == Action::"call_unattended", resource)
 when { [Tool::"mail.read_inbox", Tool::"customers.find_customer", Tool::"web.fetch_page"].contains(resource) };
 "#;
 
-/// A port that stays free while its gateway is not there: none of those that the kernel gives to whoever connects.
-fn port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = 20_000 + u16::try_from(std::process::id() % 10_000).unwrap();
-    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
-    (0..1_000).map(|_| first + NEXT.fetch_add(1, Ordering::Relaxed)).find(free).expect("a free port")
-}
-
 /// An office with a console on a port of its own.
 fn office() -> World {
-    let port = port();
+    let port = port::free();
     let mut setup = Setup::new().policies(READS).config(&format!("[operator]\nconsole = \"127.0.0.1:{port}\"\n"));
     let server = built("office-server");
     for name in ["mail", "customers", "payments", "web"] {
@@ -122,6 +113,49 @@ fn a_hold_appears_is_read_and_is_answered_by_key_and_pin() {
     });
     assert!(!refused.ran() && refused.text.contains("We send lists to nobody."), "{}", refused.text);
     assert_eq!(world.holds(), Vec::<serde_json::Value>::new());
+    clean(&page, &home);
+    world.verify();
+}
+
+#[test]
+fn a_pass_is_given_with_an_approval_listed_and_revoked() {
+    let world = staffed();
+    let (page, agent, home) = (Page::open(1280), world.modern(), home(&world));
+    sign_in(&world, &page);
+    let sent = thread::scope(|scope| {
+        let call = scope.spawn(|| poll(&agent, "mail.send_message", &message("a@example.com")));
+        page.wait(".answer", "Approve");
+        page.press("a");
+        page.click("dialog input[name=pass]");
+        page.wait("dialog .argument", "subject");
+        drop(page.run("const one = [...document.querySelectorAll('dialog .argument')].find((it) => it.textContent.startsWith('subject')); \
+            const choice = one.querySelector('select'); choice.value = 'like'; choice.dispatchEvent(new Event('change')); \
+            one.querySelector('input').value = 'Offer *'"));
+        page.fill("dialog input[name=pin]", PIN);
+        page.press("Enter");
+        page.wait("dialog .trouble", "is not like `Offer *`");
+        drop(page.run(
+            "[...document.querySelectorAll('dialog .argument input')].find((it) => !it.hidden).value = 'Customer *'",
+        ));
+        page.fill("dialog input[name=times]", "3");
+        page.fill("dialog input[name=pin]", PIN);
+        page.press("Enter");
+        page.gone("dialog");
+        call.join().unwrap()
+    });
+    assert!(sent.ran(), "{}", sent.text);
+    page.wait(".item-pass", "subject like Customer *");
+    page.wait(".item-pass", "0 of 3 used");
+    let mut more = message("a@example.com");
+    more["subject"] = "Customer index".into();
+    let answer = agent.call("mail.send_message", &more);
+    assert!(answer.ran(), "{}", answer.text);
+    page.click(".item-pass button");
+    page.click("dialog .danger");
+    page.gone("dialog");
+    page.gone(".item-pass");
+    let answer = agent.ask("tools/call", json!({"name": "mail.send_message", "arguments": more}));
+    assert!(!answer.ran(), "a revoked pass let a call run: {}", answer.text);
     clean(&page, &home);
     world.verify();
 }

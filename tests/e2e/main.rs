@@ -45,6 +45,8 @@ mod package;
 #[cfg(test)]
 mod packed;
 #[cfg(test)]
+mod passes;
+#[cfg(test)]
 mod pins;
 #[cfg(test)]
 mod pipeline;

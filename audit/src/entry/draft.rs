@@ -10,7 +10,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::{Audit, Direction, Entry};
 use crate::event::Event;
 use crate::log::health::AuditError;
-use crate::log::pen::hold_digest;
+use crate::log::pen;
 use crate::log::views::{Agent, Borrowed, Mark, MarkKind, Pending, Pin};
 use crate::log::work::Work;
 use crate::observed::{Observed, Ran};
@@ -105,7 +105,7 @@ impl Audit {
         let call = held.call();
         let mut considered = self.considered(call, held.assessment());
         considered.hold = Some(opened.id().as_str());
-        considered.projection = Some(hold_digest(opened).to_string());
+        considered.projection = Some(pen::digest(opened).to_string());
         considered.required = Some(opened.required());
         considered.expires = Some(opened.expires());
         considered.binding = Some(digest(held.binding()));
@@ -209,8 +209,8 @@ impl Audit {
         match step {
             Step::Deny { by, reason } => Step::Deny { by, reason: self.outside(&reason) },
             Step::Cancel { why } => Step::Cancel { why: self.outside(&why) },
-            Step::Approve { by, reason, proof } => {
-                Step::Approve { by, reason: reason.map(|reason| self.outside(&reason)), proof }
+            Step::Approve { by, reason, proof, pass } => {
+                Step::Approve { by, reason: reason.map(|reason| self.outside(&reason)), proof, pass }
             }
             Step::Expire | Step::Consume { .. } | Step::Continue { .. } => step,
         }
@@ -245,6 +245,7 @@ impl Audit {
             }
             Event::PackageRemoved { name, .. } => Work::NoMark { draft, kind: MarkKind::Package, name },
             Event::QuarantineLifted { name, .. } => Work::NoMark { draft, kind: MarkKind::Quarantine, name },
+            Event::PassRevoked { hold, .. } => Work::NoPass { draft, hold },
             Event::LeaseTaken { backend, lease, intent } => {
                 Work::Borrow { draft, borrowed: Borrowed { backend, lease, intent, at: now } }
             }

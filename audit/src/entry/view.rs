@@ -1,7 +1,7 @@
 //! The projections, as the gateway asks for them: from memory where calls wait for the answer.
 
 use jiff::Timestamp;
-use policies::approval::Hold;
+use policies::approval::{Hold, Pass};
 use policies::{AgentId, Call, Hash, HoldId, Method, OperatorId, ServerName};
 
 use super::Audit;
@@ -92,6 +92,15 @@ impl Audit {
     #[must_use]
     pub fn holds(&self) -> Vec<Hold> {
         self.log.shared().views().holds.values().cloned().collect()
+    }
+
+    /// The passes that can be used at this time, the oldest first.
+    #[must_use]
+    pub fn passes(&self, now: Timestamp) -> Vec<Pass> {
+        let views = self.log.shared().views();
+        let mut passes: Vec<Pass> = views.passes.values().filter(|pass| pass.is_live(now)).cloned().collect();
+        passes.sort_by(|a, b| a.made().cmp(&b.made()).then_with(|| a.hold().cmp(b.hold())));
+        passes
     }
 
     /// A hold, open or ended. One that is not open is read from the disk.

@@ -7,11 +7,12 @@ use jiff::Timestamp;
 use policies::approval::{Hold, HoldState, Step, StepError};
 use policies::{Hash, HoldId, ServerName, Value};
 use rusqlite::{Connection, OptionalExtension, params};
+use serde::Serialize;
 use serde_json::json;
 
 use super::health::AuditError;
 use super::views::{Borrowed, Change, Mark, MarkKind, Pending, Pin, PinKey, used_key};
-use super::work::{Approval, Done, Guard, NotDone, Owed, Work};
+use super::work::{Approval, Done, Guard, NotDone, Owed, Passing, Work};
 use crate::note::VerifierKey;
 use crate::record::{self, Decided, Draft, Kind, Subject};
 use crate::tree::Tree;
@@ -112,7 +113,8 @@ impl Pen<'_> {
             Work::Intent { draft, approval } => self.intent(draft, approval.as_deref()),
             Work::Outcome { draft, intent, quarantine } => self.outcome(draft, *intent, quarantine.as_ref()),
             Work::Hold { draft, hold, sealed } => self.hold(draft, hold, sealed),
-            Work::Step { hold, step, at } => self.step(hold, step, *at),
+            Work::Step { hold, step, pass, at } => self.step(hold, step, pass.as_deref(), *at),
+            Work::NoPass { draft, hold } => self.no_pass(draft, hold),
             Work::Agent { draft, agent } => {
                 let seq = self.record(draft)?;
                 self.db
@@ -304,10 +306,11 @@ impl Pen<'_> {
         Ok(done(seq))
     }
 
-    fn step(&mut self, id: &HoldId, step: &Step, at: Timestamp) -> Result<Done, Failed> {
+    fn step(&mut self, id: &HoldId, step: &Step, pass: Option<&Passing>, at: Timestamp) -> Result<Done, Failed> {
         let hold = load_hold(self.db, id)?.ok_or(NotDone::NoHold)?;
         let next = hold.apply(step.clone(), at).map_err(NotDone::Step)?;
-        let seq = self.stepped(&next, step, at)?;
+        let pass = pass.map(|pass| self.pass(&hold, pass, at)).transpose()?;
+        let seq = self.stepped(&next, step, pass, at)?;
         Ok(Done { seq, guard: None, hold: Some(Box::new(next)) })
     }
 
@@ -322,13 +325,22 @@ impl Pen<'_> {
             (StepError::Settled { .. }, HoldState::Consumed { .. }) => AuditError::AlreadyConsumed,
             (_, _) => AuditError::NotApproved,
         })?;
-        self.stepped(&next, &step, approval.at)?;
+        self.stepped(&next, &step, None, approval.at)?;
         Ok(())
     }
 
-    fn stepped(&mut self, next: &Hold, step: &Step, at: Timestamp) -> rusqlite::Result<u64> {
-        let detail = json!({ "hold": next.id(), "step": step, "state": next.state().as_str(),
-            "approvals": next.approvals().len(), "required": next.required(), "digest": hold_digest(next) });
+    fn stepped(
+        &mut self,
+        next: &Hold,
+        step: &Step,
+        pass: Option<serde_json::Value>,
+        at: Timestamp,
+    ) -> rusqlite::Result<u64> {
+        let mut detail = json!({ "hold": next.id(), "step": step, "state": next.state().as_str(),
+            "approvals": next.approvals().len(), "required": next.required(), "digest": digest(next) });
+        if let (Some(pass), Some(members)) = (pass, detail.as_object_mut()) {
+            members.insert("pass".to_owned(), pass);
+        }
         let subject = Subject::of_hold(next);
         let seq = self.record(&Draft::new(Kind::Step, at, detail.to_string().into_bytes()).about(subject))?;
         // The sealed call goes with the end of the wait; `secure_delete` overwrites it.
@@ -388,13 +400,13 @@ pub(crate) fn load_hold(db: &Connection, id: &HoldId) -> rusqlite::Result<Option
 }
 
 /// What a record says of the projection after it: verification compares.
-pub(crate) fn hold_digest(hold: &Hold) -> Hash {
-    Hash::of(text(hold).as_bytes())
+pub(crate) fn digest(stored: &impl Serialize) -> Hash {
+    Hash::of(text(stored).as_bytes())
 }
 
-fn text(hold: &Hold) -> String {
+pub(super) fn text(stored: &impl Serialize) -> String {
     // By way of `Value`: its text of the same hold is always the same.
-    serde_json::to_value(hold).map(|hold| Value::from(hold).canonical().as_str().to_owned()).unwrap_or_default()
+    serde_json::to_value(stored).map(|stored| Value::from(stored).canonical().as_str().to_owned()).unwrap_or_default()
 }
 
 pub(super) fn done(seq: u64) -> Done {

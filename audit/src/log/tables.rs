@@ -68,7 +68,7 @@ CREATE TABLE used (
 
 /// `mark` is what is noted of a server beside its records: the digest of the package it was added as, and its quarantine.
 /// `lease` is what backends made for one call and have not taken back. Made where they are missing, since logs that were
-/// begun without them are continued.
+/// begun without them are continued. `pass` is a person's yes to calls like one that they saw, unless it was revoked.
 const LATER: &str = "
 CREATE TABLE IF NOT EXISTS mark (
     kind TEXT NOT NULL,
@@ -84,6 +84,7 @@ CREATE TABLE IF NOT EXISTS lease (
     at INTEGER NOT NULL,
     PRIMARY KEY (backend, lease)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pass (hold TEXT PRIMARY KEY, pass TEXT NOT NULL) STRICT, WITHOUT ROWID;
 ";
 
 /// Who answers for an agent, the people who were added, and how often their PINs were wrong in a row.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
-use policies::approval::Hold;
+use policies::approval::{Hold, Pass};
 use policies::{AgentId, Hash, HoldId, Method, OperatorId, ServerName, Value};
 use serde::Serialize;
 
@@ -114,6 +114,8 @@ pub(crate) struct Views {
     pub(crate) pins: BTreeMap<PinKey, Pin>,
     /// The open ones.
     pub(crate) holds: BTreeMap<HoldId, Hold>,
+    /// Those with uses left; their time may be over.
+    pub(crate) passes: BTreeMap<HoldId, Pass>,
     pub(crate) used: HashSet<String>,
     pub(crate) marks: BTreeMap<(MarkKind, ServerName), Mark>,
     /// By backend and lease.
@@ -125,6 +127,8 @@ pub(crate) struct Views {
 /// One change, held back until its transaction is committed.
 pub(crate) enum Change {
     Hold(Box<Hold>),
+    Pass(Box<Pass>),
+    NoPass(HoldId),
     Agent(Agent),
     NoAgent(AgentId),
     Pin(Pin),
@@ -147,6 +151,15 @@ impl Views {
             }
             Change::Hold(hold) => {
                 self.holds.remove(hold.id());
+            }
+            Change::Pass(pass) if pass.used() < pass.times() => {
+                self.passes.insert(pass.hold().clone(), *pass);
+            }
+            Change::Pass(pass) => {
+                self.passes.remove(pass.hold());
+            }
+            Change::NoPass(hold) => {
+                self.passes.remove(&hold);
             }
             Change::Agent(agent) => {
                 self.forget(&agent.name);

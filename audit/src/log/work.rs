@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
-use policies::approval::{Hold, Step, StepError};
+use policies::approval::{Covering, Hold, Pass, Step, StepError};
 use policies::decision::Binding;
 use policies::{AgentId, CallId, Hash, HoldId, OperatorId, ServerName};
 use ring::error::Unspecified;
@@ -35,7 +35,15 @@ pub(crate) enum Work {
     /// A call waits.
     Hold { draft: Draft, hold: Box<Hold>, sealed: Vec<u8> },
     /// Something happens to a hold.
-    Step { hold: HoldId, step: Step, at: Timestamp },
+    Step {
+        hold: HoldId,
+        step: Step,
+        /// The pass that the step gives or uses.
+        pass: Option<Box<Passing>>,
+        at: Timestamp,
+    },
+    /// A pass is revoked.
+    NoPass { draft: Draft, hold: HoldId },
     /// An agent is added.
     Agent { draft: Draft, agent: Agent },
     /// An agent is removed.
@@ -66,6 +74,14 @@ pub(crate) enum Work {
     Key { draft: Draft, key: VerifierKey },
 }
 
+/// What a step has to do with a pass.
+pub(crate) enum Passing {
+    /// It is given with this approval.
+    Given(Pass),
+    /// This approval is one of its uses.
+    Used(Covering),
+}
+
 /// An approval that an intent uses up.
 pub(crate) struct Approval {
     pub(crate) hold: HoldId,
@@ -94,6 +110,7 @@ impl Work {
             | Self::NoMark { draft, .. }
             | Self::Borrow { draft, .. }
             | Self::Return { draft, .. }
+            | Self::NoPass { draft, .. }
             | Self::Accept { draft, .. }
             | Self::Key { draft, .. } => draft.prepare(),
             Self::Step { .. } => Ok(()),

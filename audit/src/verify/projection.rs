@@ -16,6 +16,8 @@ pub(super) struct Expected {
     pins: BTreeMap<[String; 3], (u64, String, Option<String>)>,
     /// Hold → digest of its stored text.
     holds: BTreeMap<String, (u64, String)>,
+    /// Hold → digest of the pass that was given with it, unless it was revoked.
+    passes: BTreeMap<String, (u64, Option<String>)>,
     /// Kind, server → what is noted of it, unless it was taken back.
     marks: BTreeMap<[String; 2], (u64, Option<String>)>,
     /// Backend, hash of the lease → whether it is still borrowed.
@@ -52,6 +54,10 @@ impl Expected {
                 if let (Some(hold), Some(digest)) = (text("hold"), digest) {
                     self.holds.insert(hold, (record.seq, digest));
                 }
+                let of_pass = |name: &str| record.detail.pointer(name).and_then(Value::as_str).map(str::to_owned);
+                if let (Some(pass), Some(digest)) = (of_pass("/pass/hold"), of_pass("/pass/digest")) {
+                    self.passes.insert(pass, (record.seq, Some(digest)));
+                }
             }
             Kind::Event => {
                 self.event(record.seq, &text);
@@ -77,6 +83,9 @@ impl Expected {
                 if let Some(pin) = self.pins.get_mut(&key) {
                     (pin.0, pin.2) = (seq, text("hash"));
                 }
+            }
+            (Some("pass-revoked"), _, _) => {
+                self.passes.insert(text("hold").unwrap_or_default(), (seq, None));
             }
             (Some("package-added"), Some(name), _) => {
                 self.marks.insert(["package".to_owned(), name], (seq, Some(text("digest").unwrap_or_default())));
@@ -134,6 +143,7 @@ impl Expected {
         self.compare_agents(db)?;
         self.compare_pins(db)?;
         self.compare_holds(db)?;
+        self.compare_passes(db)?;
         self.compare_marks(db)?;
         self.compare_leases(db)?;
         self.compare_people(db)?;
@@ -170,6 +180,18 @@ impl Expected {
             rows.into_iter().map(|(id, hold)| (id, Hash::of(hold.as_bytes()).to_string())).collect();
         let wanted = self.holds.iter().map(|(id, (seq, digest))| (id, *seq, digest.clone()));
         same("hold", wanted, &stored, |id| self.holds.get(id).map_or(0, |(seq, _)| *seq))
+    }
+
+    fn compare_passes(&self, db: &Connection) -> Result<(), VerifyError> {
+        if self.passes.is_empty() && !has_table(db, "pass")? {
+            return Ok(());
+        }
+        let rows =
+            rows(db, "SELECT hold, pass FROM pass", |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+        let stored: BTreeMap<String, String> =
+            rows.into_iter().map(|(hold, pass)| (hold, Hash::of(pass.as_bytes()).to_string())).collect();
+        let wanted = self.passes.iter().filter_map(|(hold, (seq, digest))| Some((hold, *seq, digest.clone()?)));
+        same("pass", wanted, &stored, |hold| self.passes.get(hold).map_or(0, |(seq, _)| *seq))
     }
 
     fn compare_marks(&self, db: &Connection) -> Result<(), VerifyError> {

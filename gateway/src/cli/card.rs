@@ -65,7 +65,11 @@ fn facts(card: &Card, page: &Page) -> Vec<Line> {
         rows.extend(field("request", Line::new().theirs(&card.method), page));
     }
     if card.required > 1 || !card.approvals.is_empty() {
-        let by: Vec<&str> = card.approvals.iter().map(|approval| approval.operator.as_str()).collect();
+        let by = card.approvals.iter().map(|approval| match approval.pass {
+            Some(_) => format!("{} (by a pass)", approval.operator),
+            None => approval.operator.to_string(),
+        });
+        let by: Vec<String> = by.collect();
         let by = if by.is_empty() { String::new() } else { format!(": {}", by.join(", ")) };
         let given = format!("{} of {} approvals{by}", card.approvals.len(), card.required);
         rows.extend(field("answers", Line::new().ours(given), page));

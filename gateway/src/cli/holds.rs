@@ -7,9 +7,11 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use jiff::tz::TimeZone;
+use serde_json::Value;
 
 use super::card::{Page, draw};
 use super::line::{Ink, Line};
+use super::passes::Giving;
 use super::print::{self, Out};
 use super::table::Table;
 use super::{Global, when};
@@ -42,9 +44,11 @@ enum Action {
         Characters that would not show as themselves (control, bidirectional, zero-width) are spelled out: \\u{202e}. Live \
         secrets are shown as fingerprints.")]
     Show(Which),
-    /// Let a held call run, once
+    /// Let a held call run, once, or calls like it for a while
     #[command(
-        after_help = "Examples:\n  portcullis holds approve hold-k3v7qx2m4n5p6r7s\n  portcullis holds approve k3v7qx"
+        after_help = "Examples:\n  portcullis holds approve hold-k3v7qx2m4n5p6r7s\n  portcullis holds approve k3v7qx\n  \
+        portcullis holds approve k3v7qx --times 20 --for 2h --like 'path=/srv/notes/*' --any text\n      \
+        and lets 20 further calls like it run; `portcullis passes` lists and revokes what was given so"
     )]
     Approve {
         #[command(flatten)]
@@ -52,6 +56,8 @@ enum Action {
         /// Why, where a policy wants to know
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
+        #[command(flatten)]
+        pass: Giving,
     },
     /// Refuse a held call; the agent is told the reason
     #[command(after_help = "Examples:\n  portcullis holds deny k3v7qx --reason 'wrong recipient; ask me first'")]
@@ -84,13 +90,15 @@ impl HoldsCommand {
             match self.action {
                 Action::List => list(global, &out).await?,
                 Action::Show(which) => show(global, &out, &which.id).await?,
-                Action::Approve { which, reason } => {
-                    let mut params = vec![("id", which.id.as_str())];
-                    params.extend(reason.as_deref().map(|reason| ("reason", reason)));
-                    answer(global, &out, "holds_approve", &params).await?;
+                Action::Approve { which, reason, pass } => {
+                    let mut params = vec![("id", Value::from(which.id))];
+                    params.extend(reason.map(|reason| ("reason", Value::from(reason))));
+                    params.extend(pass.leeway().map(|pass| ("pass", pass)));
+                    answer(global, &out, "holds_approve", params).await?;
                 }
                 Action::Deny { which, reason } => {
-                    answer(global, &out, "holds_deny", &[("id", &which.id), ("reason", &reason)]).await?;
+                    let params = vec![("id", Value::from(which.id)), ("reason", Value::from(reason))];
+                    answer(global, &out, "holds_deny", params).await?;
                 }
                 Action::Watch if global.json || !super::print::interactive() => {
                     watch::lines(&global.state()?, &out, global.json).await?;
@@ -146,9 +154,9 @@ async fn show(global: &Global, out: &Out, id: &str) -> anyhow::Result<()> {
     Ok(out.lines(&draw(&card, &page).rows)?)
 }
 
-async fn answer(global: &Global, out: &Out, method: &str, params: &[(&'static str, &str)]) -> anyhow::Result<()> {
+async fn answer(global: &Global, out: &Out, method: &str, params: Vec<(&'static str, Value)>) -> anyhow::Result<()> {
     let client = Client::connect(&global.state()?).await?;
-    let card: Card = global.ask(&client, method, params).await?;
+    let card: Card = global.ask_with(&client, method, params).await?;
     if global.json {
         return print::json(&card);
     }

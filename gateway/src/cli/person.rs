@@ -6,6 +6,7 @@ use audit::Audit;
 use rustix::process::geteuid;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::Global;
@@ -27,15 +28,31 @@ impl Global {
         method: &str,
         params: &[(&'static str, &str)],
     ) -> anyhow::Result<T> {
-        let mut params = params.to_vec();
-        params.extend(self.acting.as_deref().map(|name| ("as", name)));
-        let needed = match client.ask(method, &params).await {
+        let params = params.iter().map(|(name, text)| (*name, Value::from(*text))).collect();
+        self.ask_with(client, method, params).await
+    }
+
+    /// The same with parameters of any kind.
+    pub(super) async fn ask_with<T: DeserializeOwned>(
+        &self,
+        client: &Client,
+        method: &str,
+        mut params: Vec<(&'static str, Value)>,
+    ) -> anyhow::Result<T> {
+        params.extend(self.acting.as_deref().map(|name| ("as", Value::from(name))));
+        let needed = match client.ask_with(method, &params).await {
             Err(AskError::Refused { message, code: NEEDS_PIN, .. }) => message,
             answered => return Ok(answered?),
         };
         let pin = self.pin(&needed)?;
-        params.push(("pin", &pin));
-        Ok(client.ask(method, &params).await?)
+        params.push(("pin", Value::from(pin.as_str())));
+        let answered = client.ask_with(method, &params).await;
+        for (_, value) in params {
+            if let Value::String(text) = value {
+                drop(Zeroizing::new(text));
+            }
+        }
+        Ok(answered?)
     }
 
     /// Who works on a log that no gateway has open, by the same rules.

@@ -52,6 +52,11 @@ impl FromStr for When {
 }
 
 impl Length {
+    /// In seconds, days and weeks without clock changes.
+    pub(crate) fn seconds(self) -> i64 {
+        self.after(Timestamp::UNIX_EPOCH).map_or(i64::MAX, Timestamp::as_second)
+    }
+
     /// This long after `now`.
     pub(crate) fn after(self, now: Timestamp) -> Option<Timestamp> {
         now.to_zoned(TimeZone::UTC).checked_add(self.0).ok().map(|time| time.timestamp())

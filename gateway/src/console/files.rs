@@ -46,6 +46,7 @@ const FILES: &[File] = &[
     file!("notices.js", MODULE),
     file!("now.js", MODULE),
     file!("parts.js", MODULE),
+    file!("passes.js", MODULE),
     file!("plot.js", MODULE),
     file!("policies.js", MODULE),
     file!("sign-in.js", MODULE),

@@ -385,7 +385,7 @@ async fn every_answer_is_kept_from_other_sites_and_files_are_asked_for_once() {
 }
 
 /// What each method takes, changed only on purpose.
-const READ: [&str; 20] = [
+const READ: [&str; 21] = [
     "secrets_list",
     "secrets_recipient",
     "whoami",
@@ -398,6 +398,7 @@ const READ: [&str; 20] = [
     "servers_list",
     "operators_list",
     "console_link",
+    "passes_list",
     "holds_similar",
     "trail_list",
     "trail_show",
@@ -407,7 +408,7 @@ const READ: [&str; 20] = [
     "policies_explain",
     "policies_replay",
 ];
-const OPERATE: [&str; 1] = ["holds_deny"];
+const OPERATE: [&str; 2] = ["holds_deny", "passes_revoke"];
 const PROVE: [&str; 12] = [
     "secrets_set",
     "secrets_remove",

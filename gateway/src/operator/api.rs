@@ -6,7 +6,7 @@ use audit::{Event as Recorded, MarkKind, StepRefused};
 use jsonrpsee::core::RegisterMethodError;
 use jsonrpsee::types::{ErrorObjectOwned, Params};
 use jsonrpsee::{Methods, RpcModule};
-use policies::approval::Hold;
+use policies::approval::{Hold, Leeway};
 use policies::{Hash, HoldId, Method, OperatorId, Role, ServerName};
 use sandbox::Status;
 use serde::de::DeserializeOwned;
@@ -20,7 +20,7 @@ use super::grant::Grant;
 use super::people::{Caller, Claim, Needs, Person};
 use super::pin::Pin;
 use super::refused::Refused;
-use super::{Operators, agents, events, now, packages, rules, run, secrets, similar, staff, trail};
+use super::{Operators, agents, events, now, packages, passes, rules, run, secrets, similar, staff, trail};
 use crate::catalog::{AcceptError, Offer};
 use crate::clock;
 use crate::config::{Origin, Server};
@@ -51,6 +51,9 @@ struct Approved {
     digest: Option<Hash>,
     #[serde(default)]
     reason: Option<String>,
+    /// How far it goes beyond this call.
+    #[serde(default)]
+    pass: Option<Leeway>,
 }
 
 #[derive(Deserialize)]
@@ -162,6 +165,7 @@ fn readers(to: &mut Module) -> Result<(), RegisterMethodError> {
     method(to, "health", Read, |all, _, Nothing {}| async move { Ok(all.health()) })?;
     method(to, "holds_list", Read, |all, _, Nothing {}| async move { Ok(events::cards(&all)) })?;
     method(to, "holds_show", Read, |all, _, asked: Which| async move { all.show(&asked.id) })?;
+    method(to, "passes_list", Read, |all, _, Nothing {}| async move { Ok(passes::list(&all.audit)) })?;
     method(to, "agents_list", Read, |all, _, Nothing {}| async move { Ok(agents::list(&all.audit)) })?;
     method(to, "tools_list", Read, |all, _, Nothing {}| async move { Ok(all.tools()) })?;
     method(to, "tools_diff", Read, |all, _, asked: Named| async move { all.diff(&asked.name) })?;
@@ -176,11 +180,14 @@ fn changers(to: &mut Module) -> Result<(), RegisterMethodError> {
     use Needs::{Approve, Change, Operate};
     method(to, "holds_approve", Approve, |all, by, asked: Approved| async move {
         let reason = asked.reason.as_deref().map(reason).transpose()?;
-        all.answer(&asked.id, by, Answer::Approve { reason, digest: asked.digest }).await
+        all.answer(&asked.id, by, Answer::Approve { reason, digest: asked.digest, pass: asked.pass }).await
     })?;
     method(to, "holds_deny", Operate, |all, by, asked: Denied| async move {
         let reason = reason(&asked.reason)?;
         all.answer(&asked.id, by, Answer::Deny { reason }).await
+    })?;
+    method(to, "passes_revoke", Operate, |all, by, asked: Which| async move {
+        passes::revoke(&all.audit, &by.id, &asked.id).await
     })?;
     method(to, "agents_add", Change, |all, by, asked: Joining| async move {
         agents::add(&all.audit, &by.id, &asked.name, asked.expires).await
@@ -347,6 +354,9 @@ impl Operators {
             AnswerError::Unknown(_) if now.is_none() => unknown_hold(id),
             AnswerError::NotAllowed { next, .. } => {
                 state(next.clone(), "another operator must answer it, or a policy must permit you to approve it")
+            }
+            AnswerError::Pass(_) | AnswerError::Secret(_) => {
+                state(None, "narrow it, or approve this call alone: nothing was approved")
             }
             AnswerError::Another(_) => state(None, "read it again: portcullis holds show"),
             AnswerError::Refused(StepRefused::Audit(error)) => Refused::Unrecorded(error.to_string()),

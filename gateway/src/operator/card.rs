@@ -146,6 +146,38 @@ pub struct ToolDiff {
     pub hash: Hash,
 }
 
+/// A yes to further calls like one that was seen.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PassRow {
+    /// The hold that it was given with: its name.
+    pub id: HoldId,
+    /// Whose calls it covers.
+    pub agent: AgentId,
+    /// The tool's server.
+    pub server: ServerName,
+    /// The tool's name at its server.
+    pub tool: String,
+    /// The MCP request.
+    pub method: String,
+    /// The most dangerous call that it covers.
+    pub risk: Risk,
+    /// What each argument may be: `the same`, `like PATTERN` or `anything`.
+    pub arguments: BTreeMap<String, String>,
+    /// Who gave it.
+    pub by: OperatorId,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// How many calls it is for.
+    pub times: u16,
+    /// How many it has approved.
+    pub used: u16,
+    /// When it was given.
+    pub made: Timestamp,
+    /// When it ends.
+    pub expires: Timestamp,
+}
+
 /// A person who may ask for anything.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OperatorRow {

@@ -11,6 +11,19 @@ const SHORTEST: usize = 6;
 
 /// The id that was given in full, or the one open hold whose id begins so.
 pub(super) fn find(open: &[Hold], given: &str) -> Result<HoldId, Refused> {
+    among(open.iter().map(Hold::id), given, || Refused::Unknown {
+        what: "open hold",
+        name: given.to_owned(),
+        next: "`portcullis holds list` shows the open ones, `portcullis log list` what became of the others",
+    })
+}
+
+/// The id that was given in full, or the one of these that begins so.
+pub(super) fn among<'a>(
+    ids: impl Iterator<Item = &'a HoldId>,
+    given: &str,
+    unknown: impl FnOnce() -> Refused,
+) -> Result<HoldId, Refused> {
     if let Ok(id) = HoldId::parse(given) {
         return Ok(id);
     }
@@ -21,17 +34,13 @@ pub(super) fn find(open: &[Hold], given: &str) -> Result<HoldId, Refused> {
         )));
     }
     let begins = |id: &HoldId| id.as_str().strip_prefix("hold-").is_some_and(|id| id.starts_with(start));
-    let mut matches: Vec<HoldId> = open.iter().map(Hold::id).filter(|id| begins(id)).cloned().collect();
+    let mut matches: Vec<HoldId> = ids.filter(|id| begins(id)).cloned().collect();
     match (matches.pop(), matches.is_empty()) {
         (Some(id), true) => Ok(id),
         (Some(id), false) => {
             matches.push(id);
             Err(Refused::Ambiguous { given: given.to_owned(), matches })
         }
-        (None, _) => Err(Refused::Unknown {
-            what: "open hold",
-            name: given.to_owned(),
-            next: "`portcullis holds list` shows the open ones, `portcullis log list` what became of the others",
-        }),
+        (None, _) => Err(unknown()),
     }
 }

@@ -135,7 +135,9 @@ impl People {
     /// How many of them the policies let approve this hold: a quorum of others than these could never be reached.
     #[must_use]
     pub fn count_for(&self, policies: &Policies, hold: &Hold) -> usize {
-        let may = |person: &Person| policies.may_approve(&self.approver(person, hold, true), hold).is_ok();
+        let may = |person: &Person| {
+            policies.may_approve(&Approver { reasoned: true, ..self.approver(person, hold) }, hold).is_ok()
+        };
         self.answering().iter().filter(|person| may(person)).count()
     }
 
@@ -164,11 +166,20 @@ impl People {
         Some(self.peers.name(uid).as_str().to_owned())
     }
 
-    /// What the policies may know of a person who wants to approve this hold.
+    /// What the policies may know of a person who wants to approve this hold, without a reason and without a pass.
     #[must_use]
-    pub fn approver<'a>(&self, person: &'a Person, hold: &Hold, reasoned: bool) -> Approver<'a> {
+    pub fn approver<'a>(&self, person: &'a Person, hold: &Hold) -> Approver<'a> {
         let own = self.own(&person.id, hold.agent());
-        Approver { operator: &person.id, role: person.role, own, people: self.count(), reasoned }
+        let people = self.count();
+        Approver { operator: &person.id, role: person.role, own, people, reasoned: false, pass: false }
+    }
+
+    /// Whoever gave an answer at this time, if they could still give it: a name that was removed and added since is another
+    /// person's.
+    #[must_use]
+    pub fn who_was(&self, name: &OperatorId, at: Timestamp) -> Option<Person> {
+        let same = self.audit.operator(name).is_none_or(|operator| operator.added <= at);
+        self.answering().into_iter().find(|person| same && person.id == *name)
     }
 
     /// Lets a request through, or says what is missing.

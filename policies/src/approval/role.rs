@@ -58,4 +58,6 @@ pub struct Approver<'a> {
     pub people: usize,
     /// They say why.
     pub reasoned: bool,
+    /// Not to this call alone: with a pass, or by one that they gave before.
+    pub pass: bool,
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::{Approval, COVER_ROUNDS, Hold, HoldState};
-use crate::call::{CallId, OperatorId};
+use crate::call::{CallId, HoldId, OperatorId};
 
 /// One thing that happens to a hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +22,9 @@ pub enum Step {
         /// How they proved who they are, beside being let in.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         proof: Option<Value>,
+        /// The pass that says it for them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pass: Option<HoldId>,
     },
     /// A person says no; this outweighs every yes.
     Deny {
@@ -55,7 +58,7 @@ impl Step {
     /// A yes without more words.
     #[must_use]
     pub fn approve(by: OperatorId) -> Self {
-        Self::Approve { by, reason: None, proof: None }
+        Self::Approve { by, reason: None, proof: None, pass: None }
     }
 }
 
@@ -86,6 +89,9 @@ pub enum StepError {
     /// There is nothing to continue: never consumed, another call went on already, too late, or too many rounds.
     #[error("the approval does not cover this continuation")]
     NotCovered,
+    /// The pass was used up, revoked, or is over, or is not for this call.
+    #[error("the pass does not cover this call any more")]
+    NoPass,
 }
 
 impl Hold {
@@ -106,7 +112,7 @@ impl Hold {
             Step::Expire => Ok(self.settle(HoldState::Expired, now)),
             Step::Cancel { why } => Ok(Self { note: Some(why), ..self.settle(HoldState::Cancelled, now) }),
             Step::Approve { .. } | Step::Deny { .. } | Step::Consume { .. } if !in_time => Err(StepError::TimeRanOut),
-            Step::Approve { by, reason, .. } => self.approve(by, reason, now),
+            Step::Approve { by, reason, pass, .. } => self.approve(Approval { operator: by, at: now, reason, pass }),
             Step::Deny { by, reason } => Ok(self.settle(HoldState::Denied { by, reason }, now)),
             Step::Consume { by } if self.state == HoldState::Approved => {
                 Ok(self.settle(HoldState::Consumed { by }, now))
@@ -116,16 +122,17 @@ impl Hold {
         }
     }
 
-    fn approve(&self, by: OperatorId, reason: Option<String>, now: Timestamp) -> Result<Self, StepError> {
+    fn approve(&self, approval: Approval) -> Result<Self, StepError> {
         if self.state == HoldState::Approved {
             return Err(StepError::Settled { state: self.state.as_str() });
         }
+        let by = &approval.operator;
         // Names that differ only in case are one person: `Ann` and `ann` are no quorum of two.
         if self.approvals.iter().any(|given| given.operator.as_str().eq_ignore_ascii_case(by.as_str())) {
-            return Err(StepError::ApprovedAlready { by });
+            return Err(StepError::ApprovedAlready { by: approval.operator });
         }
         let mut next = self.clone();
-        next.approvals.push(Approval { operator: by, at: now, reason });
+        next.approvals.push(approval);
         if next.approvals.len() >= usize::from(next.required) {
             next.state = HoldState::Approved;
         }

@@ -93,6 +93,7 @@ pub(super) fn approval(approver: &Approver<'_>, hold: &Hold) -> Option<(Request,
         ("required", RestrictedExpression::new_long(i64::from(hold.required()))),
         ("people", RestrictedExpression::new_long(i64::try_from(approver.people).unwrap_or(i64::MAX))),
         ("reasoned", RestrictedExpression::new_bool(approver.reasoned)),
+        ("pass", RestrictedExpression::new_bool(approver.pass)),
     ];
     let context = Context::from_pairs(context.map(|(name, value)| (name.to_owned(), value))).ok()?;
     let tool = uid(&NAMES.tool, &tool_id(hold.server(), hold.method(), hold.tool()));

@@ -98,6 +98,11 @@ impl Binding {
         pairs.into_iter().find_map(|((field, ours), (_, theirs))| (ours != theirs).then_some(field))
     }
 
+    /// Whether the other one differs in its arguments at most.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        self.first_difference(&Self { arguments: self.arguments, ..other.clone() }).is_none()
+    }
+
     /// Every field with its hash.
     #[must_use]
     pub fn fields(&self) -> [(Field, Hash); 8] {

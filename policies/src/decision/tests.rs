@@ -171,7 +171,8 @@ fn no_policy_lets_a_reviewer_approve_and_a_refusal_names_the_policy() {
     let all = Source { name: "all".into(), text: "@id(\"all\") permit (principal, action, resource);".into() };
     let policies = Policies::load_without_defaults(&[all]).unwrap();
     let bob = OperatorId::authenticated("bob");
-    let reviewer = Approver { operator: &bob, role: Role::Reviewer, own: false, people: 2, reasoned: true };
+    let reviewer =
+        Approver { operator: &bob, role: Role::Reviewer, own: false, people: 2, reasoned: true, pass: false };
     let refused = policies.may_approve(&reviewer, &hold("ci", 1)).unwrap_err();
     assert_eq!(refused.rule.as_deref(), Some("reviewers-only-read"));
     assert!(refused.reason.is_some() && refused.next.is_some());
@@ -184,14 +185,27 @@ fn a_policy_can_want_a_reason() {
         r#"@id("say-why") forbid (principal, action == Action::"approve", resource) unless { context.reasoned };"#,
     );
     let bob = OperatorId::authenticated("bob");
-    let silent = Approver { operator: &bob, role: Role::Operator, own: false, people: 1, reasoned: false };
+    let silent = Approver { operator: &bob, role: Role::Operator, own: false, people: 1, reasoned: false, pass: false };
     assert_eq!(policies.may_approve(&silent, &hold("ci", 1)).unwrap_err().rule.as_deref(), Some("say-why"));
     assert!(policies.may_approve(&Approver { reasoned: true, ..silent }, &hold("ci", 1)).is_ok());
 }
 
+#[test]
+fn a_critical_call_has_no_pass() {
+    let policies = Policies::builtin();
+    let (bob, hold) = (OperatorId::authenticated("bob"), hold("ci", 1));
+    assert_eq!(hold.risk(), Risk::Critical);
+    let alone = Approver { operator: &bob, role: Role::Admin, own: false, people: 1, reasoned: false, pass: false };
+    assert!(policies.may_approve(&alone, &hold).is_ok());
+    let refused = policies.may_approve(&Approver { pass: true, ..alone }, &hold).unwrap_err();
+    assert_eq!(refused.rule.as_deref(), Some("no-pass-for-critical"));
+}
+
 fn approves(policies: &Policies, name: &str, role: Role, own: bool, people: usize, hold: &Hold) -> bool {
     let operator = OperatorId::authenticated(name);
-    policies.may_approve(&Approver { operator: &operator, role, own, people, reasoned: false }, hold).is_ok()
+    policies
+        .may_approve(&Approver { operator: &operator, role, own, people, reasoned: false, pass: false }, hold)
+        .is_ok()
 }
 
 #[test]
