@@ -115,6 +115,15 @@ impl HoldState {
         }
     }
 
+    /// Who said no, and why in their words, if a person did.
+    #[must_use]
+    pub fn denied(&self) -> Option<(&OperatorId, &str)> {
+        match self {
+            Self::Denied { by, reason } => Some((by, reason)),
+            Self::Pending | Self::Approved | Self::Expired | Self::Cancelled | Self::Consumed { .. } => None,
+        }
+    }
+
     /// Whether a person or the clock can still change the outcome.
     #[must_use]
     pub fn is_open(&self) -> bool {

@@ -342,14 +342,7 @@ impl Card {
     #[must_use]
     pub fn of(hold: &Hold) -> Self {
         let assessed = Assessed::deserialize(hold.assessment()).unwrap_or_default();
-        let (by, reason) = match hold.state() {
-            HoldState::Denied { by, reason } => (Some(by.clone()), Some(reason.clone())),
-            HoldState::Pending
-            | HoldState::Approved
-            | HoldState::Expired
-            | HoldState::Cancelled
-            | HoldState::Consumed { .. } => (None, None),
-        };
+        let (by, reason) = hold.state().denied().unzip();
         Self {
             id: hold.id().clone(),
             call: hold.call().clone(),
@@ -362,8 +355,8 @@ impl Card {
             provenance: assessed.provenance,
             policies: assessed.policies,
             state: hold.state().as_str().to_owned(),
-            by,
-            note: reason.or_else(|| hold.note().map(str::to_owned)),
+            by: by.cloned(),
+            note: reason.or(hold.note()).map(str::to_owned),
             digest: hold.binding().digest(),
             required: hold.required(),
             approvals: hold.approvals().to_vec(),

@@ -90,22 +90,15 @@ fn gathered<'a>(hold: &Hold, past: impl Iterator<Item = &'a Hold>) -> Similar {
 impl Past {
     fn of(past: &Hold, hold: &Hold) -> Self {
         let approvals = past.approvals().iter().map(|approval| approval.operator.to_string());
-        let (denied, reason) = match past.state() {
-            HoldState::Denied { by, reason } => (Some(by.to_string()), Some(reason.clone())),
-            HoldState::Pending
-            | HoldState::Approved
-            | HoldState::Expired
-            | HoldState::Cancelled
-            | HoldState::Consumed { .. } => (None, None),
-        };
+        let (denied, reason) = past.state().denied().unzip();
         Self {
             id: past.id().clone(),
             call: past.call().clone(),
             agent: past.agent().clone(),
             same_agent: past.agent() == hold.agent(),
             state: past.state().as_str().to_owned(),
-            by: denied.map_or_else(|| approvals.collect(), |by| vec![by]),
-            reason,
+            by: denied.map_or_else(|| approvals.collect(), |by| vec![by.to_string()]),
+            reason: reason.map(str::to_owned),
             opened: past.opened(),
         }
     }
