@@ -9,6 +9,7 @@ pub mod legacy;
 pub mod lists;
 pub mod live;
 pub mod methods;
+pub mod state;
 pub mod stdio;
 pub mod stream;
 pub mod tasks;

@@ -130,8 +130,9 @@ impl Calls {
         };
         // Who does not hear of the hold still waits for it.
         let opened = |hold: &Hold| drop(caller.hears.try_send(Heard::Held(Box::new(hold.clone()))));
-        Ok(match self.holds.settle(held, [&caller.leave, &caller.cancel], opened).await? {
-            Settled::Approved(held, approved, place) => match self.again(held, &approved) {
+        let task = caller.terms.task.as_ref();
+        Ok(match self.holds.settle(held, task, [&caller.leave, &caller.cancel], opened).await? {
+            Settled::Approved(held, approved, place) => match self.again(held, &approved).await? {
                 Ok(permit) => Waited::Run(permit, Some(place)),
                 Err(denial) => Waited::Refused(denial),
             },
@@ -140,13 +141,18 @@ impl Calls {
         })
     }
 
-    /// An approved call is decided again, by what holds now, and must be the approved deed in every bound field.
-    #[expect(clippy::result_large_err, reason = "a denial carries the call on; it is not an error path to be shrunk")]
-    fn again(&self, held: Held, approved: &Approved) -> Result<Permit, Denial> {
+    /// An approved call is decided again, by what holds now, and must be the approved deed in every bound field. One that
+    /// is not uses the approval up.
+    async fn again(&self, held: Held, approved: &Approved) -> Result<Result<Permit, Denial>, AuditError> {
         match self.decide(held.into_call()) {
-            Verdict::Allow(permit) => Ok(permit),
-            Verdict::Deny(denial) => Err(denial),
-            Verdict::Hold(held) => held.release(approved, clock::now()),
+            Verdict::Allow(permit) => Ok(Ok(permit)),
+            Verdict::Deny(denial) => Ok(Err(denial)),
+            Verdict::Hold(held) => {
+                if let Some(changed) = held.binding().first_difference(approved.binding()) {
+                    self.holds.withdraw(approved.hold(), changed).await?;
+                }
+                Ok(held.release(approved, clock::now()))
+            }
         }
     }
 

@@ -4,6 +4,8 @@
 //! come back: the hold stays, and the first who waits when it is approved runs the call, once. A denial stands for
 //! identical calls until the hold's time is over, so that an agent cannot wear its operator down.
 
+mod outdated;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -118,20 +120,27 @@ impl Holds {
     }
 
     /// Waits until the call may run, may not, or its agent has gone: who has gone is handed no approval. `opened`
-    /// hears of the hold as soon as it is durable.
+    /// hears of the hold as soon as it is durable. A call of a `task` waits for that hold and no other.
     ///
     /// # Errors
     /// If the hold, or the end of it, cannot be recorded.
     pub async fn settle(
         &self,
         held: Held,
+        task: Option<&HoldId>,
         [leave, cancel]: [&CancellationToken; 2],
         opened: impl FnOnce(&Hold),
     ) -> Result<Settled, AuditError> {
-        let waiting = match self.join(&held) {
+        let waiting = match self.join(&held, task) {
             Some(waiting) => waiting,
-            None if self.open_of(held.call().agent()) >= MOST_OPEN => return Ok(Settled::Refused(too_many(held))),
-            None => self.open(&held).await?,
+            None => match (self.supersede(&held, task).await?, task) {
+                (Some(field), _) => return Ok(refused(held, NotApproved::Another { field })),
+                (None, Some(task)) => return Ok(Settled::Open(task.clone())),
+                (None, None) if self.open_of(held.call().agent()) >= MOST_OPEN => {
+                    return Ok(Settled::Refused(too_many(held)));
+                }
+                (None, None) => self.open(&held).await?,
+            },
         };
         let place = Place(Arc::clone(&waiting));
         let mut hold = waiting.hold.subscribe();
@@ -293,21 +302,27 @@ impl Holds {
     }
 
     /// An identical call's hold that nobody waits for: open, or denied and not yet over.
-    fn join(&self, held: &Held) -> Option<Arc<Waiting>> {
-        let key = key(held.call().agent(), held.binding().digest());
+    fn join(&self, held: &Held, task: Option<&HoldId>) -> Option<Arc<Waiting>> {
+        self.take(task, |hold| {
+            (hold.state().is_open() || hold.state().denied().is_some()) && hold.binding() == held.binding()
+        })
+    }
+
+    /// Takes the place of a hold that has time left and that nobody waits for.
+    fn take(&self, id: Option<&HoldId>, wanted: impl Fn(&Hold) -> bool) -> Option<Arc<Waiting>> {
         let now = clock::now();
         self.all().into_iter().find(|waiting| {
             let hold = waiting.hold.borrow();
-            let standing = hold.state().is_open() || matches!(hold.state(), HoldState::Denied { .. });
-            standing
-                && now < hold.expires()
-                && self::key(hold.agent(), hold.binding().digest()) == key
-                && waiting.take()
+            id.is_none_or(|id| id == hold.id()) && now < hold.expires() && wanted(&hold) && waiting.take()
         })
     }
 
     fn open_of(&self, agent: &AgentId) -> usize {
-        self.list().iter().filter(|hold| hold.agent() == agent).count()
+        let open = |waiting: &&Arc<Waiting>| {
+            let hold = waiting.hold.borrow();
+            hold.state().is_open() && hold.agent() == agent
+        };
+        self.all().iter().filter(open).count()
     }
 
     async fn open(&self, held: &Held) -> Result<Arc<Waiting>, AuditError> {
@@ -428,8 +443,4 @@ fn not_allowed(by: &OperatorId, not: NotYours) -> AnswerError {
         (None, _) => format!("no policy lets `{by}` approve this call"),
     };
     AnswerError::NotAllowed { why, next }
-}
-
-fn key(agent: &AgentId, digest: Hash) -> (AgentId, Hash) {
-    (agent.clone(), digest)
 }

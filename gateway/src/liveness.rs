@@ -249,6 +249,7 @@ fn terms() -> Terms {
         trace: Vec::new(),
         log_level: None,
         resume: None,
+        task: None,
     }
 }
 

@@ -9,6 +9,8 @@ mod bad_input;
 #[cfg(test)]
 mod bad_servers;
 #[cfg(test)]
+mod bound;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod conformance;

@@ -18,8 +18,8 @@ const TOOL: &str = "notes.delete_note";
 fn world(folder: &TempDir) -> World {
     let words = hostile_command(Mode::Count, &folder.path().join("record"));
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let world = Setup::new().command("notes", &words).start();
-    world.eventually("the tools", || (world.modern().names().len() == 2).then_some(()));
+    let world = Setup::new().command("notes", &words).command("other", &words).start();
+    world.eventually("the tools", || (world.modern().names().len() == 4).then_some(()));
     world
 }
 
@@ -63,19 +63,27 @@ fn a_stateless_agent_gets_a_sealed_state_and_comes_back_with_it() {
     assert_eq!(first.result()["resultType"], "input_required", "{}", first.text);
     assert!(begun.elapsed() < Duration::from_secs(58), "a client with a timeout of 60 s would have given up");
     let state = first.result()["requestState"].as_str().unwrap().to_owned();
-    let params = |state: &str, note: &str| json!({"name": TOOL, "arguments": {"note": note}, "requestState": state});
+    let asks =
+        |tool: &str, note: &str, state: &str| json!({"name": tool, "arguments": {"note": note}, "requestState": state});
+    let params = |state: &str, note: &str| asks(TOOL, note, state);
 
-    for (what, params) in [
-        ("an edited state", params(&format!("{state}x"), "rounds")),
-        ("a state of another call", params(&state, "another")),
+    // Approved, and not collected: whatever else comes with its state is refused by the name of what differs.
+    approve(&world, &world.hold());
+    let thief = Agent::modern(world.endpoint(), &world.add_agent("thief"));
+    for (field, agent, params) in [
+        ("not one that this agent was given", &agent, asks(TOOL, "rounds", &format!("{state}x"))),
+        ("not one that this agent was given", &thief, asks(TOOL, "rounds", &state)),
+        ("differs in its server", &agent, asks("other.delete_note", "rounds", &state)),
+        ("differs in its tool", &agent, asks("notes.read_note", "rounds", &state)),
+        ("differs in its arguments", &agent, asks(TOOL, "another", &state)),
     ] {
         let answer = agent.ask("tools/call", params);
-        assert!(answer.code().is_some(), "{what}: {}", answer.text);
+        assert!(answer.code().is_some() && answer.text.contains(field), "{field}: {}", answer.text);
+        let last = world.log().pop().unwrap().to_string();
+        assert!(last.contains("request-state") && last.contains(field), "{field}: {last}");
     }
-    let thief = Agent::modern(world.endpoint(), &world.add_agent("thief"));
-    assert!(thief.ask("tools/call", params(&state, "rounds")).code().is_some(), "another agent's state was taken");
+    assert_eq!(ran(&folder, "rounds") + ran(&folder, "another"), 0);
 
-    approve(&world, &world.hold());
     let answer = agent.ask("tools/call", params(&state, "rounds"));
     assert!(answer.ran(), "{}", answer.text);
     assert_eq!(ran(&folder, "rounds"), 1);

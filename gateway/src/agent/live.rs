@@ -5,11 +5,12 @@ use std::sync::{Mutex, PoisonError};
 
 use audit::AuditError;
 use jiff::{SignedDuration, Timestamp};
-use policies::{AgentId, CallId, Hash, Method, Value};
+use policies::{AgentId, CallId, Method, Value};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::state::Asks;
 use crate::call::{End, Heard};
 use crate::clock;
 
@@ -19,8 +20,8 @@ pub struct Live {
     pub call: CallId,
     /// Which request of MCP.
     pub method: Method,
-    /// The digest of what is asked: a retry must ask for the same.
-    pub asks: Hash,
+    /// What is asked for: a retry must ask for the same.
+    pub asks: Asks,
     /// The hold that it runs under.
     pub hold: Option<policies::HoldId>,
     /// The hold whose approval covers it, if it goes on with the input it asked for.
@@ -49,7 +50,7 @@ impl Live {
     pub fn new(
         call: CallId,
         method: Method,
-        asks: Hash,
+        asks: Asks,
         run: JoinHandle<Result<End, AuditError>>,
         heard: mpsc::Receiver<Heard>,
         leave: CancellationToken,
@@ -71,12 +72,6 @@ impl Live {
     /// Stops waiting for a person; the next thing that happens is the end.
     pub fn leave(&self) {
         self.leave.cancel();
-    }
-
-    /// Gives the call up: if it runs, it is stopped and recorded as cancelled.
-    pub fn cancel(&self) {
-        self.leave.cancel();
-        self.cancel.cancel();
     }
 
     /// What cancels it.
@@ -141,7 +136,7 @@ impl Parked {
 
     /// Takes a call out, if it is this agent's and asks for the same.
     #[must_use]
-    pub fn take(&self, id: &str, agent: &AgentId, asks: Hash) -> Option<(Live, oneshot::Sender<Result<Value, Value>>)> {
+    pub fn take(&self, id: &str, agent: &AgentId, asks: Asks) -> Option<(Live, oneshot::Sender<Result<Value, Value>>)> {
         let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mine = places.get(id).is_some_and(|place| place.agent == *agent && place.live.asks == asks);
         mine.then(|| places.remove(id)).flatten().map(|place| (place.live, place.reply))

@@ -19,7 +19,7 @@ use super::asked::{Asked, TASKS};
 use super::live::{Live, Next};
 use super::tools::{session_key, terms};
 use crate::answer::{self, INVALID_PARAMS, MISSING_CAPABILITY, RpcError};
-use crate::call::{End, Heard};
+use crate::call::{End, Heard, Terms};
 use crate::clock;
 
 /// Held calls that became tasks.
@@ -193,9 +193,10 @@ impl Agents {
         let task = match hold.state() {
             HoldState::Pending | HoldState::Approved => match self.stored_call(hold).await {
                 Some(call) => {
-                    self.follow(hold.agent().clone(), asked.era, self.start(call, terms(asked, None), false), hold)
+                    let terms = Terms { task: Some(hold.id().clone()), ..terms(asked, None) };
+                    self.follow(hold.agent().clone(), asked.era, self.start(call, terms, false), hold)
                 }
-                None => ended("the call is not offered any more as it was when it was held; nothing ran"),
+                None => ended("the tool is not offered any more by the definition that it was held with; nothing ran"),
             },
             HoldState::Denied { reason, .. } => ended(&format!("an operator denied the call: {reason}")),
             HoldState::Expired => ended("nobody allowed the call in time; nothing ran"),
@@ -220,12 +221,10 @@ impl Agents {
         let now = Mutex::new(Now { since: clock::now(), state: State::Working { question: None } });
         let task = Arc::new(Task { agent, created: hold.opened(), cancel: live.cancellation().clone(), now });
         self.tasks.insert(hold.id().clone(), Arc::clone(&task));
-        let (followed, id) = (Arc::clone(&task), hold.id().clone());
+        let followed = Arc::clone(&task);
         self.tracker.spawn(async move {
             loop {
                 match live.next().await {
-                    // Decided anew after a restart, it is another deed than the one that waits for approval.
-                    Next::Heard(Heard::Held(hold)) if *hold.id() != id => live.cancel(),
                     Next::Heard(Heard::Held(_) | Heard::Running | Heard::Notice { .. }) => {}
                     Next::Heard(Heard::Ask { method, params, reply }) => {
                         followed.set(State::Working { question: Some(Question { method, params, reply }) });

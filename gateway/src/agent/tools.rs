@@ -10,9 +10,8 @@ use std::time::Duration;
 
 use audit::{AuditError, Event};
 use policies::approval::Hold;
-use policies::{Call, CallId, Hash, HoldId, Method, Object, SessionKey, Tool, Value};
+use policies::{Call, Method, Object, SessionKey, Tool, Value};
 use sandbox::Era;
-use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -20,31 +19,11 @@ use tokio_util::sync::CancellationToken;
 use super::Agents;
 use super::asked::Asked;
 use super::headers;
-use super::live::{Live, Next, PARKED};
+use super::live::{Live, Next};
+use super::state::{Asks, State, Then, stale};
 use crate::answer::{self, INVALID_PARAMS, NO_RESOURCE, RpcError};
 use crate::call::{Caller, Continued, End, Heard, Terms};
 use crate::clock;
-use crate::seal::Purpose;
-
-/// What `requestState` holds.
-#[derive(Serialize, Deserialize)]
-struct State {
-    /// The digest of what was asked: the retry must ask for the same.
-    asks: Hash,
-    /// How often the client came back.
-    round: u8,
-    then: Then,
-}
-
-#[derive(Serialize, Deserialize)]
-enum Then {
-    /// Wait on for the person.
-    Wait,
-    /// Give the client's answer to the call that is parked here.
-    Answer(String),
-    /// Give it to the server, with the state that it set.
-    Resume { of: CallId, hold: Option<HoldId>, state: Option<String> },
-}
 
 /// How long one long poll waits: under the minute after which TypeScript clients give up.
 const POLL: Duration = Duration::from_secs(45);
@@ -143,9 +122,9 @@ impl Agents {
     /// Starts a call and stays with it until its agent is answered.
     async fn go(&self, asked: &Asked, tool: Arc<Tool>, arguments: Value) -> Result<Value, RpcError> {
         let call = Call::new(clock::call_id(), asked.origin.agent.clone(), session_key()?, tool, arguments);
-        let asks = digest(&call);
+        let asks = Asks::of(&call);
         let responses = asked.take("inputResponses");
-        let (live, round) = match self.reopen(asked, asks)? {
+        let (live, round) = match self.reopen(asked, asks).await? {
             None => (self.start(call, terms(asked, None), asked.era == Era::Modern), 0),
             Some(State { round, then: Then::Wait, .. }) => (self.start(call, terms(asked, None), true), round),
             Some(State { round, then: Then::Resume { of, hold, state }, .. }) => {
@@ -172,7 +151,7 @@ impl Agents {
     pub fn start(&self, call: Call, terms: Terms, cancels: bool) -> Live {
         let (hears, heard) = mpsc::channel(64);
         let (leave, cancel) = (self.stop.child_token(), CancellationToken::new());
-        let (id, method, asks) = (call.id().clone(), call.tool().method(), digest(&call));
+        let (id, method, asks) = (call.id().clone(), call.tool().method(), Asks::of(&call));
         let caller = Caller { hears, leave: leave.clone(), cancel: cancel.clone(), terms };
         let calls = Arc::clone(&self.calls);
         let run = self.tracker.spawn(async move { calls.run(call, caller).await });
@@ -262,32 +241,6 @@ impl Agents {
         self.input_required(asked, asks, round, Then::Answer(place), result.into_iter().collect::<Object>().into())
     }
 
-    /// The state changes with each round, since clients take an unchanged one for a server that is stuck.
-    fn input_required(
-        &self,
-        asked: &Asked,
-        asks: Hash,
-        round: u8,
-        then: Then,
-        mut result: Value,
-    ) -> Result<Value, RpcError> {
-        let state = State { asks, round: round.saturating_add(1), then };
-        let expires = clock::now().saturating_add(PARKED).unwrap_or_default();
-        let sealed = self.sealer.seal(Purpose::RequestState, &asked.origin.agent, expires, &state).ok_or_else(stale)?;
-        if let Some(members) = result.as_object_mut() {
-            members.insert("requestState", sealed);
-        }
-        Ok(result)
-    }
-
-    fn reopen(&self, asked: &Asked, asks: Hash) -> Result<Option<State>, RpcError> {
-        let Some(sealed) = asked.take("requestState") else { return Ok(None) };
-        let sealed = sealed.as_str().ok_or_else(stale)?.to_owned();
-        let state: State =
-            self.sealer.open(Purpose::RequestState, &asked.origin.agent, clock::now(), &sealed).ok_or_else(stale)?;
-        if state.asks == asks { Ok(Some(state)) } else { Err(stale()) }
-    }
-
     async fn not_offered(&self, asked: &Asked, name: &str) -> Result<Value, RpcError> {
         let withheld = self.catalog.tools().into_iter().find(|offer| offer.shown_name == name);
         let Some(offer) = withheld else {
@@ -300,7 +253,7 @@ impl Agents {
         answer::withheld(rule, &why, asked.era)
     }
 
-    async fn note_refused(&self, asked: &Asked, rule: &str, reason: &str) -> Result<(), RpcError> {
+    pub(super) async fn note_refused(&self, asked: &Asked, rule: &str, reason: &str) -> Result<(), RpcError> {
         asked.note();
         let event = Event::RequestRefused {
             agent: Some(asked.origin.agent.clone()),
@@ -368,6 +321,7 @@ pub fn terms(asked: &Asked, resume: Option<Continued>) -> Terms {
         trace: asked.trace.clone(),
         log_level: asked.log_level.clone(),
         resume,
+        task: None,
     }
 }
 
@@ -377,17 +331,4 @@ pub fn terms(asked: &Asked, resume: Option<Continued>) -> Terms {
 /// Never, as the key is a constant.
 pub fn session_key() -> Result<SessionKey, RpcError> {
     SessionKey::parse("agent").map_err(|_| stale())
-}
-
-fn digest(call: &Call) -> Hash {
-    let tool = call.tool();
-    let head = format!("{}\n{}\n{}\n", tool.method().as_str(), tool.server(), tool.name());
-    Hash::of(&[head.as_bytes(), call.canonical().as_bytes()].concat())
-}
-
-fn stale() -> RpcError {
-    RpcError::new(
-        INVALID_PARAMS,
-        "`requestState` is not one of ours for this request, or too old; send the request without it",
-    )
 }

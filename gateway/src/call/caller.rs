@@ -34,6 +34,8 @@ pub struct Terms {
     pub log_level: Option<String>,
     /// It goes on where an `input_required` answer left it.
     pub resume: Option<Continued>,
+    /// The hold whose task it is: it waits for that one and no other.
+    pub task: Option<HoldId>,
 }
 
 /// A call that goes on with the input it asked for.

@@ -116,6 +116,7 @@ fn terms() -> Terms {
         trace: Vec::new(),
         log_level: None,
         resume: None,
+        task: None,
     }
 }
 

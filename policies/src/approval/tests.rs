@@ -81,9 +81,9 @@ fn an_approval_is_for_one_deed_and_a_refusal_names_what_differs() {
     let approved = hold(1).apply(approve("ann"), after(1)).unwrap().approved(after(1)).unwrap();
     let other = held(r#"{"path":"/b"}"#).release(&approved, after(1)).unwrap_err();
     assert_eq!(other.refusal().rule, "approval-mismatch");
-    assert!(other.refusal().reason.contains("its arguments differs"), "{}", other.refusal().reason);
+    assert!(other.refusal().reason.contains("it differs in its arguments"), "{}", other.refusal().reason);
     let other = held_by("mallory", r#"{"path":"/a"}"#).release(&approved, after(1)).unwrap_err();
-    assert!(other.refusal().reason.contains("its agent differs"), "{}", other.refusal().reason);
+    assert!(other.refusal().reason.contains("it differs in its agent"), "{}", other.refusal().reason);
 }
 
 #[test]

@@ -103,6 +103,14 @@ impl Binding {
         self.first_difference(&Self { arguments: self.arguments, ..other.clone() }).is_none()
     }
 
+    /// Whether the other one is the same request of the same agent, whatever has become of the tool, its profile and the
+    /// policies.
+    #[must_use]
+    pub fn asks_the_same(&self, other: &Self) -> bool {
+        let asked = |binding: &Self| [binding.agent, binding.server, binding.tool, binding.arguments];
+        asked(self) == asked(other)
+    }
+
     /// Every field with its hash.
     #[must_use]
     pub fn fields(&self) -> [(Field, Hash); 8] {

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Assessment, Because, Binding, Denial, Permit, Refused};
+use super::{Assessment, Because, Binding, Denial, Field, Permit, Refused};
 use crate::approval::{Approved, Covered};
 use crate::call::{Call, OperatorId};
 use crate::risk::Risk;
@@ -65,6 +65,11 @@ pub enum NotApproved {
     Expired,
     /// It was withdrawn: the agent cancelled it, or the gateway could not keep it.
     Cancelled,
+    /// People were asked about another deed.
+    Another {
+        /// The first field in which it differs.
+        field: Field,
+    },
 }
 
 impl Held {
@@ -152,20 +157,21 @@ impl Held {
                 "The call was withdrawn while it waited for approval. It did not run.",
                 "Send the call again if it is still wanted.",
             ),
+            NotApproved::Another { field } => Refused::new(
+                "approval-mismatch",
+                format!("The call is not the one that people were asked about: it differs in its {field}."),
+                "Send the call again; it will wait for a new approval.",
+            ),
         };
         self.deny(refused)
     }
 
     #[expect(clippy::result_large_err, reason = "a denial carries the call on; it is not an error path to be shrunk")]
     fn permit_if_same(self, approved: &Binding, because: Because, now: Timestamp) -> Result<Permit, Denial> {
-        if let Some(field) = self.binding.first_difference(approved) {
-            return Err(self.deny(Refused::new(
-                "approval-mismatch",
-                format!("The call is not the one that was approved: its {field} differs."),
-                "Send the call again; it will wait for a new approval.",
-            )));
+        match self.binding.first_difference(approved) {
+            Some(field) => Err(self.refuse(NotApproved::Another { field })),
+            None => Ok(Permit::new(self.call, self.assessment, self.binding, because, now)),
         }
-        Ok(Permit::new(self.call, self.assessment, self.binding, because, now))
     }
 
     fn deny(self, refused: Refused) -> Denial {
