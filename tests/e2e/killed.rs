@@ -1,6 +1,8 @@
 //! `kill -9` of the gateway at each step of a call: nothing runs twice, nothing runs without an intent on disk, and the
 //! log stays whole.
 
+mod transitions;
+
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -26,12 +28,16 @@ struct Bench {
 
 impl Bench {
     fn start() -> Self {
+        Self::with(Setup::new())
+    }
+
+    fn with(setup: Setup) -> Self {
         let folder = TempDir::new().unwrap();
         let record = folder.path().join("invocations");
         let remote = Server::hostile(Mode::Count, &record);
         let local = hostile_command(Mode::Count, &record);
         let local: Vec<&str> = local.iter().map(String::as_str).collect();
-        let world = Setup::new().command("local", &local).remote("remote", remote.endpoint()).start();
+        let world = setup.command("local", &local).remote("remote", remote.endpoint()).start();
         let bench = Self { world, record, _remote: remote, _folder: folder };
         bench.ready();
         bench

@@ -58,6 +58,14 @@ impl Answer {
         self.message["error"]["code"].as_i64()
     }
 
+    /// Waits for what comes back on a connection.
+    ///
+    /// # Errors
+    /// When it breaks.
+    pub fn read(wire: &mut Wire) -> io::Result<Self> {
+        Ok(Self::of(&wire.response()?))
+    }
+
     fn of(response: &Response) -> Self {
         let sse = response.head.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"));
         let texts: Vec<&str> = if sse {
@@ -129,8 +137,7 @@ impl Agent {
     /// # Errors
     /// When the connection breaks.
     pub fn try_ask(&self, method: &str, params: Value) -> io::Result<Answer> {
-        let mut wire = self.begin(method, params)?;
-        Ok(Answer::of(&wire.response()?))
+        Answer::read(&mut self.begin(method, params)?)
     }
 
     /// Sends one request and returns the connection, for a test that wants to break it off.
@@ -189,6 +196,6 @@ impl Agent {
     pub fn post(&self, body: &str) -> io::Result<Answer> {
         let mut wire = Wire::connect(&self.endpoint)?;
         wire.send(&self.posted(body))?;
-        Ok(Answer::of(&wire.response()?))
+        Answer::read(&mut wire)
     }
 }

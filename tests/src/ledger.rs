@@ -74,6 +74,14 @@ impl Ledger {
         rows.expect("the log can be read").filter_map(Result::ok).collect()
     }
 
+    /// Every hold as it is stored, oldest first.
+    #[must_use]
+    pub fn holds(&self) -> Vec<Value> {
+        let mut query = self.database.prepare("SELECT hold FROM hold ORDER BY rowid").expect("the log has its tables");
+        let rows = query.query_map([], |row| row.get::<_, String>(0)).expect("the holds can be read");
+        rows.filter_map(Result::ok).map(|hold| serde_json::from_str(&hold).unwrap_or_default()).collect()
+    }
+
     /// How many records of this kind keep a body in which `text` stands.
     #[must_use]
     pub fn mentions(&self, kind: Kind, text: &str) -> usize {

@@ -24,6 +24,7 @@ pub mod load;
 pub mod office;
 pub mod openbao;
 pub mod port;
+pub mod operator;
 pub mod postgres;
 pub mod program;
 pub mod server;

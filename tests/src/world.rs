@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::{Seek as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -341,14 +342,14 @@ impl World {
     /// Runs the command line against this gateway, with this on its standard input.
     ///
     /// # Panics
-    /// When the test's folder cannot be written.
+    /// When no temporary file can be written.
     #[must_use]
     #[track_caller]
     pub fn cli_told(&self, arguments: &[&str], input: &str) -> Output {
-        let file = self.folder().join("stdin");
-        fs::write(&file, input).expect("the input is written");
+        let mut file = tempfile::tempfile().expect("a file for the input");
+        file.write_all(input.as_bytes()).and_then(|()| file.rewind()).expect("the input is written");
         let mut command = self.portcullis(arguments);
-        command.stdin(fs::File::open(&file).expect("the input is there"));
+        command.stdin(file);
         program::run(&mut command, Duration::from_mins(1))
     }
 
