@@ -40,10 +40,10 @@ test *ARGS:
 fuzz SECONDS="30":
     tests/fuzz/run {{ SECONDS }}
 
-# A hundred kills at each step instead of ten: of the gateway, and of everything that keeps containers
+# A hundred kills at each step instead of ten, of the gateway and of everything that keeps containers; a thousand holds at once
 soak TIMES="100": components
     cargo build --workspace --locked --bins
-    PORTCULLIS_SOAK={{ TIMES }} cargo test -p tests --locked --test e2e -- killed whoever_is_killed a_killed_gateway thousand_calls --nocapture --test-threads 2
+    PORTCULLIS_SOAK={{ TIMES }} cargo test -p tests --locked --test e2e -- killed whoever_is_killed a_killed_gateway thousand_calls concurrent_holds --nocapture --test-threads 2
 
 # Records per second, and the time to redact a message
 bench-log:

@@ -19,6 +19,8 @@ mod console;
 #[cfg(test)]
 mod container;
 #[cfg(test)]
+mod crowd;
+#[cfg(test)]
 mod disk;
 #[cfg(test)]
 mod doctor;

@@ -12,7 +12,7 @@ use tests::world::{Setup, World, server_table};
 
 use crate::approval::poll;
 
-const ANN: &str = "294017\n";
+pub(crate) const ANN: &str = "294017\n";
 const BOB: &str = "518230\n";
 const EVE: &str = "730184\n";
 
@@ -26,14 +26,14 @@ fn notes() -> (World, PathBuf) {
     (world, record)
 }
 
-fn add(world: &World, name: &str, role: &str, uid: Option<u32>, pins: &str) {
+pub(crate) fn add(world: &World, name: &str, role: &str, uid: Option<u32>, pins: &str) {
     let uid = uid.map(|uid| uid.to_string());
     let mut words = vec!["operator", "add", name, "--role", role, "--pin-stdin"];
     words.extend(uid.iter().flat_map(|uid| ["--uid", uid.as_str()]));
     drop(world.cli_told(&words, pins).success());
 }
 
-fn own() -> u32 {
+pub(crate) fn own() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
