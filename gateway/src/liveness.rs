@@ -6,17 +6,17 @@
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use audit::{Audit, AuditError, Event};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use policies::approval::{Hold, HoldState};
 use policies::decision::HoldTimes;
 use policies::profile::Profile;
 use policies::{AgentId, Call, HoldId, Object, ServerName, Value};
 use sandbox::Era;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -54,44 +54,78 @@ pub fn is_synthetic(hold: &Hold) -> bool {
 }
 
 /// How the gateway fared when it last tried itself.
-pub struct Pulse(Mutex<State>);
+pub struct Pulse(watch::Sender<State>);
 
-enum State {
+/// How the gateway fared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It does not try itself.
     Off,
+    /// It has not yet.
     Untried,
+    /// The gate holds.
     Passed,
-    Failed(Vec<String>),
+    /// It does not.
+    Failed(Failing),
+}
+
+/// What does not hold, and since when something does not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failing {
+    /// When the first trial failed of those that have failed without a pause.
+    pub since: Timestamp,
+    /// What the last one found.
+    pub failures: Vec<String>,
 }
 
 impl Pulse {
     /// Not tried yet, or never to be.
     #[must_use]
     pub fn new(tried: bool) -> Self {
-        Self(Mutex::new(if tried { State::Untried } else { State::Off }))
+        Self(watch::Sender::new(if tried { State::Untried } else { State::Off }))
     }
 
     /// `ok`, `off`, `not tried yet`, or what did not hold.
     #[must_use]
     pub fn state(&self) -> String {
-        match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+        match &*self.0.borrow() {
             State::Off => "off".to_owned(),
             State::Untried => "not tried yet".to_owned(),
             State::Passed => "ok".to_owned(),
-            State::Failed(failures) => failures.join("; "),
+            State::Failed(failing) => failing.failures.join("; "),
         }
     }
 
+    /// What does not hold, if anything.
+    #[must_use]
+    pub fn failing(&self) -> Option<Failing> {
+        match &*self.0.borrow() {
+            State::Failed(failing) => Some(failing.clone()),
+            State::Off | State::Untried | State::Passed => None,
+        }
+    }
+
+    /// Every other end from now on.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<State> {
+        self.0.subscribe()
+    }
+
     /// Whether this is another end than the last one.
-    fn enter(&self, failures: &[String]) -> bool {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (was, next) = match failures {
-            [] => (matches!(*state, State::Passed), State::Passed),
-            failures => {
-                (matches!(&*state, State::Failed(before) if before == failures), State::Failed(failures.to_vec()))
-            }
-        };
-        *state = next;
-        !was
+    fn enter(&self, failures: &[String], now: Timestamp) -> bool {
+        self.0.send_if_modified(|state| {
+            let since = match state {
+                State::Failed(before) => before.since,
+                State::Off | State::Untried | State::Passed => now,
+            };
+            let next = match failures {
+                [] => State::Passed,
+                failures => State::Failed(Failing { since, failures: failures.to_vec() }),
+            };
+            let another = *state != next;
+            *state = next;
+            another
+        })
     }
 }
 
@@ -223,7 +257,7 @@ impl Trial {
     }
 
     async fn tell(&self, failures: Vec<String>) {
-        let changed = self.pulse.enter(&failures);
+        let changed = self.pulse.enter(&failures, clock::now());
         if !failures.is_empty() {
             tracing::error!(failures = failures.join("; "), "ALERT: the gate does not hold");
         }
@@ -261,11 +295,15 @@ mod tests {
     fn a_change_is_told_once() {
         let pulse = Pulse::new(true);
         assert_eq!(pulse.state(), "not tried yet");
-        assert!(pulse.enter(&[]) && !pulse.enter(&[]));
+        let [noon, later] = ["12:00", "12:01"].map(|time| format!("2026-11-27T{time}:00Z").parse().unwrap());
+        assert!(pulse.enter(&[], noon) && !pulse.enter(&[], noon));
         assert_eq!(pulse.state(), "ok");
         let failed = ["the call ran".to_owned()];
-        assert!(pulse.enter(&failed) && !pulse.enter(&failed));
+        assert!(pulse.enter(&failed, noon) && !pulse.enter(&failed, later));
         assert_eq!(pulse.state(), "the call ran");
+        // Another failure is a change, of one and the same trouble.
+        assert!(pulse.enter(&["the call reached the network".to_owned()], later));
+        assert_eq!(pulse.failing().unwrap().since, noon);
         assert_eq!(Pulse::new(false).state(), "off");
     }
 
