@@ -32,6 +32,7 @@ use crate::config::{Config, Loaded, Origin, PolicyFiles, Problem, Redaction, Ser
 use crate::console::Console;
 use crate::hold::Holds;
 use crate::liveness::{self, Pulse, Trial, Tripwire};
+use crate::notify::{self, Channel, Desk, Follower};
 use crate::operator::people::People;
 use crate::operator::{self, Operators, Peers};
 use crate::seal::Sealer;
@@ -201,6 +202,7 @@ impl App {
         let mut app = Self { agents, state, console, policies, pulse, background, stop, halt };
         app.try_gate(tripwire);
         app.console = app.serve_operators()?;
+        app.notify()?;
         connections::listen_unix(&app.agents, &app.state.join(AGENT_SOCKET))?;
         app.follow();
         Ok(app)
@@ -292,6 +294,24 @@ impl App {
         }
         self.background.spawn(async move { server.run(tasks, stop).await });
         Ok(url)
+    }
+
+    /// Tells people of what waits for them, through every channel that the config names.
+    fn notify(&self) -> anyhow::Result<()> {
+        let config = &self.agents.config;
+        if let Some(warning) = notify::unreached(config) {
+            tracing::warn!("{warning}");
+        }
+        let (holds, pulse) = (Arc::clone(&self.agents.calls.holds), Arc::clone(&self.pulse));
+        let desk = Desk { holds, pulse, console: self.console.clone(), folder: self.state.join(NOTIFIED) };
+        for (name, settings) in &config.notify {
+            let channel = Channel::open(name, settings, self.agents.audit.redactor());
+            let channel = channel.with_context(|| format!("the channel `{name}` cannot be used"))?;
+            let follower = Follower::new(channel, desk.clone());
+            let follower = follower.with_context(|| format!("what the channel `{name}` was told cannot be read"))?;
+            self.background.spawn(follower.run(self.stop.clone()));
+        }
+        Ok(())
     }
 
     /// Tries the gate, again and again.
@@ -438,6 +458,9 @@ fn reload(policies: &Reloadable, audit: &Audit, tasks: &TaskTracker) -> Result<S
     });
     reloaded
 }
+
+/// The folder that keeps who was told of which hold.
+const NOTIFIED: &str = "notified";
 
 /// The socket through which `portcullis stdio` joins.
 pub const AGENT_SOCKET: &str = "agent.sock";

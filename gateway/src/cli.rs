@@ -14,6 +14,7 @@ mod holds;
 mod images;
 mod line;
 mod log;
+mod notify;
 mod operator;
 mod packages;
 mod passes;
@@ -29,7 +30,7 @@ mod serve;
 mod stdio;
 mod table;
 mod terminal;
-mod text;
+pub(crate) mod text;
 mod tools;
 mod tree;
 mod when;
@@ -107,6 +108,7 @@ enum Command {
     Console(console::ConsoleCommand),
     Holds(holds::HoldsCommand),
     Passes(passes::PassesCommand),
+    Notify(notify::NotifyCommand),
     Tools(tools::ToolsCommand),
     Run(run::RunCommand),
     Log(log::LogCommand),
@@ -160,6 +162,7 @@ impl Command {
             Self::Console(command) => command.run(global),
             Self::Holds(command) => command.run(global),
             Self::Passes(command) => command.run(global),
+            Self::Notify(command) => command.run(global),
             Self::Tools(command) => command.run(global),
             Self::Run(command) => command.run(global),
             Self::Log(command) => command.run(global),

@@ -1,6 +1,7 @@
 //! `Config`: `portcullis.toml` and the command line, parsed with every problem at once, born valid.
 
 mod log;
+mod notify;
 mod people;
 mod read;
 mod sandboxes;
@@ -23,6 +24,8 @@ use policies::{Hash, ServerName};
 use sandbox::{ServerConfig, Settings, Web};
 
 pub use log::Log;
+pub use notify::{Mail, Notify, Security, Way};
+pub(crate) use notify::{bare, usable};
 pub use shelf::packages;
 
 /// Everything that an operator can set.
@@ -47,6 +50,8 @@ pub struct Config {
     pub operators: Vec<u32>,
     /// Where the console listens; `None` for no console.
     pub console: Option<ConsoleAt>,
+    /// The channels through which people are told of held calls, by name.
+    pub notify: BTreeMap<String, Notify>,
     /// What all sandboxes share.
     pub sandbox: Settings,
     /// Where secrets are kept.

@@ -13,6 +13,7 @@ pub mod config;
 pub mod console;
 pub mod hold;
 pub mod liveness;
+pub mod notify;
 pub mod operator;
 pub mod seal;
 pub mod sessions;

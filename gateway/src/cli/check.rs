@@ -2,14 +2,18 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use audit::Redactor;
 use clap::Args;
 use serde::Serialize;
 
 use super::Global;
 use super::line::{Ink, Line};
 use super::print::{self, Out};
+use crate::clock;
 use crate::config::{Config, Overrides, Problem};
+use crate::notify::{self, Channel};
 use crate::operator::Peers;
 
 /// Check the config and the policies without starting anything.
@@ -145,6 +149,14 @@ fn warnings(config: &Config) -> Vec<String> {
     }
     if !config.policy.defaults && config.policy.files.is_empty() {
         warnings.push("there is no policy at all: every call is denied".to_owned());
+    }
+    warnings.extend(notify::unreached(config).map(str::to_owned));
+    let redactor = Arc::new(Redactor::new(&clock::random()));
+    for (name, settings) in &config.notify {
+        if let Err(error) = Channel::open(name, settings, &redactor) {
+            let why = anyhow::Error::from(error);
+            warnings.push(format!("channel `{name}` cannot be used, and the gateway will not start: {why:#}"));
+        }
     }
     if Peers::new(&config.operators).people().len() < 2 {
         warnings.push(

@@ -45,9 +45,9 @@ pub(super) fn config(path: Option<&Path>, overrides: Overrides) -> Result<Config
     Err(problems)
 }
 
-const TABLES: [&str; 18] = [
+const TABLES: [&str; 19] = [
     "listen", "agents", "server", "tool", "policy", "hold", "session", "operator", "state", "sandbox", "egress",
-    "wasm", "bundled", "liveness", "vault", "secret", "redact", "audit",
+    "wasm", "bundled", "liveness", "vault", "secret", "redact", "audit", "notify",
 ];
 
 fn read(sheet: &Sheet<'_>, root: &Section<'_>, state: PathBuf) -> Config {
@@ -60,6 +60,7 @@ fn read(sheet: &Sheet<'_>, root: &Section<'_>, state: PathBuf) -> Config {
         vault: secrets::vault(sheet, root, &state),
         log: super::log::log(sheet, root.below("audit")),
         redact: secrets::redaction(sheet, root.below("redact")),
+        notify: super::notify::channels(sheet, &root.below("notify")),
         bundled: sandboxes::bundled(sheet, &root.below("bundled")),
         liveness: sandboxes::liveness(sheet, root.below("liveness")),
         servers,

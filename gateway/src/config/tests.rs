@@ -118,3 +118,40 @@ fn liveness_is_seldom_or_off_and_never_nonsense() {
         assert!(load(&format!("[liveness]\nevery = \"{wrong}\"\n")).is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn a_channel_names_files_for_its_credentials_and_is_encrypted_off_this_machine() {
+    let config = load(
+        "[notify.ntfy]\ntopic = \"t\"\n[notify.a]\nkind = \"smtp\"\nserver = \"m.test\"\nfrom = \"a@b.test\"\nto = \"c@d.test\"\n",
+    );
+    let channels = config.unwrap().notify;
+    let kinds: Vec<_> = channels.iter().map(|(name, channel)| (name.as_str(), channel.way.kind())).collect();
+    assert_eq!(kinds, [("a", "smtp"), ("ntfy", "ntfy")]);
+    assert!(matches!(&channels["a"].way, Way::Smtp(mail) if mail.port == 465 && mail.security == Security::Tls));
+    for (wrong, key) in [
+        ("[notify.x]\n", "notify.x.kind"),
+        ("[notify.\"a/b\"]\nkind = \"ntfy\"\ntopic = \"t\"\n", "notify.a/b"),
+        ("[notify.webhook]\nurl = \"https://a.test\"\n", "notify.webhook.key"),
+        ("[notify.webhook]\nurl = \"https://a.test\"\nkey = \"whsec_inline\"\n", "notify.webhook.key"),
+        ("[notify.webhook]\nurl = \"http://a.test/inline\"\nkey = { file = \"k\" }\n", "notify.webhook.url"),
+        ("[notify.webhook]\nurl = \"https://u:inline@a.test\"\nkey = { file = \"k\" }\n", "notify.webhook.url"),
+        ("[notify.slack]\nurl = \"https://hooks.slack.com/services/inline\"\n", "notify.slack.url"),
+        ("[notify.telegram]\ntoken = { file = \"t\" }\n", "notify.telegram.chat"),
+        ("[notify.ntfy]\ntopic = \"t\"\ntimeout = \"5m\"\n", "notify.ntfy.timeout"),
+        ("[notify.ntfy]\ntopic = \"t\"\nbutton = true\n", "notify.ntfy.button"),
+        (
+            "[notify.smtp]\nserver = \"m.test\"\ntls = \"none\"\nfrom = \"a@b.test\"\nto = \"c@d.test\"\n",
+            "notify.smtp.server",
+        ),
+        ("[notify.smtp]\nserver = \"m.test/x\"\nfrom = \"a@b.test\"\nto = \"c@d.test\"\n", "notify.smtp.server"),
+        ("[notify.smtp]\nserver = \"m.test\"\nfrom = \"nobody\"\nto = \"c@d.test\"\n", "notify.smtp.from"),
+        (
+            "[notify.smtp]\nserver = \"m.test\"\nfrom = \"a@b.test\"\nto = \"c@d.test\"\nuser = \"u\"\n",
+            "notify.smtp.password",
+        ),
+    ] {
+        let problems = load(wrong).err().unwrap_or_else(|| panic!("{wrong}"));
+        assert_eq!(problems[0].key, key, "{wrong}: {problems:?}");
+        assert!(problems.len() == 1 && !problems[0].to_string().contains("inline"), "{problems:?}");
+    }
+}

@@ -1,0 +1,89 @@
+//! `Told`: which subjects a channel has taken, kept on disk so that nobody is told twice after a restart.
+
+use std::collections::BTreeSet;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+/// Which subjects a channel has taken, by id.
+pub(super) struct Told {
+    file: PathBuf,
+    ids: BTreeSet<String>,
+}
+
+impl Told {
+    /// What is kept of this channel in a folder. What makes no sense is nobody's id: to tell twice is better than never.
+    ///
+    /// # Errors
+    /// If the folder cannot be made, or the file not be read.
+    pub(super) fn open(folder: &Path, channel: &str) -> io::Result<Self> {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        let file = folder.join(channel);
+        let text = match fs::read(&file) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(error),
+        };
+        Ok(Self { file, ids: text.lines().map(str::to_owned).collect() })
+    }
+
+    pub(super) fn contains(&self, id: &str) -> bool {
+        self.ids.contains(id)
+    }
+
+    /// Keeps that this was taken, and forgets what is not current any more.
+    ///
+    /// # Errors
+    /// If it cannot be written: then it is known until the gateway stops.
+    pub(super) async fn insert(&mut self, id: String, current: &BTreeSet<String>) -> io::Result<()> {
+        self.ids.retain(|known| current.contains(known));
+        self.ids.insert(id);
+        let text: String = self.ids.iter().flat_map(|id| [id, "\n"]).collect();
+        let file = self.file.clone();
+        tokio::task::spawn_blocking(move || replace(&file, text.as_bytes())).await.map_err(io::Error::other)?
+    }
+}
+
+/// Old or new, whole, also after a power cut.
+fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    let new = file.with_extension("new");
+    let mut written = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    written.write_all(bytes)?;
+    written.sync_all()?;
+    fs::rename(&new, file)?;
+    file.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn current(ids: &[&str]) -> BTreeSet<String> {
+        ids.iter().map(|&id| id.to_owned()).collect()
+    }
+
+    #[tokio::test]
+    async fn what_was_told_is_known_after_a_restart_as_long_as_it_is_current() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut told = Told::open(folder.path(), "pager").unwrap();
+        told.insert("hold-a".into(), &current(&["hold-a", "hold-b"])).await.unwrap();
+        told.insert("hold-b".into(), &current(&["hold-a", "hold-b"])).await.unwrap();
+        let mut told = Told::open(folder.path(), "pager").unwrap();
+        assert!(told.contains("hold-a") && told.contains("hold-b") && !told.contains("hold-c"));
+        assert!(!Told::open(folder.path(), "other").unwrap().contains("hold-a"));
+        told.insert("hold-c".into(), &current(&["hold-b", "hold-c"])).await.unwrap();
+        assert!(!Told::open(folder.path(), "pager").unwrap().contains("hold-a"));
+    }
+
+    #[tokio::test]
+    async fn what_makes_no_sense_is_passed_over_and_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("pager");
+        fs::write(&file, b"hold-a\n\xff\0\n\nhold-").unwrap();
+        let mut told = Told::open(folder.path(), "pager").unwrap();
+        assert!(told.contains("hold-a") && !told.contains("hold-b"));
+        told.insert("hold-b".into(), &current(&["hold-a", "hold-b"])).await.unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "hold-a\nhold-b\n");
+    }
+}
