@@ -39,6 +39,8 @@ mod liveness;
 #[cfg(test)]
 mod matrix;
 #[cfg(test)]
+mod notify;
+#[cfg(test)]
 mod openbao;
 #[cfg(test)]
 mod operating;

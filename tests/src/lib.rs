@@ -27,6 +27,7 @@ pub mod port;
 pub mod operator;
 pub mod postgres;
 pub mod program;
+pub mod receiver;
 pub mod server;
 pub mod soak;
 pub mod usage;
