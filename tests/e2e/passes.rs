@@ -21,6 +21,8 @@ fn office() -> World {
     }
     let world = setup.start();
     world.eventually("the tools", || (world.modern().names().len() >= 4).then_some(()));
+    // A tool's first use is a level riskier, which is CRITICAL here: a pass comes with the second.
+    drop(approve(&world, &world.modern(), &[]));
     world
 }
 
