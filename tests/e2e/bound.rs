@@ -135,8 +135,8 @@ impl Bench {
         let ledger = Ledger::open(self.world.state()).unwrap();
         let refusal = ledger.entries(Kind::Refusal).pop().unwrap().record.to_string();
         assert!(refusal.contains("approval-mismatch") && refusal.contains(field), "{field}: {refusal}");
-        let steps = ledger.entries(Kind::Step).into_iter().map(|entry| entry.record["detail"].clone());
-        let last = steps.filter(|step| step["hold"] == hold).last().unwrap();
+        let mut steps = ledger.entries(Kind::Step).into_iter().map(|entry| entry.record["detail"].clone());
+        let last = steps.rfind(|step| step["hold"] == hold).unwrap();
         assert_eq!(last["state"], "cancelled", "{field}: {last}");
         let why = format!("its {field} changed after people were asked");
         assert_eq!(last["step"]["why"], why.as_str(), "{field}: {last}");

@@ -1,10 +1,17 @@
 //! `kill -9` while holds change: what was acknowledged stands, what stands is in the log, and nothing happened twice.
 
 use std::collections::BTreeSet;
+use std::thread;
+use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
+use tests::agent::{Agent, Answer};
+use tests::ledger::Kind;
 use tests::operator::Operator;
+use tests::soak;
+use tests::world::Setup;
 
-use super::*;
+use super::{Bench, send, server};
 
 /// Reads are held for a second, so that their time runs out; whatever else is held has time.
 const ASKS: &str = "@id(\"test-asks\") forbid (principal, action == Action::\"call_unattended\", resource);\n";
@@ -48,7 +55,7 @@ struct Moving {
     note: String,
     hold: String,
     agent: Agent,
-    client: Option<thread::JoinHandle<Option<tests::agent::Answer>>>,
+    client: Option<thread::JoinHandle<Option<Answer>>>,
 }
 
 impl Moving {
