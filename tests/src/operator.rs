@@ -88,10 +88,10 @@ impl Operator {
         Ok(bytes)
     }
 
-    /// One frame with a mask of zeros, which leaves the payload as it is.
+    /// One frame: its length in two bytes, and a mask of zeros, which leaves the payload as it is.
     fn send(&mut self, head: u8, payload: &[u8]) -> io::Result<()> {
         let length = u16::try_from(payload.len()).map_err(io::Error::other)?;
-        let mut frame = vec![head, 0x80 | 126];
+        let mut frame = vec![head, 0xfe];
         frame.extend(length.to_be_bytes());
         frame.extend([0; 4]);
         frame.extend(payload);
