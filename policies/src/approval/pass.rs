@@ -194,12 +194,9 @@ impl Pass {
     }
 
     /// What it holds of texts that are not ours: the arguments' names and patterns.
-    pub fn texts(&self) -> impl Iterator<Item = &str> {
-        let pattern = |allowed| match allowed {
-            &Allowed::Like(ref glob) => Some(glob.as_str()),
-            Allowed::Same(_) | Allowed::Any => None,
-        };
-        self.arguments.iter().flat_map(move |(name, allowed)| std::iter::once(name.as_str()).chain(pattern(allowed)))
+    pub fn texts<'a>(&'a self) -> impl Iterator<Item = &'a str> {
+        let texts = |(name, allowed): (&'a String, &'a Allowed)| [Some(name.as_str()), allowed.pattern()];
+        self.arguments.iter().flat_map(texts).flatten()
     }
 
     /// The same arguments by name, each of them allowed: one more is another deed.
@@ -327,6 +324,13 @@ impl Covering {
 }
 
 impl Allowed {
+    fn pattern(&self) -> Option<&str> {
+        match self {
+            Self::Like(glob) => Some(glob.as_str()),
+            Self::Same(_) | Self::Any => None,
+        }
+    }
+
     fn allows(&self, value: &Value) -> bool {
         match self {
             Self::Same(hash) => Hash::of(value.canonical().as_bytes()) == *hash,
