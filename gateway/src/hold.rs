@@ -132,7 +132,10 @@ impl Holds {
         opened: impl FnOnce(&Hold),
     ) -> Result<Settled, AuditError> {
         let waiting = match self.join(&held, task) {
-            Some(waiting) => waiting,
+            Some(waiting) => {
+                self.passed(&held, &waiting).await?;
+                waiting
+            }
             None => match (self.supersede(&held, task).await?, task) {
                 (Some(field), _) => return Ok(refused(held, NotApproved::Another { field })),
                 (None, Some(task)) => return Ok(Settled::Open(task.clone())),
@@ -145,9 +148,7 @@ impl Holds {
         let place = Place(Arc::clone(&waiting));
         let mut hold = waiting.hold.subscribe();
         let id = hold.borrow_and_update().id().clone();
-        if !self.passed(&held, &waiting).await? {
-            opened(&waiting.hold.borrow().clone());
-        }
+        opened(&waiting.hold.borrow().clone());
         loop {
             let (state, left) = {
                 let hold = hold.borrow_and_update();
@@ -246,9 +247,9 @@ impl Holds {
         }
     }
 
-    /// Approves a new hold by the passes that cover its call, each for the operator who gave it and only if they could
-    /// approve this very hold now. True if it waits for nobody any more.
-    async fn passed(&self, held: &Held, waiting: &Waiting) -> Result<bool, AuditError> {
+    /// Approves a hold by the passes that cover its call, each for the operator who gave it and only if they could approve this
+    /// very hold now.
+    async fn passed(&self, held: &Held, waiting: &Waiting) -> Result<(), AuditError> {
         for pass in self.audit.passes(clock::now()) {
             let hold = waiting.hold.borrow().clone();
             if *hold.state() != HoldState::Pending {
@@ -268,7 +269,7 @@ impl Holds {
                 Err(StepRefused::Step(_) | StepRefused::Unknown) => {}
             }
         }
-        Ok(*waiting.hold.borrow().state() == HoldState::Approved)
+        Ok(())
     }
 
     /// Ends what ran out of time, and forgets what ended before it. Called every few seconds.
@@ -333,9 +334,11 @@ impl Holds {
         self.audit.hold(held, hold.clone(), now).await?;
         let waiting = Waiting::new(hold.clone());
         waiting.take();
+        // Before anyone hears of it: what a pass approves asks nobody.
+        let passed = self.passed(held, &waiting).await;
         self.lock().insert(hold.id().clone(), Arc::clone(&waiting));
         self.publish(&waiting, hold);
-        Ok(waiting)
+        passed.map(|()| waiting)
     }
 
     async fn expire(&self, id: &HoldId) -> Result<(), AuditError> {

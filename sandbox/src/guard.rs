@@ -96,7 +96,7 @@ pub async fn guard(
     private(&config.folder).map_err(system("its folder cannot be made"))?;
     let lock = lock(&config.folder, &config.name)?;
     let engine = Engine::connect(&config).await?;
-    engine.sweep(&[]).await?;
+    engine.sweep(|_| false).await?;
     clear(&config.folder).map_err(system("its folder cannot be cleared"))?;
     let networks = Networks::new(&config);
     networks.firewall.install()?;

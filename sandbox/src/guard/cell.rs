@@ -73,7 +73,9 @@ const TRUST_NAMES: [&str; 6] =
 
 impl Cell {
     pub(super) fn new(guard: Arc<Guard>, gateway: Gateway, id: u64, (order, lent): (Order, Vec<File>)) -> Self {
-        let name = format!("{}-{}", guard.config.name, random());
+        let digits = random();
+        guard.born(&digits);
+        let name = format!("{}-{digits}", guard.config.name);
         Self { guard, gateway, id, name, order, lent, making: None, place: None, interface: None }
     }
 
@@ -125,8 +127,7 @@ impl Cell {
     /// The rules are in force before anything can send.
     async fn network(&mut self) -> Result<Listeners, CellError> {
         let guard = Arc::clone(&self.guard);
-        let digits = self.name.rsplit('-').next().unwrap_or_default();
-        let place = guard.networks.place(digits).ok_or(CellError::NoPlace)?;
+        let place = guard.networks.place(self.digits()).ok_or(CellError::NoPlace)?;
         let (member, firewall) = (place.member(), Arc::clone(&guard.networks.firewall));
         let place = self.place.insert(place);
         blocking(move || firewall.admit(member)).await?;
@@ -206,6 +207,12 @@ impl Cell {
             self.guard.unwatch(interface);
         }
         self.place = None;
+        self.guard.gone(self.digits());
+    }
+
+    /// What its names end with.
+    fn digits(&self) -> &str {
+        self.name.rsplit('-').next().unwrap_or_default()
     }
 
     async fn try_remove(&self) -> Result<(), CellError> {

@@ -241,15 +241,16 @@ impl Engine {
         absent(self.docker.remove_network(name).await).map_err(failed("remove a network"))
     }
 
-    /// Removes what bears our label and is not among what is kept.
-    pub(super) async fn sweep(&self, keep: &[String]) -> Result<(), EngineError> {
+    /// Removes what bears our label and is not kept, which is asked after everything is listed: what was made since is not in the
+    /// list.
+    pub(super) async fn sweep(&self, kept: impl Fn(&str) -> bool) -> Result<(), EngineError> {
         let filters = HashMap::from([("label".to_owned(), vec![format!("{LABEL}={}", self.name)])]);
         let options =
             ListContainersOptions { all: true, filters: Some(filters.clone()), ..ListContainersOptions::default() };
         let containers = self.docker.list_containers(Some(options)).await.map_err(failed("list containers"))?;
         for container in containers {
             let names = container.names.unwrap_or_default();
-            let kept = names.iter().any(|name| keep.iter().any(|kept| name.trim_start_matches('/') == kept));
+            let kept = names.iter().any(|name| kept(name));
             if let (false, Some(id)) = (kept, container.id) {
                 tracing::warn!(container = %id, "a container that an earlier guard left is removed");
                 self.remove(&id).await?;
@@ -257,7 +258,7 @@ impl Engine {
         }
         let options = ListNetworksOptions { filters: Some(filters) };
         let networks = self.docker.list_networks(Some(options)).await.map_err(failed("list networks"))?;
-        for name in networks.into_iter().filter_map(|network| network.name).filter(|name| !keep.contains(name)) {
+        for name in networks.into_iter().filter_map(|network| network.name).filter(|name| !kept(name)) {
             self.remove_network(&name).await?;
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! `Guard`: serves gateways, one a connection; what was made for a connection ends with it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,6 +32,8 @@ pub(super) struct Guard {
     stop: CancellationToken,
     places: Arc<Semaphore>,
     prober: Prober,
+    /// The ids of the sandboxes that live: their containers' and networks' names end with them.
+    alive: Mutex<HashSet<String>>,
     /// Whom to tell of packets, by the interface that they came in by.
     watched: Mutex<HashMap<u32, (u64, Gateway)>>,
 }
@@ -54,6 +56,9 @@ const REACHED: usize = 16;
 /// A packet that is repeated within this time is one attempt.
 const REPEATED: Duration = Duration::from_secs(1);
 
+/// How often it is looked for what an earlier guard left. An engine makes a container in less.
+const SWEEP: Duration = Duration::from_secs(10);
+
 /// Rules that change all the time are looked at this often.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -75,7 +80,17 @@ impl Guard {
     ) -> Arc<Self> {
         let places = Arc::new(Semaphore::new(config.sandboxes));
         let prober = Prober::new(&config.folder);
-        Arc::new(Self { config, engine, networks, tasks, stop, places, prober, watched: Mutex::default() })
+        Arc::new(Self {
+            config,
+            engine,
+            networks,
+            tasks,
+            stop,
+            places,
+            prober,
+            alive: Mutex::default(),
+            watched: Mutex::default(),
+        })
     }
 
     /// Until it is to stop.
@@ -85,6 +100,7 @@ impl Guard {
             tokio::select! {
                 () = guard.report(&watch) => {}
                 () = guard.keep_rules(&watch) => {}
+                () = guard.keep_clear() => {}
                 () = stop.cancelled() => {}
             }
         });
@@ -97,6 +113,20 @@ impl Guard {
                 }
             }
         }
+    }
+
+    /// A sandbox of this id lives.
+    pub(super) fn born(&self, id: &str) {
+        self.alive().insert(id.to_owned());
+    }
+
+    /// It does not any more.
+    pub(super) fn gone(&self, id: &str) {
+        self.alive().remove(id);
+    }
+
+    fn alive(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.alive.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn spawn<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
@@ -250,6 +280,20 @@ impl Guard {
         if let Some((id, gateway)) = self.watched().get(&packet.interface) {
             // A flood is told in part: what is full already says that something is wrong.
             gateway.told.try_send((Told::Dropped { id: *id, packet }, Vec::new())).ok();
+        }
+    }
+
+    /// Removes what an engine made for a guard that was killed before it was there: the first look did not see it. Never returns.
+    async fn keep_clear(&self) {
+        loop {
+            tokio::time::sleep(SWEEP).await;
+            let alive = |name: &str| {
+                name.rsplit('-').next().is_some_and(|id| self.alive().iter().any(|alive| id.ends_with(alive)))
+            };
+            // An engine that is away is looked at again.
+            if let Err(error) = self.engine.sweep(alive).await {
+                tracing::debug!(%error, "what an earlier guard may have left cannot be looked for");
+            }
         }
     }
 
