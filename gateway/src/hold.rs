@@ -104,6 +104,13 @@ pub enum AnswerError {
 /// The one place of those who wait for a hold; dropping it leaves the hold to the next.
 pub struct Place(Arc<Waiting>);
 
+impl Place {
+    /// The place, unless it is taken: an identical call that arrives meanwhile is a second call.
+    fn take(waiting: Arc<Waiting>) -> Option<Self> {
+        (!waiting.taken.swap(true, Ordering::AcqRel)).then(|| Self(waiting))
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.taken.store(false, Ordering::Release);
@@ -115,7 +122,7 @@ impl Holds {
     /// answer: CRITICAL wants two where two exist.
     #[must_use]
     pub fn new(audit: Audit, policies: Arc<Reloadable>, people: Arc<People>, standing: Vec<Hold>) -> Self {
-        let known = standing.into_iter().map(|hold| (hold.id().clone(), Waiting::new(hold))).collect();
+        let known = standing.into_iter().map(|hold| (hold.id().clone(), Waiting::new(hold, false))).collect();
         Self { audit, policies, people, known: Mutex::new(known), changes: broadcast::channel(256).0 }
     }
 
@@ -131,10 +138,10 @@ impl Holds {
         [leave, cancel]: [&CancellationToken; 2],
         opened: impl FnOnce(&Hold),
     ) -> Result<Settled, AuditError> {
-        let waiting = match self.join(&held, task) {
-            Some(waiting) => {
-                self.passed(&held, &waiting).await?;
-                waiting
+        let place = match self.join(&held, task) {
+            Some(place) => {
+                self.passed(&held, &place.0).await?;
+                place
             }
             None => match (self.supersede(&held, task).await?, task) {
                 (Some(field), _) => return Ok(refused(held, NotApproved::Another { field })),
@@ -145,10 +152,9 @@ impl Holds {
                 (None, None) => self.open(&held).await?,
             },
         };
-        let place = Place(Arc::clone(&waiting));
-        let mut hold = waiting.hold.subscribe();
+        let mut hold = place.0.hold.subscribe();
         let id = hold.borrow_and_update().id().clone();
-        opened(&waiting.hold.borrow().clone());
+        opened(&place.0.hold.borrow().clone());
         loop {
             let (state, left) = {
                 let hold = hold.borrow_and_update();
@@ -303,19 +309,17 @@ impl Holds {
     }
 
     /// An identical call's hold that nobody waits for: open, or denied and not yet over.
-    fn join(&self, held: &Held, task: Option<&HoldId>) -> Option<Arc<Waiting>> {
+    fn join(&self, held: &Held, task: Option<&HoldId>) -> Option<Place> {
         self.take(task, |hold| {
             (hold.state().is_open() || hold.state().denied().is_some()) && hold.binding() == held.binding()
         })
     }
 
     /// Takes the place of a hold that has time left and that nobody waits for.
-    fn take(&self, id: Option<&HoldId>, wanted: impl Fn(&Hold) -> bool) -> Option<Arc<Waiting>> {
+    fn take(&self, id: Option<&HoldId>, wanted: impl Fn(&Hold) -> bool) -> Option<Place> {
         let now = clock::now();
-        self.all().into_iter().find(|waiting| {
-            let hold = waiting.hold.borrow();
-            id.is_none_or(|id| id == hold.id()) && now < hold.expires() && wanted(&hold) && waiting.take()
-        })
+        let fits = |hold: &Hold| id.is_none_or(|id| id == hold.id()) && now < hold.expires() && wanted(hold);
+        self.all().into_iter().filter(|waiting| fits(&waiting.hold.borrow())).find_map(Place::take)
     }
 
     fn open_of(&self, agent: &AgentId) -> usize {
@@ -326,19 +330,18 @@ impl Holds {
         self.all().iter().filter(open).count()
     }
 
-    async fn open(&self, held: &Held) -> Result<Arc<Waiting>, AuditError> {
+    async fn open(&self, held: &Held) -> Result<Place, AuditError> {
         let now = clock::now();
         let id = clock::hold_id();
         let people = self.people.count_for(&self.policies.current(), &Hold::open(id.clone(), held, 1, now));
         let hold = Hold::open(id, held, quorum(held.assessment().risk, people), now);
         self.audit.hold(held, hold.clone(), now).await?;
-        let waiting = Waiting::new(hold.clone());
-        waiting.take();
+        let place = Place(Waiting::new(hold.clone(), true));
         // Before anyone hears of it: what a pass approves asks nobody.
-        let passed = self.passed(held, &waiting).await;
-        self.lock().insert(hold.id().clone(), Arc::clone(&waiting));
-        self.publish(&waiting, hold);
-        passed.map(|()| waiting)
+        let passed = self.passed(held, &place.0).await;
+        self.lock().insert(hold.id().clone(), Arc::clone(&place.0));
+        self.publish(&place.0, hold);
+        passed.map(|()| place)
     }
 
     async fn expire(&self, id: &HoldId) -> Result<(), AuditError> {
@@ -406,13 +409,8 @@ impl Holds {
 }
 
 impl Waiting {
-    fn new(hold: Hold) -> Arc<Self> {
-        Arc::new(Self { hold: watch::Sender::new(hold), taken: AtomicBool::new(false) })
-    }
-
-    /// Takes the one place of those who wait: an identical call that arrives while it is taken is a second call.
-    fn take(&self) -> bool {
-        !self.taken.swap(true, Ordering::AcqRel)
+    fn new(hold: Hold, taken: bool) -> Arc<Self> {
+        Arc::new(Self { hold: watch::Sender::new(hold), taken: AtomicBool::new(taken) })
     }
 }
 

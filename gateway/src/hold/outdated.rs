@@ -5,7 +5,7 @@ use policies::HoldId;
 use policies::approval::{HoldState, Step};
 use policies::decision::{Field, Held};
 
-use super::{Holds, Place};
+use super::Holds;
 use crate::clock;
 
 impl Holds {
@@ -16,9 +16,8 @@ impl Holds {
         let outdated = self.take(task, |hold| {
             hold.state().is_open() && hold.binding() != held.binding() && hold.binding().asks_the_same(held.binding())
         });
-        let Some(waiting) = outdated else { return Ok(None) };
-        let hold = waiting.hold.borrow().clone();
-        let _place = Place(waiting);
+        let Some(place) = outdated else { return Ok(None) };
+        let hold = place.0.hold.borrow().clone();
         let Some(field) = hold.binding().first_difference(held.binding()) else { return Ok(None) };
         self.withdraw(hold.id(), field).await?;
         Ok((task.is_some() || *hold.state() == HoldState::Approved).then_some(field))
