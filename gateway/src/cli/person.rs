@@ -47,10 +47,8 @@ impl Global {
         let pin = self.pin(&needed)?;
         params.push(("pin", Value::from(pin.as_str())));
         let answered = client.ask_with(method, &params).await;
-        for (_, value) in params {
-            if let Value::String(text) = value {
-                drop(Zeroizing::new(text));
-            }
+        if let Some((_, Value::String(pin))) = params.pop() {
+            drop(Zeroizing::new(pin));
         }
         Ok(answered?)
     }

@@ -287,9 +287,7 @@ impl Guard {
     async fn keep_clear(&self) {
         loop {
             tokio::time::sleep(SWEEP).await;
-            let alive = |name: &str| {
-                name.rsplit('-').next().is_some_and(|id| self.alive().iter().any(|alive| id.ends_with(alive)))
-            };
+            let alive = |name: &str| self.alive().iter().any(|id| name.ends_with(id.as_str()));
             // An engine that is away is looked at again.
             if let Err(error) = self.engine.sweep(alive).await {
                 tracing::debug!(%error, "what an earlier guard may have left cannot be looked for");
