@@ -44,6 +44,7 @@ use tower::layer::util::Identity;
 use crate::agent::auth::Flood;
 use crate::clock;
 use crate::config::ConsoleAt;
+use crate::drain::drained;
 use crate::operator::people::{Caller, People};
 
 use answer::{Failure, failed};
@@ -220,15 +221,7 @@ async fn connection(
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_headers(64).half_close(false);
     let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
-    let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
+    if let Err(error) = drained(connection, http1::UpgradeableConnection::graceful_shutdown, &stop).await {
         tracing::debug!(%error, "a browser's connection broke off");
     }
 }

@@ -11,6 +11,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod console;
+mod drain;
 pub mod hold;
 pub mod liveness;
 pub mod notify;

@@ -22,6 +22,7 @@ use crate::agent::Agents;
 use crate::agent::http::{Door, Hosts};
 use crate::config::{ConsoleAt, TlsFiles};
 use crate::console::Console;
+use crate::drain::drained;
 
 /// Connections at once over all agents.
 const CONNECTIONS: usize = 8_192;
@@ -107,15 +108,8 @@ async fn connection(agents: Arc<Agents>, door: Door, stream: impl AsyncRead + As
     let service = service_fn(move |request| Arc::clone(&serving).serve(door.clone(), request));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_headers(64).half_close(false);
-    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = agents.stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
+    let served = http.serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = drained(served, http1::Connection::graceful_shutdown, &agents.stop).await {
         tracing::debug!(%error, "a connection broke off");
     }
 }

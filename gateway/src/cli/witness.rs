@@ -29,6 +29,7 @@ use super::Global;
 use super::line::Line;
 use super::print::{self, Out, Trouble};
 use crate::clock;
+use crate::drain::drained;
 
 pub(crate) use submit::Submit;
 
@@ -159,15 +160,8 @@ async fn connection(witness: Arc<Witness>, stream: TcpStream, stop: Cancellation
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(WITHIN).max_headers(64);
-    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
+    let served = http.serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = drained(served, http1::Connection::graceful_shutdown, &stop).await {
         tracing::debug!(%error, "a connection broke off");
     }
 }
