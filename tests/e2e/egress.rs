@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tests::attacker;
 use tests::engine::{Engine, Guard, Runtime, package, runsc_current};
 use tests::internet::{Internet, internet};
-use tests::ledger::{Kind, Ledger};
+use tests::ledger::Ledger;
 use tests::world::{Setup, World};
 
 /// What keeps the tool.
@@ -58,17 +58,8 @@ impl Yard {
         if answer.ran() { answer.said() } else { answer.text }
     }
 
-    /// What the sandbox of the last call saw.
-    fn seen(&self) -> Vec<Value> {
-        let last = Ledger::open(self.world.state()).unwrap().entries(Kind::Outcome).pop();
-        let record = last.map(|entry| entry.record).unwrap_or_default();
-        record["detail"]["sandbox"]["observed"].as_array().cloned().unwrap_or_default()
-    }
-
-    /// Whether the last call's record has a refused attempt with all these words.
-    fn noted(&self, words: &[&str]) -> bool {
-        let told = |attempt: &Value| words.iter().all(|word| attempt.to_string().contains(word));
-        self.seen().iter().any(|attempt| attempt["denied"].is_string() && told(attempt))
+    fn ledger(&self) -> Ledger {
+        Ledger::open(self.world.state()).unwrap()
     }
 }
 
@@ -327,18 +318,18 @@ fn nothing_passes(sandbox: Sandbox) {
             failures.push(format!("{}: the host was reached; the tool says {told}", row.what));
         }
         if let Record::Made(request) = row.record
-            && !yard.seen().iter().any(|attempt| attempt["request"] == request)
+            && !yard.ledger().observed().iter().any(|attempt| attempt["request"] == request)
         {
-            failures.push(format!("{}: not in the record, which has {:?}", row.what, yard.seen()));
+            failures.push(format!("{}: not in the record, which has {:?}", row.what, yard.ledger().observed()));
         }
         if let Record::Has(words) = &row.record {
             // A packet that the firewall dropped is told a moment later, with the call if that still runs.
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
-            if !yard.noted(&words) {
+            if !yard.ledger().refused(&words) {
                 failures.push(format!(
                     "{}: not in the record, which has {:?}; the tool says {told}",
                     row.what,
-                    yard.seen()
+                    yard.ledger().observed()
                 ));
             }
         }
@@ -375,7 +366,7 @@ fn a_name_that_changes_is_never_dialled_inside() {
     let mut refused = 0;
     for _ in 0..4 {
         drop(yard.attack("request", &request));
-        refused += usize::from(yard.noted(&["rebind.test", "127.0.0.1"]));
+        refused += usize::from(yard.ledger().refused(&["rebind.test", "127.0.0.1"]));
     }
     assert!((1..4).contains(&refused), "a public answer is dialled and a private one is not: {refused}");
 }
@@ -398,7 +389,8 @@ fn nothing_is_open_between_calls() {
     for mark in ["after-the-grant", "between-calls"] {
         assert_eq!(yard.net.saw(mark), Vec::<String>::new());
     }
-    let at_rest: Vec<Value> = yard.seen().into_iter().filter(|attempt| attempt["at_rest"] == true).collect();
+    let at_rest: Vec<Value> =
+        yard.ledger().observed().into_iter().filter(|attempt| attempt["at_rest"] == true).collect();
     for protocol in ["dns", "tcp"] {
         assert!(at_rest.iter().any(|attempt| attempt["protocol"] == protocol), "{protocol}: {at_rest:?}");
     }
@@ -409,7 +401,7 @@ fn every_attempt_is_recorded_with_its_bytes() {
     let yard = Yard::open(Sandbox::Jail);
     let send = "GET /bytes/5000 HTTP/1.1\r\nHost: web.test\r\n\r\n";
     assert!(yard.attack("request", &json!({"name": "web.test", "send": send})).contains("200 OK"));
-    let seen = yard.seen();
+    let seen = yard.ledger().observed();
     let flow = seen.iter().find(|attempt| attempt["address"].is_string()).unwrap_or_else(|| panic!("{seen:?}"));
     assert_eq!((flow["host"].as_str(), flow["port"].as_u64()), (Some("web.test"), Some(80)), "{flow}");
     assert_eq!(flow["address"], yard.net.web().to_string());

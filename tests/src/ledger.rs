@@ -74,6 +74,20 @@ impl Ledger {
         rows.expect("the log can be read").filter_map(Result::ok).collect()
     }
 
+    /// What the sandbox of the last call saw of its attempts to reach anything.
+    #[must_use]
+    pub fn observed(&self) -> Vec<Value> {
+        let record = self.entries(Kind::Outcome).pop().map(|entry| entry.record).unwrap_or_default();
+        record["detail"]["sandbox"]["observed"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// Whether the last call's record has a refused attempt with all these words.
+    #[must_use]
+    pub fn refused(&self, words: &[&str]) -> bool {
+        let told = |attempt: &Value| words.iter().all(|word| attempt.to_string().contains(word));
+        self.observed().iter().any(|attempt| attempt["denied"].is_string() && told(attempt))
+    }
+
     /// Every hold as it is stored, oldest first.
     #[must_use]
     pub fn holds(&self) -> Vec<Value> {

@@ -46,21 +46,12 @@ impl Yard {
 
     /// How many calls were refused, and how many ran.
     fn recorded(&self) -> [usize; 2] {
-        let ledger = Ledger::open(self.world.state()).unwrap();
+        let ledger = self.ledger();
         [Kind::Refusal, Kind::Outcome].map(|kind| ledger.entries(kind).len())
     }
 
-    /// What the last call's sandbox saw.
-    fn seen(&self) -> Vec<Value> {
-        let last = Ledger::open(self.world.state()).unwrap().entries(Kind::Outcome).pop();
-        let record = last.map(|entry| entry.record).unwrap_or_default();
-        record["detail"]["sandbox"]["observed"].as_array().cloned().unwrap_or_default()
-    }
-
-    /// Whether the last call's record has a refused attempt with all these words.
-    fn noted(&self, words: &[&str]) -> bool {
-        let told = |attempt: &Value| words.iter().all(|word| attempt.to_string().contains(word));
-        self.seen().iter().any(|attempt| attempt["denied"].is_string() && told(attempt))
+    fn ledger(&self) -> Ledger {
+        Ledger::open(self.world.state()).unwrap()
     }
 }
 
@@ -171,8 +162,11 @@ fn nothing_passes_out_of_a_component_that_was_not_granted() {
         }
         let words: Option<Vec<&str>> = record.as_ref().map(|words| words.iter().map(String::as_str).collect());
         // What the policies deny does not even run, and is in the log as such.
-        if ran && words.is_some_and(|words| !yard.noted(&words)) {
-            failures.push(format!("{what}: not in the record, which has {:?}; the tool says {told}", yard.seen()));
+        if ran && words.is_some_and(|words| !yard.ledger().refused(&words)) {
+            failures.push(format!(
+                "{what}: not in the record, which has {:?}; the tool says {told}",
+                yard.ledger().observed()
+            ));
         }
     }
     assert!(failures.is_empty(), "{} rows failed:\n{}", failures.len(), failures.join("\n"));
@@ -185,7 +179,7 @@ fn a_redirect_leads_a_component_nowhere_that_was_not_granted() {
     let told = yard.attack("http.fetch", &json!({"url": "http://web.test/moved"}));
     assert!(told.contains("HTTP 302") && told.contains("evil.test/from-redirect"), "{told}");
     drop(yard.attack("http.fetch", &json!({"url": "http://evil.test/from-redirect"})));
-    assert!(yard.noted(&["evil.test", "not declared"]), "{:?}", yard.seen());
+    assert!(yard.ledger().refused(&["evil.test", "not declared"]), "{:?}", yard.ledger().observed());
     assert!(yard.net.saw("from-redirect").iter().all(|line| line.starts_with("web")));
 }
 
@@ -208,7 +202,7 @@ fn a_name_that_changes_is_never_dialled_inside_for_a_component() {
     let mut refused = 0;
     for _ in 0..4 {
         drop(yard.attack("http.fetch", &json!({"url": "http://rebind.test/rebound"})));
-        refused += usize::from(yard.noted(&["rebind.test", "127.0.0.1"]));
+        refused += usize::from(yard.ledger().refused(&["rebind.test", "127.0.0.1"]));
     }
     assert!((1..4).contains(&refused), "a public answer is dialled and a private one is not: {refused}");
 }
@@ -219,6 +213,6 @@ fn a_connection_that_a_component_leaves_open_ends_with_its_call() {
     let yard = Yard::open();
     let told = yard.attack("hostile.abandon", &json!({"host": "web.test", "path": "/bytes/80000000"}));
     assert!(told.contains("left"), "{told}");
-    let seen = yard.seen();
+    let seen = yard.ledger().observed();
     assert!(seen[0]["host"] == "web.test" && seen[0]["received"].as_u64() < Some(80_000_000), "{seen:?}");
 }
