@@ -45,17 +45,17 @@ soak TIMES="100": components
     cargo build --workspace --locked --bins
     PORTCULLIS_SOAK={{ TIMES }} cargo test -p tests --locked --test e2e -- killed whoever_is_killed a_killed_gateway thousand_calls concurrent_holds --nocapture --test-threads 2
 
-# Records per second, and the time to redact a message
-bench-log:
-    cargo test -p audit --locked --release -- --ignored --nocapture --test-threads 1
+# Records per second beside the disk's own pace, and how fast a trail of ROWS records answers
+bench-audit ROWS="100000":
+    PORTCULLIS_BENCH_ROWS={{ ROWS }} cargo test -p audit --locked --release --test audit -- --ignored --nocapture --test-threads 1
 
-# Megabytes of answers redacted per second, with 250 kinds and 1,000 live secrets
+# Megabytes of answers redacted per second, with 250 kinds and 1,000 live secrets, and the time to redact a message
 bench-redact:
-    cargo test -p audit --locked --release --test redaction -- --ignored --nocapture --test-threads 1
+    cargo test -p audit --locked --release --lib --test redaction -- --ignored --nocapture --test-threads 1
 
-# What WHAT costs: gateway, sandbox, log or redact
-bench WHAT="gateway":
-    just bench-{{ WHAT }}
+# What WHAT costs: gateway, sandbox, audit or redact
+bench WHAT="gateway" *ARGS:
+    just bench-{{ WHAT }} {{ ARGS }}
 
 # Requests per second, latency, CPU and memory, side by side with a bare server
 bench-gateway:

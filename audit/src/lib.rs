@@ -8,6 +8,7 @@ mod checkpoint;
 mod entry;
 mod event;
 mod export;
+mod index;
 mod log;
 mod note;
 mod observed;

@@ -2,16 +2,19 @@
 
 mod activity;
 mod filter;
+mod list;
 mod open;
 
-use std::path::Path;
+use std::cell::OnceCell;
+use std::path::{Path, PathBuf};
 
 use policies::approval::Hold;
 use policies::{CallId, HoldId, Limits, Value};
-use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row};
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::index::Index;
 use crate::log::pen::{load_hold, signed};
 use crate::record::{self, BadRecord, Record};
 
@@ -23,6 +26,8 @@ pub(crate) use open::open;
 #[derive(Debug)]
 pub struct Reader {
     db: Connection,
+    state: PathBuf,
+    index: OnceCell<Option<Index>>,
 }
 
 /// Why the log does not answer.
@@ -128,6 +133,14 @@ impl Serialize for Found {
     }
 }
 
+const TAIL: &str = "SELECT seq, record, body FROM entry WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+const LAST: &str = "SELECT COALESCE(MAX(seq), 0) FROM entry";
+const ONE: &str = "SELECT seq, record, body FROM entry WHERE seq = ?1";
+const LIFE: &str = "SELECT seq, record, body FROM entry WHERE call = ?1 ORDER BY seq LIMIT ?2";
+const CALLS: &str = "SELECT record FROM entry WHERE call BETWEEN ?1 AND ?2 GROUP BY call ORDER BY call LIMIT ?3";
+const HOLDS: &str = "SELECT hold FROM hold ORDER BY rowid DESC LIMIT ?1";
+const SEALED: &str = "SELECT sealed FROM hold WHERE id = ?1";
+
 /// The most records of one call that are shown: a call has a handful, unless its server relays without end.
 const LONGEST_LIFE: i64 = 1_000;
 
@@ -137,16 +150,11 @@ impl Reader {
     /// # Errors
     /// [`QueryError`] if there is none or it cannot be read.
     pub fn open(state: &Path) -> Result<Self, QueryError> {
-        Ok(Self { db: open(state)? })
+        Ok(Self { db: open(state)?, state: state.to_owned(), index: OnceCell::new() })
     }
 
-    /// The records that a filter lets through, the newest first.
-    ///
-    /// # Errors
-    /// [`QueryError`] if the log does not answer.
-    pub fn list(&self, filter: &Filter) -> Result<Vec<Found>, QueryError> {
-        let Some((sql, values)) = filter.query(&self.db)? else { return Ok(Vec::new()) };
-        self.found(&sql, params_from_iter(values))
+    fn index(&self) -> Option<&Index> {
+        self.index.get_or_init(|| Index::open(&self.state)).as_ref()
     }
 
     /// The records after this number, the oldest first.
@@ -155,7 +163,7 @@ impl Reader {
     /// [`QueryError`] if the log does not answer.
     pub fn tail(&self, after: u64, limit: usize) -> Result<Vec<Found>, QueryError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.found("SELECT seq, record, body FROM entry WHERE seq > ?1 ORDER BY seq LIMIT ?2", [signed(after), limit])
+        self.found(TAIL, [signed(after), limit])
     }
 
     /// The number of the newest record; 0 if there is none.
@@ -163,7 +171,7 @@ impl Reader {
     /// # Errors
     /// [`QueryError`] if the log does not answer.
     pub fn last(&self) -> Result<u64, QueryError> {
-        let last = self.db.query_row("SELECT COALESCE(MAX(seq), 0) FROM entry", [], |row| row.get::<_, i64>(0))?;
+        let last = self.db.query_row(LAST, [], |row| row.get::<_, i64>(0))?;
         Ok(u64::try_from(last).unwrap_or(0))
     }
 
@@ -175,8 +183,7 @@ impl Reader {
     pub fn show(&self, id: &str) -> Result<Life, ShowError> {
         let unknown = || ShowError::Unknown(id.chars().filter(|c| !c.is_control()).take(80).collect());
         if let Ok(seq) = id.parse::<u64>() {
-            let sql = "SELECT seq, record, body FROM entry WHERE seq = ?1";
-            let one = self.found(sql, [signed(seq)])?;
+            let one = self.found(ONE, [signed(seq)])?;
             let call = one.first().ok_or_else(unknown)?.record.call.clone();
             return match call {
                 Some(call) => Ok(self.life(call)?),
@@ -213,21 +220,19 @@ impl Reader {
     /// [`QueryError`] if the log does not answer.
     pub fn holds(&self, limit: usize) -> Result<Vec<Hold>, QueryError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut statement = self.db.prepare_cached("SELECT hold FROM hold ORDER BY rowid DESC LIMIT ?1")?;
+        let mut statement = self.db.prepare_cached(HOLDS)?;
         let holds = statement.query_map([limit], crate::log::recover::hold)?;
         Ok(holds.collect::<Result<_, _>>()?)
     }
 
     pub(crate) fn sealed(&self, id: &HoldId) -> Result<Option<Vec<u8>>, QueryError> {
-        let sql = "SELECT sealed FROM hold WHERE id = ?1";
         let sealed: Option<Option<Vec<u8>>> =
-            self.db.prepare_cached(sql)?.query_row([id.as_str()], |row| row.get(0)).optional()?;
+            self.db.prepare_cached(SEALED)?.query_row([id.as_str()], |row| row.get(0)).optional()?;
         Ok(sealed.flatten())
     }
 
     fn life(&self, call: CallId) -> Result<Life, QueryError> {
-        let sql = "SELECT seq, record, body FROM entry WHERE call = ?1 ORDER BY seq LIMIT ?2";
-        let mut records = self.found(sql, [record::call_key(&call), LONGEST_LIFE])?;
+        let mut records = self.found(LIFE, [record::call_key(&call), LONGEST_LIFE])?;
         // The index has 60 of the id's 80 bits.
         records.retain(|found| found.record.call.as_ref() == Some(&call));
         Ok(Life { call: Some(call), records })
@@ -239,8 +244,7 @@ impl Reader {
         let Some((first, last)) = record::prefix_range(prefix).filter(|_| !prefix.is_empty()) else {
             return Ok(Vec::new());
         };
-        let sql = "SELECT record FROM entry WHERE call BETWEEN ?1 AND ?2 GROUP BY call ORDER BY call LIMIT ?3";
-        let mut statement = self.db.prepare_cached(sql)?;
+        let mut statement = self.db.prepare_cached(CALLS)?;
         let limit = i64::try_from(NAMED).unwrap_or(i64::MAX);
         let records = statement.query_map([first, last, limit], |row| row.get::<_, Vec<u8>>(0))?;
         let mut calls = Vec::new();

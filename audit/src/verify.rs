@@ -14,6 +14,7 @@ use rusqlite::{Connection, Row};
 use thiserror::Error;
 
 use crate::checkpoint::Checkpoint;
+use crate::index;
 use crate::log::tables;
 use crate::note::{BadNote, VerifierKey};
 use crate::query::{self, QueryError};
@@ -132,17 +133,24 @@ pub enum What {
     /// The log is another one than was signed earlier.
     #[error("the first {0} records are not those that were signed earlier: the log was rewritten, or shows two views")]
     SplitView(u64),
+    /// The index has or lacks something that the records do not: whoever searched may have missed records.
+    #[error("the search index does not follow from the records; without its file, it is made anew from them")]
+    Index,
     /// A projection differs from the last record about it.
     #[error("the stored {0} differs from the last record about it")]
     Projection(&'static str),
 }
 
-/// Tiles and checkpoints name themselves.
+/// Tiles, checkpoints and the index name themselves.
 fn place(seq: u64, what: &What) -> String {
     match what {
-        What::Tile(_) | What::File(_) | What::Note(_) | What::Origin(_) | What::NoCheckpoint | What::Root => {
-            String::new()
-        }
+        What::Tile(_)
+        | What::File(_)
+        | What::Note(_)
+        | What::Origin(_)
+        | What::NoCheckpoint
+        | What::Root
+        | What::Index => String::new(),
         What::Missing
         | What::Chain
         | What::Unreadable(_)
@@ -174,7 +182,8 @@ pub fn verify_with(state: &Path, trusted: &Trusted) -> Result<Verified, VerifyEr
     let db = query::open(state)?;
     // One snapshot: a gateway may go on writing.
     let transaction = db.unchecked_transaction().map_err(QueryError::from)?;
-    walk(&transaction, trusted)
+    let verified = walk(&transaction, trusted)?;
+    if index::follows(state)? { Ok(verified) } else { Err(Broken { seq: 0, what: What::Index }.into()) }
 }
 
 fn walk(db: &Connection, trusted: &Trusted) -> Result<Verified, VerifyError> {

@@ -12,6 +12,7 @@ const EXPORTED = 10_000;
 /** The gateway tries itself every few minutes: its trials would drown everything else. */
 const TRIALS = "portcullis-liveness";
 const NAMES = ["agent", "tool", "server", "operator", "text"];
+const HINTS = { text: "words, or begin*" };
 const CHOICES = {
   risk: [["", "any risk"], ["LOW", "LOW or more"], ["MEDIUM", "MEDIUM or more"], ["HIGH", "HIGH or more"], ["CRITICAL", "CRITICAL"]],
   verdict: [["", "any verdict"], ["allow", "allowed"], ["hold", "held"], ["deny", "denied"]],
@@ -59,7 +60,7 @@ class List {
   filters() {
     const value = (name) => this.search.get(name) ?? "";
     const field = (name, label, type = "search") => h("label", { class: `f-${name}` }, h("span", {}, label),
-      h("input", { name, type, value: value(name), autocomplete: "off", spellcheck: "false", autocapitalize: "none" }));
+      h("input", { name, type, value: value(name), placeholder: HINTS[name], autocomplete: "off", spellcheck: "false", autocapitalize: "none" }));
     const select = (name, label) => h("label", { class: `f-${name}` }, h("span", {}, label), h("select", { name },
       CHOICES[name].map(([id, text]) => h("option", { value: id, selected: id === value(name) }, text))));
     const form = h("form", { class: "filters", role: "search" },

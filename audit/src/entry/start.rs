@@ -16,6 +16,7 @@ use thiserror::Error;
 use super::Audit;
 use crate::checkpoint::Anchor;
 use crate::event::Event;
+use crate::index::Feeder;
 use crate::log::files::{DATABASE, Lock, Reserve, prepare, private};
 use crate::log::keys::{self, NotOurs};
 use crate::log::notary::Notary;
@@ -173,10 +174,11 @@ impl Audit {
         let opened = Opened { db, head, tree, notary: notary.0, lock, reserve, clock, patience };
         let mut writer = Writer::new(opened, Arc::clone(&shared)).map_err(folder)?;
         writer.begin(first).map_err(|error| StartError::Database(Box::new(error)))?;
+        let feeder = Feeder::start(state).map_err(StartError::Thread)?;
         let (queue, work) = sync_channel(QUEUE);
         std::thread::Builder::new()
             .name("log".to_owned())
-            .spawn(move || writer.run(&work))
+            .spawn(move || writer.run(&work, feeder))
             .map_err(StartError::Thread)?;
         let log = Log::new(queue, shared, patience);
         Ok((Self { log, redactor, seal: Arc::new(seal) }, recovered))

@@ -11,10 +11,14 @@ use super::health::Fault;
 
 pub(crate) const DATABASE: &str = "portcullis.db";
 
+/// The index that records are found by; made anew where it is missing.
+pub(crate) const SEARCH: &str = "search.db";
+
 /// The database and its write-ahead log, as they were when they were opened.
 ///
 /// A removed or renamed file stays writable through its open descriptor: everything would seem to be recorded, and be lost.
 /// So paths are compared with what was opened, before each group is written and again before it is acknowledged.
+#[derive(Clone)]
 pub(crate) struct Files {
     database: PathBuf,
     wal: PathBuf,

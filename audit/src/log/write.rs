@@ -19,6 +19,7 @@ use super::recover;
 use super::work::{Debt, Done, Job, NotDone, Reply, Work};
 use super::{Clock, GROUP, Message, Shared, TICK, tables};
 use crate::event::Event;
+use crate::index::Feeder;
 use crate::note::{Note, Signer};
 use crate::query;
 use crate::record::{Draft, Kind};
@@ -73,8 +74,10 @@ impl Writer {
     }
 
     /// Works until everyone has gone or someone says stop.
-    pub(crate) fn run(mut self, queue: &Receiver<Message>) {
-        let stop = self.serve(queue);
+    pub(crate) fn run(mut self, queue: &Receiver<Message>, feeder: Feeder) {
+        let stop = self.serve(queue, &feeder);
+        // It reads the files that `finish` puts in order.
+        drop(feeder);
         self.pay();
         self.finish();
         if let Some(stopped) = stop {
@@ -103,7 +106,7 @@ impl Writer {
         }
     }
 
-    fn serve(&mut self, queue: &Receiver<Message>) -> Option<oneshot::Sender<()>> {
+    fn serve(&mut self, queue: &Receiver<Message>, feeder: &Feeder) -> Option<oneshot::Sender<()>> {
         let mut ticked = Instant::now();
         loop {
             let mut jobs = Vec::new();
@@ -130,6 +133,9 @@ impl Writer {
             if ticked.elapsed() >= TICK {
                 ticked = Instant::now();
                 self.tick();
+                if self.outage.is_none() {
+                    feeder.feed(self.head.seq, &self.files);
+                }
             }
         }
     }

@@ -71,6 +71,15 @@ pub struct Answered {
     pub micros: u64,
 }
 
+pub(super) const FROM: &str = "SELECT at FROM entry WHERE seq >= ?1 ORDER BY seq LIMIT 1";
+pub(super) const NAME: &str = "SELECT id FROM name WHERE text = ?1";
+pub(super) const BEGUN: &str = "SELECT at FROM entry WHERE seq = ?1";
+pub(super) const DECISIONS: &str = "SELECT (at - ?1) / ?2, verdict, risk, COUNT(*) FROM entry
+    WHERE seq >= ?3 AND at >= ?1 AND at < ?4 AND verdict IS NOT NULL AND server IS NOT ?5 GROUP BY 1, 2, 3";
+pub(super) const NEWEST: &str =
+    "SELECT seq, record, NULL FROM entry WHERE seq >= ?1 AND at >= ?2 AND at < ?3 AND kind = ?4
+    AND server IS NOT ?5 ORDER BY seq DESC LIMIT ?6";
+
 impl Activity {
     /// Of calls that ended and of answers no more are read than this: the plot of a busy day must not keep the disk busy.
     pub const MOST: usize = 5_000;
@@ -97,7 +106,7 @@ impl Reader {
     /// halving, and no index of times has to be kept. Where a clock was set back, a few records more or less are looked at.
     fn first_since(&self, since: Timestamp) -> Result<u64, QueryError> {
         let since = micros(since);
-        let mut statement = self.db.prepare_cached("SELECT at FROM entry WHERE seq >= ?1 ORDER BY seq LIMIT 1")?;
+        let mut statement = self.db.prepare_cached(FROM)?;
         let (mut low, mut high) = (1, self.last()? + 1);
         while low < high {
             let middle = low.midpoint(high);
@@ -108,16 +117,14 @@ impl Reader {
     }
 
     fn name(&self, text: &str) -> Result<Option<i64>, QueryError> {
-        let mut statement = self.db.prepare_cached("SELECT id FROM name WHERE text = ?1")?;
+        let mut statement = self.db.prepare_cached(NAME)?;
         Ok(statement.query_row([text], |row| row.get(0)).optional()?)
     }
 
     fn decisions(&self, span: &Span, first: u64, without: i64) -> Result<Vec<Decision>, QueryError> {
         let (since, until) = (micros(span.since), micros(span.until));
         let width = (until - since).max(1).div_euclid(i64::from(span.parts.max(1))).max(1);
-        let sql = "SELECT (at - ?1) / ?2, verdict, risk, COUNT(*) FROM entry
-            WHERE seq >= ?3 AND at >= ?1 AND at < ?4 AND verdict IS NOT NULL AND server IS NOT ?5 GROUP BY 1, 2, 3";
-        let mut statement = self.db.prepare_cached(sql)?;
+        let mut statement = self.db.prepare_cached(DECISIONS)?;
         let mut rows = statement.query([since, width, signed(first), until, without])?;
         let mut decisions = Vec::new();
         while let Some(row) = rows.next()? {
@@ -132,7 +139,7 @@ impl Reader {
     }
 
     fn ended(&self, span: &Span, first: u64, without: i64) -> Result<Vec<Ended>, QueryError> {
-        let mut begun = self.db.prepare_cached("SELECT at FROM entry WHERE seq = ?1")?;
+        let mut begun = self.db.prepare_cached(BEGUN)?;
         let mut ended = Vec::new();
         for record in self.newest(Kind::Outcome, span, first, without)? {
             let number = |pointer: &str| record.detail.pointer(pointer).and_then(Value::as_u64);
@@ -168,11 +175,9 @@ impl Reader {
     }
 
     fn newest(&self, kind: Kind, span: &Span, first: u64, without: i64) -> Result<Vec<Record>, QueryError> {
-        let sql = "SELECT seq, record, NULL FROM entry WHERE seq >= ?1 AND at >= ?2 AND at < ?3 AND kind = ?4
-            AND server IS NOT ?5 ORDER BY seq DESC LIMIT ?6";
         let most = i64::try_from(Activity::MOST).unwrap_or(i64::MAX);
         let values = [signed(first), micros(span.since), micros(span.until), kind.code(), without, most];
-        Ok(self.found(sql, values)?.into_iter().map(|found| found.record).collect())
+        Ok(self.found(NEWEST, values)?.into_iter().map(|found| found.record).collect())
     }
 }
 

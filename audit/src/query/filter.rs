@@ -1,11 +1,14 @@
-//! `Filter`: which records are listed, and the query for them.
+//! `Filter`: which records are listed, and what the log and its index are asked for them.
 
 use jiff::Timestamp;
 use policies::Risk;
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::log::pen::{micros, signed};
+use super::Found;
+use super::activity::NAME;
+use crate::index::terms::{self, Sought, Term};
+use crate::log::pen::micros;
 use crate::record::{Decided, Kind};
 
 /// Which records to list. All that is set must hold.
@@ -29,7 +32,7 @@ pub struct Filter {
     pub since: Option<Timestamp>,
     /// Before this time.
     pub until: Option<Timestamp>,
-    /// With this text anywhere in the record or its body, in any case.
+    /// With all of these words anywhere in the record or its body, in any case and order; `invo*` is the beginning of one.
     pub text: Option<String>,
     /// Before this record: the last one of the page before.
     pub before: Option<u64>,
@@ -41,79 +44,120 @@ impl Filter {
     /// How many records a page has.
     pub const PAGE: usize = 50;
 
-    /// The query and its values; `None` if a name was never recorded, so nothing can match.
-    pub(super) fn query(&self, db: &Connection) -> rusqlite::Result<Option<(String, Vec<Sql>)>> {
-        let mut query = Query::default();
-        for (column, name) in [("agent", &self.agent), ("server", &self.server), ("tool", &self.tool)] {
+    /// Whether it lets this record through, which is not asked of the log.
+    #[must_use]
+    pub fn matches(&self, found: &Found) -> bool {
+        self.fits(found, self.sought().as_ref())
+    }
+
+    /// What its text looks for.
+    pub(super) fn sought(&self) -> Option<Sought> {
+        self.text.as_deref().filter(|text| !text.trim().is_empty()).map(Sought::parse)
+    }
+
+    pub(super) fn fits(&self, found: &Found, sought: Option<&Sought>) -> bool {
+        let record = &found.record;
+        let is = |wanted: &Option<String>, found: &Option<String>| wanted.is_none() || wanted == found;
+        let by = |name: &String| terms::operators(record).contains(&name.as_str());
+        is(&self.agent, &record.agent)
+            && is(&self.server, &record.server)
+            && is(&self.tool, &record.tool)
+            && self.operator.as_ref().is_none_or(by)
+            && self.risk.is_none_or(|least| record.risk.is_some_and(|risk| risk >= least))
+            && self.verdict.is_none_or(|verdict| record.verdict == Some(verdict))
+            && (self.kinds.is_empty() || self.kinds.contains(&record.kind))
+            && self.since.is_none_or(|since| record.at >= since)
+            && self.until.is_none_or(|until| record.at < until)
+            && sought.is_none_or(|sought| sought.fits(&terms::of(record, found.body.as_ref())))
+    }
+
+    /// What to ask; `None` if a name was never recorded or a text has no words, so nothing can match.
+    pub(super) fn question(&self, db: &Connection) -> rusqlite::Result<Option<Question>> {
+        let mut question =
+            Question { since: self.since.map(micros), until: self.until.map(micros), ..Question::default() };
+        for (column, name, term) in [
+            ("agent", &self.agent, Term::Agent as fn(i64) -> Term),
+            ("server", &self.server, Term::Server),
+            ("tool", &self.tool, Term::Tool),
+        ] {
             if let Some(name) = name {
-                let sql = "SELECT id FROM name WHERE text = ?1";
-                let Some(id) = db.prepare_cached(sql)?.query_row([name], |row| row.get::<_, i64>(0)).optional()? else {
+                let Some(id) = db.prepare_cached(NAME)?.query_row([name], |row| row.get::<_, i64>(0)).optional()?
+                else {
                     return Ok(None);
                 };
-                query.and(&format!("{column} = ?"), Sql::Integer(id));
+                question.and(&format!("{column} = ?"), id, [term(id)]);
             }
         }
         if let Some(risk) = self.risk {
-            // The partial index is used only where its own condition stands in the query.
-            let partial = if risk.level() > 2 { "risk > 2 AND risk >= ?" } else { "risk >= ?" };
-            query.and(partial, Sql::Integer(risk.level()));
+            // One level goes by the partial index, which is used only where its own condition stands in the query. Over
+            // several it would have to sort: the newest come first by number.
+            let partial = if risk == Risk::Critical { "risk > 2 AND risk = ?" } else { "+risk >= ?" };
+            question.and(partial, risk.level(), (risk.level()..=Risk::Critical.level()).map(Term::Risk));
         }
         if let Some(verdict) = self.verdict {
             let partial = if verdict == Decided::Allow { "verdict = ?" } else { "verdict > 1 AND verdict = ?" };
-            query.and(partial, Sql::Integer(verdict.code()));
+            question.and(partial, verdict.code(), [Term::Verdict(verdict.code())]);
         }
         if !self.kinds.is_empty() {
             let codes: Vec<String> = self.kinds.iter().map(|kind| kind.code().to_string()).collect();
-            query.wheres.push(format!("kind IN ({})", codes.join(",")));
+            question.conditions.push(format!("kind IN ({})", codes.join(",")));
+            question.terms.push(terms::any(self.kinds.iter().map(|kind| Term::Kind(kind.code()))));
         }
         if let Some(operator) = &self.operator {
-            // Records of holds' steps and of events name their operator as `by` and nowhere else.
-            let named = serde_json::Value::from(operator.as_str());
-            let like = Sql::Text(format!("%\"by\":{}%", escaped(&named.to_string())));
-            let kinds = format!("kind IN ({},{})", Kind::Step.code(), Kind::Event.code());
-            query.and(&format!("{kinds} AND CAST(record AS TEXT) LIKE ? ESCAPE '\\'"), like);
+            question.conditions.push(format!("kind IN ({},{})", Kind::Step.code(), Kind::Event.code()));
+            question.terms.push(terms::any([Term::operator(operator)]));
         }
-        if let Some(since) = self.since {
-            query.and("at >= ?", Sql::Integer(micros(since)));
+        if let Some(since) = question.since {
+            question.only("at >= ?", since);
         }
-        if let Some(until) = self.until {
-            query.and("at < ?", Sql::Integer(micros(until)));
+        if let Some(until) = question.until {
+            question.only("at < ?", until);
         }
-        if let Some(text) = &self.text {
-            let like = Sql::Text(format!("%{}%", escaped(text)));
-            query.and("(CAST(record AS TEXT) LIKE ? ESCAPE '\\'", like.clone());
-            if let Some(last) = query.wheres.last_mut() {
-                last.push_str(" OR CAST(body AS TEXT) LIKE ? ESCAPE '\\')");
-            }
-            query.values.push(like);
+        match self.sought() {
+            Some(sought) if sought.is_empty() => return Ok(None),
+            Some(sought) => question.terms.extend(sought.expressions()),
+            None => {}
         }
-        if let Some(before) = self.before {
-            query.and("seq < ?", Sql::Integer(signed(before)));
-        }
-        let limit = i64::try_from(self.limit.unwrap_or(Self::PAGE)).unwrap_or(i64::MAX);
-        Ok(Some(query.finish(limit)))
+        Ok(Some(question))
     }
 }
 
-#[derive(Default)]
-struct Query {
-    wheres: Vec<String>,
+/// What is asked of the log, and of the index. Words and operators are asked of the index, or compared one by one.
+#[derive(Debug, Default)]
+pub(super) struct Question {
+    conditions: Vec<String>,
     values: Vec<Sql>,
+    /// All of them, as the index is asked.
+    pub(super) terms: Vec<String>,
+    pub(super) since: Option<i64>,
+    pub(super) until: Option<i64>,
 }
 
-impl Query {
-    fn and(&mut self, condition: &str, value: Sql) {
-        self.wheres.push(condition.to_owned());
-        self.values.push(value);
+impl Question {
+    fn only(&mut self, condition: &str, value: i64) {
+        self.conditions.push(condition.to_owned());
+        self.values.push(Sql::Integer(value));
     }
 
-    fn finish(mut self, limit: i64) -> (String, Vec<Sql>) {
-        let wheres = if self.wheres.is_empty() { "1".to_owned() } else { self.wheres.join(" AND ") };
-        self.values.push(Sql::Integer(limit));
-        (format!("SELECT seq, record, body FROM entry WHERE {wheres} ORDER BY seq DESC LIMIT ?"), self.values)
+    fn and(&mut self, condition: &str, value: i64, any: impl IntoIterator<Item = Term>) {
+        self.only(condition, value);
+        self.terms.push(terms::any(any));
     }
-}
 
-fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+    /// Of the records of a range, the newest first.
+    pub(super) fn of_range(&self, first: i64, last: i64) -> (String, Vec<Sql>) {
+        self.sql("seq BETWEEN ? AND ?", [first, last])
+    }
+
+    /// Of one record that the index has found.
+    pub(super) fn of_one(&self, seq: i64) -> (String, Vec<Sql>) {
+        self.sql("seq = ?", [seq])
+    }
+
+    fn sql<const N: usize>(&self, numbers: &str, values: [i64; N]) -> (String, Vec<Sql>) {
+        let wheres: Vec<&str> = std::iter::once(numbers).chain(self.conditions.iter().map(String::as_str)).collect();
+        let values = values.into_iter().map(Sql::Integer).chain(self.values.iter().cloned());
+        let wheres = wheres.join(" AND ");
+        (format!("SELECT seq, record, body FROM entry WHERE {wheres} ORDER BY seq DESC"), values.collect())
+    }
 }

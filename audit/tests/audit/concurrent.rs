@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use audit::{Filter, Kind, Loans, Outcome};
+use audit::{Filter, Kind};
 use tokio::task::JoinSet;
 
-use crate::world::{World, call, noon, permit, permit_for, raw};
+use crate::world::{World, call, noon, permit, permit_for};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn every_record_of_128_concurrent_callers_is_there_in_one_chain() {
@@ -90,39 +90,4 @@ async fn a_future_that_is_dropped_leaves_no_open_entry() {
     }
     assert!(world.restart().await.interrupted.is_empty());
     world.verify().unwrap();
-}
-
-/// Intents and outcomes of calls that are decided before the clock starts.
-#[test]
-#[ignore = "prints rates: run it with --release --nocapture"]
-fn records_per_second_at_1_16_and_128_callers() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    for callers in [1, 16, 128] {
-        let calls = if callers == 1 { 1_000 } else { 20_000 / callers };
-        let world = World::new();
-        let decided = |_| (0..calls).map(|_| permit("ann", "read", r#"{"path":"/srv/data/report.txt"}"#)).collect();
-        let permits: Vec<Vec<_>> = (0..callers).map(decided).collect();
-        let started = Instant::now();
-        runtime.block_on(async {
-            let mut tasks = JoinSet::new();
-            for permits in permits {
-                let audit = world.audit.clone();
-                tasks.spawn(async move {
-                    for permit in permits {
-                        let entry = audit.open(permit, noon()).await.unwrap();
-                        let loans = Loans::none(&entry);
-                        let text =
-                            format!(r#"{{"content":[{{"type":"text","text":"{}"}}]}}"#, "line of text ".repeat(20));
-                        drop(audit.close(entry, loans, Outcome::Answered(raw(&text)), noon()).await.unwrap());
-                    }
-                });
-            }
-            tasks.join_all().await;
-        });
-        let records = callers * calls * 2;
-        println!(
-            "{callers} callers: {records} records, {:?} each",
-            started.elapsed() / u32::try_from(records).unwrap()
-        );
-    }
 }

@@ -39,6 +39,8 @@ fn what_was_acknowledged_before_kill_9_is_there_and_nothing_ran_twice() {
         runtime.block_on(check(state.path(), &acknowledged, before.records));
     }
     assert!(acknowledged.len() > 100, "only {} records were acknowledged", acknowledged.len());
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(crate::index::made_of_what_is_there(state.path()));
 }
 
 async fn check(state: &Path, acknowledged: &BTreeMap<u64, (String, String)>, before: u64) {

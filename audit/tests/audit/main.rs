@@ -1,6 +1,8 @@
 //! The log on a real disk: what is acknowledged is there, whatever happens to the disk or the process.
 
 #[cfg(test)]
+mod bench;
+#[cfg(test)]
 mod bodies;
 #[cfg(test)]
 mod concurrent;
@@ -10,6 +12,8 @@ mod crash;
 mod disk;
 #[cfg(test)]
 mod holds;
+#[cfg(test)]
+mod index;
 #[cfg(test)]
 mod operators;
 #[cfg(test)]

@@ -269,6 +269,7 @@ async fn a_log_without_a_tree_gets_one_and_its_records_stay() {
     let proof = audit::prove(state.path(), 7, None).unwrap();
     let proven = audit::Proof::parse(&proof.to_string()).unwrap().check(&key(state.path()), &[]).unwrap();
     assert_eq!(proven.record.fields.get("kind").unwrap().as_str(), Some("event"));
+    crate::index::made_of_what_is_there(state.path()).await;
 }
 
 /// A log as version 1 wrote it: events without salts or tiles.

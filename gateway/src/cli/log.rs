@@ -100,7 +100,7 @@ struct Which {
     /// Before this time, in the same forms
     #[arg(long, value_name = "TIME")]
     until: Option<When>,
-    /// With this text anywhere in the record, its arguments or its result, in any case
+    /// With all of these words in the record, its arguments or its result; `invo*` begins a word
     #[arg(long, value_name = "TEXT")]
     text: Option<String>,
 }
@@ -238,7 +238,7 @@ async fn tail(global: &Global, out: &Out, filter: &Filter, lines: usize) -> anyh
         let news = reader.tail(seen, BATCH)?;
         seen = news.last().map_or(seen, |last| last.record.seq);
         let full = news.len() == BATCH;
-        there = news.into_iter().filter(|found| row::matches(found, filter)).collect();
+        there = news.into_iter().filter(|found| filter.matches(found)).collect();
         if !full && there.is_empty() {
             tokio::select! {
                 () = tokio::time::sleep(POLL) => {}

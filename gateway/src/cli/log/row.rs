@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use audit::{Decided, Filter, Found, Kind};
+use audit::{Decided, Found, Kind};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use policies::Value;
@@ -207,24 +207,6 @@ fn drawn(value: &Value, width: usize) -> Vec<Line> {
     tree.rows.into_iter().map(|row| Line::new().ours("  ").then(row)).collect()
 }
 
-/// Whether a new record passes a filter, as the log's own query would have it.
-pub(super) fn matches(found: &Found, filter: &Filter) -> bool {
-    let record = &found.record;
-    let is = |wanted: &Option<String>, found: &Option<String>| wanted.is_none() || wanted == found;
-    let text = || {
-        let Some(text) = filter.text.as_deref().map(str::to_ascii_lowercase) else { return true };
-        serde_json::to_string(found).is_ok_and(|json| json.to_ascii_lowercase().contains(&text))
-    };
-    is(&filter.agent, &record.agent)
-        && is(&filter.server, &record.server)
-        && is(&filter.tool, &record.tool)
-        && filter.risk.is_none_or(|least| record.risk.is_some_and(|risk| risk >= least))
-        && filter.verdict.is_none_or(|verdict| record.verdict == Some(verdict))
-        && filter.since.is_none_or(|since| record.at >= since)
-        && filter.until.is_none_or(|until| record.at < until)
-        && text()
-}
-
 #[cfg(test)]
 mod tests {
     use audit::Record;
@@ -264,14 +246,6 @@ mod tests {
             r#"{"v":1,"seq":1,"at":"2026-11-21T09:30:00Z","kind":"event","detail":{"event":"agent-added","name":"ci","by":"uid:ann"}}"#,
         );
         assert!(line(&event, now(), &TimeZone::UTC).to_string().ends_with("agent-added name=ci by=uid:ann"));
-    }
-
-    #[test]
-    fn new_records_are_filtered_as_old_ones() {
-        let filter = |text: &str| Filter { text: Some(text.into()), agent: Some("claude".into()), ..Filter::default() };
-        assert!(matches(&refusal(), &filter("METADATA")));
-        assert!(!matches(&refusal(), &filter("elsewhere")));
-        assert!(!matches(&refusal(), &Filter { agent: Some("ci".into()), ..Filter::default() }));
     }
 
     #[test]
