@@ -137,7 +137,7 @@ async fn generate(world: &World, records: u64) -> u64 {
 
 async fn one(audit: &Audit, number: u64, at: Timestamp) {
     let Verdict::Allow(permit) = decide(call(number), at) else { panic!("it is not read-only") };
-    if number % 50 == 0 {
+    if number.is_multiple_of(50) {
         let denial = Denial::new(call(number), permit.assessment().clone(), refused("no-go"));
         drop(audit.refuse(denial, at).await.unwrap());
         return;
@@ -148,21 +148,28 @@ async fn one(audit: &Audit, number: u64, at: Timestamp) {
     drop(audit.close(entry, loans, Outcome::Answered(raw(&result)), at).await.unwrap());
 }
 
-/// What a reviewer asks in the console, each with other values every time it is asked.
-fn questions() -> Vec<(&'static str, fn(u64) -> Filter)> {
-    fn agent(n: u64) -> Option<String> {
-        Some(format!("agent-{}", n % 40))
+/// In words, and with which values it is asked for the nth time.
+type Question = (&'static str, fn(u64) -> Filter);
+
+/// What a reviewer asks in the console.
+fn questions() -> Vec<Question> {
+    fn agent(n: u64) -> String {
+        format!("agent-{}", n % 40)
     }
     fn text(text: String) -> Filter {
         Filter { text: Some(text), ..Filter::default() }
     }
     vec![
         ("the newest", |_| Filter::default()),
-        ("one agent's", |n| Filter { agent: agent(n), ..Filter::default() }),
+        ("one agent's", |n| Filter { agent: Some(agent(n)), ..Filter::default() }),
         ("one tool's", |n| Filter { tool: Some(format!("tool_{}", n % 20)), ..Filter::default() }),
         ("one server's", |n| Filter { server: Some(format!("server-{}", n % 12)), ..Filter::default() }),
         ("denied", |_| Filter { verdict: Some(Decided::Deny), ..Filter::default() }),
-        ("denied, one agent's", |n| Filter { verdict: Some(Decided::Deny), agent: agent(n), ..Filter::default() }),
+        ("denied, one agent's", |n| Filter {
+            verdict: Some(Decided::Deny),
+            agent: Some(agent(n)),
+            ..Filter::default()
+        }),
         ("HIGH or more (none)", |_| Filter { risk: Some(Risk::High), ..Filter::default() }),
         ("by an operator (none)", |_| Filter { operator: Some("olga".to_owned()), ..Filter::default() }),
         ("events (the oldest)", |_| Filter { kinds: vec![Kind::Event], ..Filter::default() }),
@@ -175,7 +182,7 @@ fn questions() -> Vec<(&'static str, fn(u64) -> Filter)> {
         ("text: a frequent word", |n| text(format!("word{}", n % 5))),
         ("text: two frequent words", |n| text(format!("word{} word{}", n % 5, n % 7 + 5))),
         ("text: a seldom word, one agent's", |n| Filter {
-            agent: agent(n),
+            agent: Some(agent(n)),
             ..text(format!("word{}", 2_000 + n % 500))
         }),
         ("text: two seldom words (mostly none)", |n| text(format!("word{} word{}", 2_000 + n % 500, 2_500 + n % 400))),
