@@ -1,13 +1,13 @@
-//! `Index`: which records have a word, a name, a verdict or a time. It lies in a file of its own beside the log and is made
-//! of nothing but the log's records.
+//! `Index`: which records have a word, a name, a verdict or a time. It lies in a file of its own beside the log and is
+//! made of nothing but the log's records.
 //!
 //! ```text
 //!  writer ── every tick: «records up to n» ──► feeder ── reads the log, adds ──► search.db
 //!  reader ── records after the index's last: one by one ── before: by the index, then compared with the record
 //! ```
 //!
-//! Nobody waits for it: a record is acknowledged before it is here. The index is no evidence. It can withhold a record and
-//! never make one up, `log verify` compares it with the records, and without it every question is answered more slowly.
+//! Nobody waits for it: a record is acknowledged before it is here. The index is no evidence. It can withhold a record
+//! and never make one up, `log verify` compares it with the records, and without it every question is answered more slowly.
 
 mod check;
 mod feeder;
@@ -43,8 +43,8 @@ const WAIT: Duration = Duration::from_secs(2);
 /// Which records of a range have all of some terms, the newest first.
 const FOUND: &str = "SELECT rowid FROM term WHERE term MATCH ?1 AND rowid BETWEEN ?2 AND ?3 ORDER BY rowid DESC";
 
-/// The first span that ends no earlier than a time, and the last that begins before one. Spans stand in the order of their
-/// records: a clock that was put back leaves no gap.
+/// The first span that ends no earlier than a time, and the last that begins before one. Spans stand in the order of
+/// their records: a clock that was put back leaves no gap.
 const SINCE: &str = "SELECT first FROM span WHERE high >= ?1 ORDER BY first LIMIT 1";
 const UNTIL: &str = "SELECT first FROM span WHERE low < ?1 ORDER BY first DESC LIMIT 1";
 

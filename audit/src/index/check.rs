@@ -13,8 +13,8 @@ use crate::log::recover::number;
 use crate::query::{self, QueryError};
 use crate::record::hash;
 
-/// What an index says, in whatever order it is read: the index goes by terms and the log by records, and neither fits into
-/// memory.
+/// What an index says, in whatever order it is read: the index goes by terms and the log by records, and neither fits
+/// into memory.
 #[derive(Default, PartialEq, Eq)]
 struct Sum {
     terms: u64,

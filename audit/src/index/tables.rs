@@ -16,8 +16,8 @@ use crate::log::pen::{Head, signed};
 use crate::log::recover::{hash, number};
 use crate::record::Record;
 
-/// `term` keeps which records have a term and nothing of the records: no text, no places, no sizes. `span` has the first
-/// and the last time among the records from one number on, and `head` the last record that is in here.
+/// `term` keeps which records have a term and nothing of the records: no text, no places, no sizes. `span` has the
+/// first and the last time among the records from one number on, and `head` the last record that is in here.
 const TABLES: &str = "
 CREATE VIRTUAL TABLE term USING fts5(terms, content='', columnsize=0, detail=none, tokenize='ascii tokenchars '':''');
 CREATE TABLE span (first INTEGER PRIMARY KEY, low INTEGER NOT NULL, high INTEGER NOT NULL) STRICT;

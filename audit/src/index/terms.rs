@@ -55,8 +55,8 @@ const SHORTEST: usize = 3;
 /// How many words of a text the index is asked for.
 const MOST: usize = 32;
 
-/// The words of a text: runs of letters and digits, without case, marks and forms. Scripts that leave no spaces have one
-/// word a character.
+/// The words of a text: runs of letters and digits, without case, marks and forms. Scripts that leave no spaces have
+/// one word a character.
 pub(crate) fn words(text: &str) -> Vec<String> {
     if text.is_ascii() {
         let runs = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|run| !run.is_empty());

@@ -70,7 +70,7 @@ fn what_is_asked_of_the_index_is_read_in_its_order_and_bounds() {
     world.write(1, [0]);
     world.add();
     let Index(db) = world.index();
-    // M: by its terms; > and <: only within these numbers; 192: the index itself goes by number, backwards. Nothing sorts.
+    // M: by its terms; > and <: only within these numbers; 192: it goes by number, backwards. Nothing sorts.
     assert_eq!(plan(&db, FOUND), "SCAN term VIRTUAL TABLE INDEX 192:M1><");
     for sql in [SINCE, UNTIL] {
         assert_eq!(plan(&db, sql), "SCAN span");

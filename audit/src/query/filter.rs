@@ -32,7 +32,7 @@ pub struct Filter {
     pub since: Option<Timestamp>,
     /// Before this time.
     pub until: Option<Timestamp>,
-    /// With all of these words anywhere in the record or its body, in any case and order; `invo*` is the beginning of one.
+    /// With all of these words in the record or its body, in any case and order; `invo*` is the beginning of one.
     pub text: Option<String>,
     /// Before this record: the last one of the page before.
     pub before: Option<u64>,
