@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Writes secrets in every encoding that Python's standard library has, one JSON object a line.
 
-    encode.py SECRETS SEED      {"name", "secret", "before", "encoded", "after", "around", "chunks"}
+    encode.py SECRETS SEED          {"name", "secret", "before", "encoded", "after", "around", "chunks"}
+    encode.py SECRETS SEED DEPTH    the same, each secret in encodings of encodings, so many one upon the other
 
 `chunks` joined are `before + encoded + after`, cut at random places. The encoders are Python's own, so that what the redactor
 undoes is what others make, not what its author thinks they make. `around` is how long the encoding of nothing is.
@@ -9,6 +10,7 @@ undoes is what others make, not what its author thinks they make. `around` is ho
 import base64, binascii, codecs, gzip, html, json, quopri, random, string, sys, urllib.parse, zlib
 
 count, seed = int(sys.argv[1]), int(sys.argv[2])
+depth = int(sys.argv[3]) if len(sys.argv) > 3 else None
 rng = random.Random(seed)
 
 ALNUM = string.ascii_letters + string.digits
@@ -188,12 +190,38 @@ def words(most):
     return " ".join(rng.choice(WORDS) for _ in range(rng.randint(0, most)))
 
 
+# One encoding each that keeps every sign of what it is given: upon these, others can be laid.
+SINGLE = """reversed rot13 base64 base64-unpadded base64-after-1 base64-after-2 base64-in-text base64-urlsafe base64-mime base64-wrapped-20
+hex hex-upper hex-colons hex-spaces hex-0x-list hex-x-escapes hex-lines base32 base32-lower percent percent-all percent-lower json json-u
+unicode-U octal octal-list html html-decimal html-hex quoted-printable-all decimal-list decimal-spaces binary-list spaced lined
+comma-joined concatenated zero-width soft-hyphen bidi full-width""".split()
+
+
+def upon(names):
+    """The encodings one after the other, the first the innermost."""
+
+    def encode(text):
+        for name in names:
+            text = ENCODINGS[name](text)
+        return text
+
+    return encode
+
+
+def ways():
+    """What each secret is put through."""
+    if depth is None:
+        return ENCODINGS.items()
+    several = (rng.sample(SINGLE, depth) for _ in range(400))
+    return ((" > ".join(names), upon(names)) for names in several)
+
+
 for number in range(count):
     value = secret(number)
-    for name, encode in ENCODINGS.items():
+    for name, encode in ways():
         encoded = encode(value)
         before, after = words(12) + ": ", "; " + words(12)
         print(json.dumps({
             "name": name, "secret": value, "before": before, "encoded": encoded, "after": after,
-            "around": len(encode("")), "chunks": chunks(before + encoded + after),
+            "around": len(encode("").encode()), "chunks": chunks(before + encoded + after),
         }))

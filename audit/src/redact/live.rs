@@ -4,6 +4,7 @@
 //! (`ladder`), and each step is searched the same way: an encoding needs no pattern of its own, and encodings of encodings
 //! are found too.
 
+mod apart;
 mod compact;
 mod compressed;
 mod escape;
@@ -14,6 +15,8 @@ mod lane;
 mod list;
 mod normal;
 mod packed;
+mod turned;
+mod unseen;
 mod work;
 
 use std::collections::HashMap;

@@ -8,7 +8,7 @@ use audit::{Raw, Redactor};
 use policies::{Limits, Value};
 use serde_json::Value as Json;
 
-use super::encoded::{encoded, redactor};
+use super::encoded::{encoded, nested, redactor};
 
 fn field<'r>(row: &'r Json, name: &str) -> &'r str {
     row[name].as_str().unwrap()
@@ -41,7 +41,8 @@ fn is_clean(row: &Json, redacted: &str) -> bool {
     let rest = &left[kept..];
     let pairs = rest.bytes().rev().zip(after.bytes().rev());
     let kept_after = pairs.take_while(|(left, after)| left == after).count();
-    let middle = rest.as_bytes().get(..rest.len() - kept_after).unwrap();
+    // What fills up a group is of no secret.
+    let middle = rest.get(..rest.len() - kept_after).unwrap_or(rest).replace("%3D", "").replace('=', "");
     let whole = kept + CHANCE >= before.len() && kept_after + CHANCE >= after.len();
     // What surrounds the secret inside of its encoding is not the secret.
     let around = usize::try_from(row["around"].as_u64().unwrap()).unwrap();
@@ -80,6 +81,12 @@ fn no_encoding_of_a_live_secret_passes() {
     let rows = encoded(200, 41);
     let names: std::collections::BTreeSet<&str> = rows.iter().map(|row| field(row, "name")).collect();
     assert!(names.len() >= 50, "{}", names.len());
+    assert_none(&failures(&rows, |redactor, row| redactor.redact_text(&joined(row)).into_owned()));
+}
+
+#[test]
+fn no_encoding_of_an_encoding_passes() {
+    let rows = [nested(40, 47, 2), nested(20, 48, 3)].concat();
     assert_none(&failures(&rows, |redactor, row| redactor.redact_text(&joined(row)).into_owned()));
 }
 

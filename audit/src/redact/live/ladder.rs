@@ -5,7 +5,8 @@
 //!       ├─ escapes undone ────────────► text
 //!       ├─ base64, base32, hex ───────► text      each of these is one of three steps
 //!       ├─ lists of numbers ──────────► text
-//!       └─ gzip, zlib ────────────────► text
+//!       ├─ gzip, zlib ────────────────► text
+//!       └─ put together, turned back ─► text
 //! ```
 //!
 //! What is found in what was decoded is replaced where its outermost encoding stands.
@@ -14,10 +15,10 @@ use super::compact::{self, ALNUM, Charset, ENCODED, VISIBLE};
 use super::index::Index;
 use super::normal::Rewritten;
 use super::work::{OutOfWork, Work};
-use super::{Hit, compressed, escape, lane, list, merge, normal, packed};
+use super::{Hit, apart, compressed, escape, lane, list, merge, normal, packed, turned, unseen};
 
-/// How many encodings deep a secret is found.
-const DEPTH: u8 = 3;
+/// How many encodings deep a secret is found: three, and one to write what they are in, such as a list in JSON.
+const DEPTH: u8 = 4;
 
 /// One search.
 pub(super) struct Ladder<'s> {
@@ -58,6 +59,7 @@ impl<'s> Ladder<'s> {
             self.rewritten(&undone, deeper, outermost, &mut hits)?;
         }
         self.binary(text, deeper, outermost, &mut hits)?;
+        self.turned(text, deeper, outermost, &mut hits)?;
         Ok(hits)
     }
 
@@ -107,6 +109,12 @@ impl<'s> Ladder<'s> {
                 hits.extend(compact.span(start, end).map(|span| place(span, hit)));
             }
         }
+        for (stretch, bytes) in unseen::all(&compact.bytes) {
+            for hit in self.search(&bytes, depth, false)? {
+                let (start, end) = stretch.span(hit.start, hit.end);
+                hits.extend(compact.span(start, end).map(|span| place(span, hit)));
+            }
+        }
         for packed in packed::all(&compact.bytes, self.work)? {
             if let Some(hit) = self.search(&packed.inflated.bytes, depth.saturating_sub(1), false)?.first() {
                 hits.extend(compact.span(packed.start, packed.end).map(|span| place(span, *hit)));
@@ -136,9 +144,24 @@ impl<'s> Ladder<'s> {
                 hits.push(Hit { start: inflated.start, end: inflated.end, ..*hit });
             }
         }
-        let spread = if self.index.has_visible() { spread(text, self.index.smallest()) } else { None };
-        for read in [narrowed(text), latin(text), spread].into_iter().flatten() {
+        for read in [narrowed(text), latin(text)].into_iter().flatten() {
             self.rewritten(&read, depth, outermost, hits)?;
+        }
+        Ok(())
+    }
+
+    /// What was spread, written from behind, or rotated, after it was encoded.
+    fn turned(&mut self, text: &[u8], depth: u8, outermost: bool, hits: &mut Vec<Hit>) -> Result<(), OutOfWork> {
+        let least = self.index.smallest();
+        for read in [apart::joined(text, least), apart::concatenated(text), turned::rotated(text)].into_iter().flatten()
+        {
+            self.rewritten(&read, depth, outermost, hits)?;
+        }
+        for part in turned::reversed(text) {
+            let reversed: Vec<u8> = text.get(part.clone()).unwrap_or_default().iter().rev().copied().collect();
+            let found = self.search(&reversed, depth, outermost)?;
+            let turned = |at: usize| part.end.saturating_sub(at);
+            hits.extend(found.into_iter().map(|hit| Hit { start: turned(hit.end), end: turned(hit.start), ..hit }));
         }
         Ok(())
     }
@@ -172,29 +195,6 @@ fn narrowed(text: &[u8]) -> Option<Rewritten> {
         narrow.push(&[*byte], place);
     }
     Some(narrow.end(text.len()))
-}
-
-/// Characters with the same sign between each two, without it: for secrets that are made of signs, where the sign says nothing
-/// of what separates.
-fn spread(text: &[u8], least: usize) -> Option<Rewritten> {
-    let mut joined = Rewritten::with_capacity(text.len() / 2);
-    let mut at = 0;
-    while let Some(skipped) = text.get(at..).and_then(|rest| rest.windows(3).position(|run| run.first() == run.get(2)))
-    {
-        let start = at + skipped;
-        let sign = text.get(start)?;
-        let signs = text.get(start..)?.iter().step_by(2).take_while(|byte| *byte == sign).count();
-        at = start + (signs * 2).saturating_sub(2).max(1);
-        // Before the first sign and after the last stands a character too.
-        let (first, end) = (start.checked_sub(1).unwrap_or(start + 1), text.len().min(start + signs * 2));
-        if signs + 1 >= least && !sign.is_ascii_alphanumeric() {
-            for place in (first..end).step_by(2) {
-                joined.push(text.get(place..=place)?, place);
-            }
-            joined.push(b"\n", end);
-        }
-    }
-    (!joined.bytes.is_empty()).then(|| joined.end(text.len()))
 }
 
 /// Bytes that a program made text of by calling each a character, from where something compressed begins.

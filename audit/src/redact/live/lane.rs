@@ -33,7 +33,7 @@ impl Alphabet {
     }
 
     /// Characters in a group that begins and ends with a byte.
-    fn group(self) -> usize {
+    pub(super) fn group(self) -> usize {
         match self {
             Self::Base64 | Self::Base64Rotated => 4,
             Self::Base32 | Self::Base32Hex => 8,
@@ -70,7 +70,7 @@ impl Alphabet {
 }
 
 /// One way to read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Lane {
     pub(super) alphabet: Alphabet,
     /// Where, modulo the group, groups begin.

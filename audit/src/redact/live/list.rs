@@ -1,5 +1,7 @@
 //! Lists of numbers that are the bytes of a text: `[115, 101, 99]`, `0x73, 0x65`, `163 145`, `chr(115)+chr(101)`.
 
+use super::form::rot13;
+
 /// The bytes of one list, and where each number stands.
 pub(super) struct List {
     pub(super) bytes: Vec<u8>,
@@ -23,7 +25,7 @@ pub(super) fn all(text: &[u8], least: usize) -> Vec<List> {
     while let Some(skipped) = text.get(at..).and_then(|rest| rest.iter().position(u8::is_ascii_digit)) {
         let start = at + skipped;
         let token = Token::at(text, start);
-        let near = run.last().is_some_and(|last| start - last.end <= BETWEEN);
+        let near = run.last().is_some_and(|last| start.saturating_sub(last.end) <= BETWEEN);
         if !near || token.is_none() {
             close(&mut run, least, &mut lists);
         }
@@ -52,42 +54,70 @@ struct Token {
     value: Option<u8>,
     /// If its digits are octal without a prefix.
     octal: Option<u8>,
+    /// As it is written from behind.
+    turned: Option<u8>,
+    turned_octal: Option<u8>,
+    /// With its letters rotated.
+    rotated: Option<u8>,
 }
 
 impl Token {
-    fn at(text: &[u8], start: usize) -> Option<Self> {
-        let length = digits(text, start);
-        let word = text.get(start..start + length)?;
-        // `s3` is no number; but the `u` of `u0073` and the like is an escape's.
-        let inside = start.checked_sub(1).and_then(|before| text.get(before)).is_some_and(u8::is_ascii_alphabetic);
-        if inside || length > 10 {
+    /// The number that a digit is in. `s3` is none, unless it is one from behind: `37x0`, or `b6x0`.
+    fn at(text: &[u8], digit: usize) -> Option<Self> {
+        let part = |byte: &&u8| byte.is_ascii_alphanumeric();
+        let before = text.get(..digit)?.iter().rev().take(LONGEST).take_while(part).count();
+        let (start, length) = (digit - before, before + digits(text, digit));
+        if length > LONGEST {
             return None;
         }
-        let word = std::str::from_utf8(word).ok()?;
-        let value = match word.as_bytes() {
-            [b'0', b'x' | b'X', ..] => radix(word.get(2..)?, 16),
-            [b'0', b'o' | b'O', ..] => radix(word.get(2..)?, 8),
-            [b'0', b'b' | b'B', ..] => radix(word.get(2..)?, 2),
-            digits if digits.len() == 8 => radix(word, 2),
-            _ => word.parse().ok(),
-        };
-        let octal = radix(word, 8);
-        (value.is_some() || octal.is_some()).then_some(Self { start, end: start + length, value, octal })
+        let word = text.get(start..start + length)?;
+        let (mut turned, mut rotated) = ([0; LONGEST], [0; LONGEST]);
+        for ((byte, turned), rotated) in word.iter().zip(turned.iter_mut().take(length).rev()).zip(&mut rotated) {
+            (*turned, *rotated) = (*byte, rot13(*byte));
+        }
+        let (turned, rotated) = (turned.get(..length)?, value(rotated.get(..length)?));
+        let (turned, turned_octal) = (value(turned), radix(turned, 8));
+        let (value, octal) = (value(word), radix(word, 8));
+        let any = value.or(octal).or(turned).or(turned_octal).or(rotated);
+        any.map(|_| Self { start, end: start + length, value, octal, turned, turned_octal, rotated })
     }
 }
 
-fn radix(digits: &str, base: u32) -> Option<u8> {
-    u8::from_str_radix(digits, base).ok()
+/// The longest number: `0b01110011`.
+const LONGEST: usize = 10;
+
+fn value(word: &[u8]) -> Option<u8> {
+    match word {
+        [b'0', b'x' | b'X', digits @ ..] => radix(digits, 16),
+        [b'0', b'o' | b'O', digits @ ..] => radix(digits, 8),
+        [b'0', b'b' | b'B', digits @ ..] => radix(digits, 2),
+        digits if digits.len() == 8 => radix(digits, 2),
+        digits => radix(digits, 10),
+    }
 }
 
-/// Ends a list: as one of values, and as one of octal numbers if it can be that.
+fn radix(digits: &[u8], base: u32) -> Option<u8> {
+    u8::from_str_radix(std::str::from_utf8(digits).ok()?, base).ok()
+}
+
+/// Ends a list: as one of values, of octal numbers, and of numbers that were turned. Each reading ends where a number has none, so
+/// that no number in front of a list hides it.
 fn close(run: &mut Vec<Token>, least: usize, lists: &mut Vec<List>) {
-    if run.len() >= least {
-        for reading in [|token: &Token| token.value, |token: &Token| token.octal] {
-            if let Some(bytes) = run.iter().map(reading).collect::<Option<Vec<u8>>>() {
-                lists.push(List { bytes, places: run.iter().map(|token| (token.start, token.end)).collect() });
-            }
+    let mut read = |reading: fn(&Token) -> Option<u8>| {
+        for part in run.split(|token| reading(token).is_none()).filter(|part| part.len() >= least) {
+            let places = part.iter().map(|token| (token.start, token.end)).collect();
+            lists.push(List { bytes: part.iter().filter_map(reading).collect(), places });
         }
+    };
+    read(|token| token.value);
+    read(|token| token.octal);
+    // The order of the numbers is left: what a secret is from behind is looked for as well.
+    if run.iter().any(|token| token.turned != token.value) {
+        read(|token| token.turned);
+        read(|token| token.turned_octal);
+    }
+    if run.iter().any(|token| token.rotated != token.value) {
+        read(|token| token.rotated);
     }
     run.clear();
 }

@@ -38,22 +38,26 @@ impl Rewritten {
     }
 }
 
-/// The text made plain; `None` if it is plain, or no text.
+/// The text made plain; `None` if it is plain. What is no text stays.
 pub(super) fn of(text: &[u8]) -> Option<Rewritten> {
     if text.is_ascii() {
         return None;
     }
-    let text = std::str::from_utf8(text).ok()?;
     let mut normal = Rewritten::with_capacity(text.len());
-    let mut changed = false;
-    for (place, char) in text.char_indices() {
-        if char.is_ascii() {
-            normal.push(&[u8::try_from(char).unwrap_or_default()], place);
-            continue;
+    let (mut changed, mut start) = (false, 0);
+    for chunk in text.utf8_chunks() {
+        for (place, char) in chunk.valid().char_indices() {
+            if char.is_ascii() {
+                normal.push(&[u8::try_from(char).unwrap_or_default()], start + place);
+                continue;
+            }
+            let before = normal.bytes.len();
+            plain(char, |byte| normal.push(byte, start + place));
+            changed |= chunk.valid().as_bytes().get(place..place + char.len_utf8()) != normal.bytes.get(before..);
         }
-        let before = normal.bytes.len();
-        plain(char, |byte| normal.push(byte, place));
-        changed |= text.as_bytes().get(place..place + char.len_utf8()) != normal.bytes.get(before..);
+        start += chunk.valid().len();
+        normal.keep(chunk.invalid(), start);
+        start += chunk.invalid().len();
     }
     changed.then(|| normal.end(text.len()))
 }
