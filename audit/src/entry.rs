@@ -98,6 +98,23 @@ impl Direction {
     }
 }
 
+/// A call that was not opened, and why. Its permit is handed back to be refused: it opens nothing else.
+#[derive(Debug, Error)]
+#[error("the call was not opened")]
+pub struct NotOpened {
+    /// What it would have run by.
+    pub permit: Box<Permit>,
+    /// Why it does not run.
+    #[source]
+    pub why: AuditError,
+}
+
+impl From<NotOpened> for AuditError {
+    fn from(not: NotOpened) -> Self {
+        not.why
+    }
+}
+
 /// Why a hold did not take a step.
 #[derive(Debug, Error)]
 pub enum StepRefused {
@@ -119,13 +136,20 @@ impl Audit {
     /// Not cancel-safe: dropped midway, the intent may be on disk. Then it is closed as interrupted, and nothing runs.
     ///
     /// # Errors
-    /// [`AuditError::AlreadyConsumed`] if the call or its approval has run, [`AuditError::NotApproved`] and
+    /// [`NotOpened`]: [`AuditError::AlreadyConsumed`] if the call or its approval has run, [`AuditError::NotApproved`] and
     /// [`AuditError::PermitExpired`] if the permit is not good any more; else the disk. Then the call must not run.
-    pub async fn open(&self, permit: Permit, now: Timestamp) -> Result<Entry, AuditError> {
+    pub async fn open(&self, permit: Permit, now: Timestamp) -> Result<Entry, NotOpened> {
+        match self.intend(&permit, now).await {
+            Ok((seq, guard)) => Ok(Entry { permit, seq, guard }),
+            Err(why) => Err(NotOpened { permit: Box::new(permit), why }),
+        }
+    }
+
+    async fn intend(&self, permit: &Permit, now: Timestamp) -> Result<(u64, Guard), AuditError> {
         if !permit.is_live(now) {
             return Err(AuditError::PermitExpired);
         }
-        let draft = self.intent(&permit, now);
+        let draft = self.intent(permit, now);
         let approval = match permit.because() {
             Because::Approval { hold, .. } => Some(Box::new(Approval {
                 hold: hold.clone(),
@@ -137,7 +161,7 @@ impl Audit {
         };
         let done = self.record(Work::Intent { draft, approval }).await?;
         let guard = done.guard.ok_or(AuditError::Failed)?;
-        Ok(Entry { permit, seq: done.seq, guard })
+        Ok((done.seq, guard))
     }
 
     /// Redacts and records how a call ended, and yields the only answer it may be given.

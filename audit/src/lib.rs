@@ -26,7 +26,7 @@ mod verify;
 mod witness;
 
 pub use checkpoint::{BadCheckpoint, Checkpoint, Settings, WitnessAddress};
-pub use entry::{Audit, Config, Direction, Entry, Recovered, StartError, StepRefused};
+pub use entry::{Audit, Config, Direction, Entry, NotOpened, Recovered, StartError, StepRefused};
 pub use event::Event;
 pub use export::{ExportError, Exported, export};
 pub use log::health::AuditError;

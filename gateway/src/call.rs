@@ -10,7 +10,8 @@ use std::pin::pin;
 use std::sync::{Arc, PoisonError};
 
 use audit::{
-    Answer, Audit, AuditError, Entry, Failure, FailureKind, Loans, MarkKind, Outcome, Ran, Receipt, Refusal, ResultType,
+    Answer, Audit, AuditError, Entry, Failure, FailureKind, Loans, MarkKind, NotOpened, Outcome, Ran, Receipt, Refusal,
+    ResultType,
 };
 use policies::approval::{Approved, Hold, Step};
 use policies::decision::{Because, Circumstances, Denial, Held, HoldTimes, Permit, Verdict};
@@ -89,7 +90,10 @@ impl Calls {
             return Ok(End::Held(hold.clone())); // the approval stays for whoever comes back
         }
         let reads = permit.assessment().facts.reads;
-        let entry = self.audit.open(permit, clock::now()).await?; // the intent is on disk
+        let entry = match self.audit.open(permit, clock::now()).await {
+            Ok(entry) => entry, // the intent is on disk
+            Err(not) => return self.not_opened(not).await,
+        };
         if let Some(hold) = approved_by {
             self.holds.consumed(&hold);
             caller.hears.try_send(Heard::Running).ok();
@@ -102,6 +106,18 @@ impl Calls {
             self.sessions.observe(receipt.call(), reads, value);
         }
         Ok(End::Answered { receipt, state })
+    }
+
+    /// Somebody may have denied a call in the moment between its approval and its dispatch: that is their answer, no failure.
+    async fn not_opened(&self, not: NotOpened) -> Result<End, AuditError> {
+        let ended = match &not.why {
+            AuditError::NotApproved => approval(&not.permit).and_then(|hold| self.holds.ended(&hold)),
+            _ => None,
+        };
+        match ended {
+            Some(why) => self.audit.refuse(not.permit.refuse(why), clock::now()).await.map(End::Refused),
+            None => Err(not.why),
+        }
     }
 
     fn decide(&self, call: Call) -> Verdict {

@@ -163,12 +163,11 @@ impl Holds {
             if leave.is_cancelled() || cancel.is_cancelled() {
                 return Ok(Settled::Open(id));
             }
-            match state {
-                HoldState::Pending => {}
-                HoldState::Approved => return Ok(approved(held, place)),
-                HoldState::Denied { by, reason } => return Ok(refused(held, NotApproved::Denied { by, reason })),
-                HoldState::Expired => return Ok(refused(held, NotApproved::Expired)),
-                HoldState::Cancelled | HoldState::Consumed { .. } => return Ok(refused(held, NotApproved::Cancelled)),
+            if state == HoldState::Approved {
+                return Ok(approved(held, place));
+            }
+            if let Some(why) = ended(state) {
+                return Ok(refused(held, why));
             }
             let left = Duration::try_from(left).unwrap_or_default();
             tokio::select! {
@@ -193,6 +192,12 @@ impl Holds {
     #[must_use]
     pub fn get(&self, id: &HoldId) -> Option<Hold> {
         self.waiting(id).map(|waiting| waiting.hold.borrow().clone())
+    }
+
+    /// Why a hold lets nothing run any more; `None` while it is open, or once it is forgotten.
+    #[must_use]
+    pub fn ended(&self, id: &HoldId) -> Option<NotApproved> {
+        ended(self.stored(id)?.state().clone())
     }
 
     /// Every change of a hold from now on. A listener that lags must ask [`Holds::list`] again.
@@ -411,6 +416,15 @@ impl Holds {
 impl Waiting {
     fn new(hold: Hold, taken: bool) -> Arc<Self> {
         Arc::new(Self { hold: watch::Sender::new(hold), taken: AtomicBool::new(taken) })
+    }
+}
+
+fn ended(state: HoldState) -> Option<NotApproved> {
+    match state {
+        HoldState::Pending | HoldState::Approved => None,
+        HoldState::Denied { by, reason } => Some(NotApproved::Denied { by, reason }),
+        HoldState::Expired => Some(NotApproved::Expired),
+        HoldState::Cancelled | HoldState::Consumed { .. } => Some(NotApproved::Cancelled),
     }
 }
 

@@ -110,6 +110,6 @@ async fn an_expired_permit_opens_nothing() {
     let world = World::new();
     let before = world.audit.reader().unwrap().last().unwrap();
     let late = world.audit.open(permit("ann", "read", "{}"), crate::world::later(3_600)).await;
-    assert_eq!(late.err(), Some(AuditError::PermitExpired));
+    assert_eq!(late.err().map(|not| not.why), Some(AuditError::PermitExpired));
     assert_eq!(world.audit.reader().unwrap().last().unwrap(), before);
 }

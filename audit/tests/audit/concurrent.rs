@@ -53,7 +53,7 @@ async fn one_call_id_opens_once_whoever_asks_at_the_same_time() {
         opened
             .iter()
             .filter_map(|entry| entry.as_ref().err())
-            .all(|error| *error == audit::AuditError::AlreadyConsumed)
+            .all(|error| error.why == audit::AuditError::AlreadyConsumed)
     );
 }
 

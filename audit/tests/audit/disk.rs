@@ -23,7 +23,7 @@ async fn refused(audit: &Audit) -> Option<AuditError> {
             let loans = Loans::none(&entry);
             audit.close(entry, loans, Outcome::Cancelled, noon()).await.err()
         }
-        Err(error) => Some(error),
+        Err(error) => Some(error.why),
     }
 }
 

@@ -22,7 +22,7 @@ async fn an_approval_lets_one_call_run_once() {
     let permit = release(&approved, hold.call().clone(), r#"{"path":"/a"}"#);
     let again = release(&approved, CallId::from_random(random()), r#"{"path":"/a"}"#);
     let entry = world.audit.open(permit, noon()).await.unwrap();
-    assert_eq!(world.audit.open(again, noon()).await.err(), Some(AuditError::AlreadyConsumed));
+    assert_eq!(world.audit.open(again, noon()).await.err().map(|not| not.why), Some(AuditError::AlreadyConsumed));
     let stored = world.audit.find_hold(hold.id()).unwrap().unwrap();
     assert_eq!(stored.state(), &HoldState::Consumed { by: hold.call().clone() });
     assert!(world.audit.holds().is_empty());
@@ -96,7 +96,7 @@ async fn an_approval_of_another_deed_opens_nothing() {
     let permit = release(&approved, one.call().clone(), r#"{"path":"/a"}"#);
     let deny = Step::Deny { by: OperatorId::authenticated("omar"), reason: String::new() };
     world.audit.step(one.id().clone(), deny, noon()).await.unwrap();
-    assert_eq!(world.audit.open(permit, noon()).await.err(), Some(AuditError::NotApproved));
+    assert_eq!(world.audit.open(permit, noon()).await.err().map(|not| not.why), Some(AuditError::NotApproved));
     world.verify().unwrap();
 }
 

@@ -145,25 +145,7 @@ impl Held {
 
     /// Ends the wait without a permit.
     pub fn refuse(self, why: NotApproved) -> Denial {
-        let refused = match why {
-            NotApproved::Denied { by, reason } => denied_by(&by, &reason),
-            NotApproved::Expired => Refused::new(
-                "hold-expired",
-                "No operator answered in time, and no answer is a denial.",
-                "Tell your user that an operator has to approve this, then send the call again while one is there.",
-            ),
-            NotApproved::Cancelled => Refused::new(
-                "hold-cancelled",
-                "The call was withdrawn while it waited for approval. It did not run.",
-                "Send the call again if it is still wanted.",
-            ),
-            NotApproved::Another { field } => Refused::new(
-                "approval-mismatch",
-                format!("The call is not the one that people were asked about: it differs in its {field}."),
-                "Send the call again; it will wait for a new approval.",
-            ),
-        };
-        self.deny(refused)
+        self.deny(why.into())
     }
 
     #[expect(clippy::result_large_err, reason = "a denial carries the call on; it is not an error path to be shrunk")]
@@ -176,6 +158,29 @@ impl Held {
 
     fn deny(self, refused: Refused) -> Denial {
         Denial::new(self.call, self.assessment, refused)
+    }
+}
+
+impl From<NotApproved> for Refused {
+    fn from(why: NotApproved) -> Self {
+        match why {
+            NotApproved::Denied { by, reason } => denied_by(&by, &reason),
+            NotApproved::Expired => Self::new(
+                "hold-expired",
+                "No operator answered in time, and no answer is a denial.",
+                "Tell your user that an operator has to approve this, then send the call again while one is there.",
+            ),
+            NotApproved::Cancelled => Self::new(
+                "hold-cancelled",
+                "The call was withdrawn while it waited for approval. It did not run.",
+                "Send the call again if it is still wanted.",
+            ),
+            NotApproved::Another { field } => Self::new(
+                "approval-mismatch",
+                format!("The call is not the one that people were asked about: it differs in its {field}."),
+                "Send the call again; it will wait for a new approval.",
+            ),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Assessment, Binding};
+use super::{Assessment, Binding, NotApproved};
 use crate::call::{Call, CallId, HoldId, OperatorId};
 
 /// The proof that one call may run once. It names the rule or the people that allowed it.
@@ -105,6 +105,11 @@ impl Permit {
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {
         now < self.expires
+    }
+
+    /// Gives it up, because the hold that it came from ended before the call was dispatched.
+    pub fn refuse(self, why: NotApproved) -> Denial {
+        Denial::new(self.call, self.assessment, why.into())
     }
 }
 
