@@ -2,6 +2,7 @@
 
 mod activity;
 mod filter;
+mod leaves;
 mod list;
 mod open;
 
@@ -20,6 +21,7 @@ use crate::record::{self, BadRecord, Record};
 
 pub use activity::{Activity, Answered, Decision, Ended, Span};
 pub use filter::Filter;
+pub use leaves::Leaf;
 pub(crate) use open::open;
 
 /// The log, to read.
@@ -48,6 +50,9 @@ pub enum QueryError {
         /// What is wrong.
         source: BadRecord,
     },
+    /// A record is not there though later ones are; `portcullis log verify` says more.
+    #[error("record {0} is missing")]
+    Gap(u64),
     /// `SQLite` does not answer.
     #[error("cannot read the log")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -28,7 +28,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use fields::{Plain, SEED};
 
-pub use read::{BadRecord, Record};
+pub use read::{BadRecord, Body, Record};
 
 /// The version that this code writes.
 pub const VERSION: u64 = 2;

@@ -30,6 +30,7 @@ use crate::catalog::Catalog;
 use crate::clock;
 use crate::config::{Config, Loaded, Origin, PolicyFiles, Problem, Redaction, Server};
 use crate::console::Console;
+use crate::export::{Exporter, Worker};
 use crate::hold::Holds;
 use crate::liveness::{self, Pulse, Trial, Tripwire};
 use crate::notify::{self, Channel, Desk, Follower};
@@ -203,6 +204,7 @@ impl App {
         app.try_gate(tripwire);
         app.console = app.serve_operators()?;
         app.notify()?;
+        app.export()?;
         connections::listen_unix(&app.agents, &app.state.join(AGENT_SOCKET))?;
         app.follow();
         Ok(app)
@@ -310,6 +312,17 @@ impl App {
             let follower = Follower::new(channel, desk.clone());
             let follower = follower.with_context(|| format!("what the channel `{name}` was told cannot be read"))?;
             self.background.spawn(follower.run(self.stop.clone()));
+        }
+        Ok(())
+    }
+
+    /// Passes records on, to every place that the config names.
+    fn export(&self) -> anyhow::Result<()> {
+        for (name, settings) in &self.agents.config.export {
+            let exporter = Exporter::open(name, settings, self.agents.audit.redactor());
+            let exporter = exporter.with_context(|| format!("the exporter `{name}` cannot be used"))?;
+            let worker = Worker::new(exporter, self.agents.audit.clone(), &self.state);
+            self.background.spawn(worker.run(self.stop.clone()));
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ mod console;
 mod diff;
 mod doctor;
 mod explain;
+mod export;
 mod guard;
 mod hidden;
 mod holds;
@@ -109,6 +110,7 @@ enum Command {
     Holds(holds::HoldsCommand),
     Passes(passes::PassesCommand),
     Notify(notify::NotifyCommand),
+    Export(export::ExportCommand),
     Tools(tools::ToolsCommand),
     Run(run::RunCommand),
     Log(log::LogCommand),
@@ -163,6 +165,7 @@ impl Command {
             Self::Holds(command) => command.run(global),
             Self::Passes(command) => command.run(global),
             Self::Notify(command) => command.run(global),
+            Self::Export(command) => command.run(global),
             Self::Tools(command) => command.run(global),
             Self::Run(command) => command.run(global),
             Self::Log(command) => command.run(global),

@@ -1,5 +1,7 @@
 //! `Config`: `portcullis.toml` and the command line, parsed with every problem at once, born valid.
 
+mod export;
+mod keys;
 mod log;
 mod notify;
 mod people;
@@ -23,9 +25,10 @@ use policies::profile::{Isolation, Profile};
 use policies::{Hash, ServerName};
 use sandbox::{ServerConfig, Settings, Web};
 
+pub use export::{Collector, Export, Format, Login, Sink};
+pub(crate) use keys::{bare, usable};
 pub use log::Log;
 pub use notify::{Mail, Notify, Security, Way};
-pub(crate) use notify::{bare, usable};
 pub use shelf::packages;
 
 /// Everything that an operator can set.
@@ -52,6 +55,8 @@ pub struct Config {
     pub console: Option<ConsoleAt>,
     /// The channels through which people are told of held calls, by name.
     pub notify: BTreeMap<String, Notify>,
+    /// Where records are passed on to, by name.
+    pub export: BTreeMap<String, Export>,
     /// What all sandboxes share.
     pub sandbox: Settings,
     /// Where secrets are kept.

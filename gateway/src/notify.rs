@@ -8,8 +8,6 @@
 //! A message holds a link to read and answer by, and nothing that answers: whoever opens it signs in first.
 
 mod adapter;
-mod credential;
-mod endpoint;
 mod follow;
 mod mail;
 mod message;
@@ -19,17 +17,15 @@ mod telegram;
 mod told;
 mod webhook;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use audit::Redactor;
-use thiserror::Error;
 
 use crate::config::{Config, Notify, Way};
 
+pub use crate::endpoint::{OpenError, SendError};
 use adapter::Adapter;
-pub use adapter::SendError;
 pub use follow::{Desk, Follower};
 pub use message::Message;
 use message::Subject;
@@ -40,42 +36,6 @@ pub struct Channel {
     adapter: Box<dyn Adapter>,
     within: Duration,
     redactor: Arc<Redactor>,
-}
-
-/// Why a channel cannot be used as it is configured.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// A file that it needs.
-    #[error("cannot read `{}`", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// Others can read its credential.
-    #[error("`{}` is open to others: `chmod 600` it, and consider it known", .0.display())]
-    Exposed(PathBuf),
-    /// Its credential is none.
-    #[error("`{}` does not hold {wanted}", path.display())]
-    Credential {
-        /// The file.
-        path: PathBuf,
-        /// What it should hold.
-        wanted: &'static str,
-    },
-    /// Whom it is to trust.
-    #[error("cannot read certificates from `{}`", path.display())]
-    Authority {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// TLS or HTTP cannot be set up.
-    #[error("cannot be set up")]
-    Client(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl Channel {

@@ -27,6 +27,8 @@ mod doctor;
 #[cfg(test)]
 mod egress;
 #[cfg(test)]
+mod export;
+#[cfg(test)]
 mod fidelity;
 #[cfg(test)]
 mod jail;

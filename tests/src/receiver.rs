@@ -1,6 +1,8 @@
-//! What takes notifications: small servers that keep every byte they are sent, and misbehave when they are told to.
+//! What takes notifications and records: small servers that keep every byte they are sent, and misbehave when they are told to.
 
+mod bulk;
 mod smtp;
+mod syslog;
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -26,6 +28,8 @@ pub enum Mood {
     Hang,
     /// The connection is reset.
     Reset,
+    /// Of a bulk, these are the statuses of the first documents; the others are taken.
+    Items(&'static [u16]),
 }
 
 /// A message as it arrived, to the byte.
@@ -50,7 +54,12 @@ struct State {
     tls: Option<Arc<ServerConfig>>,
     /// TLS is agreed on, and not spoken from the first byte.
     agreed: bool,
+    /// What is said to a request of HTTP that is taken: status and body.
+    reply: Reply,
 }
+
+/// Says that a request is taken, by its text and the statuses of its first items.
+type Reply = Box<dyn Fn(&str, &[u16]) -> (u16, String) + Send + Sync>;
 
 /// Speaks one protocol with one client.
 type Serve = fn(&State, Box<dyn Wire>, &TcpStream) -> io::Result<()>;
@@ -63,6 +72,30 @@ impl Receiver {
     #[must_use]
     pub fn http() -> Self {
         Self::start(request, None, false)
+    }
+
+    /// Takes every request of HTTP, and says this.
+    #[must_use]
+    pub fn saying(status: u16, body: &'static str) -> Self {
+        Self::with(request, None, false, Box::new(move |_, _| (status, body.to_owned())))
+    }
+
+    /// Takes bulks as Elasticsearch does: what is there already is a conflict.
+    #[must_use]
+    pub fn bulk() -> Self {
+        Self::with(request, None, false, bulk::reply())
+    }
+
+    /// Takes what is sent until the sender ends its connection, and ends it too.
+    #[must_use]
+    pub fn stream() -> Self {
+        Self::start(syslog::serve, None, false)
+    }
+
+    /// The same over TLS.
+    #[must_use]
+    pub fn stream_tls(certificate: &Path) -> Self {
+        Self::start(syslog::serve, Some(identity(certificate)), false)
     }
 
     /// The same over TLS; its certificate, which is its own authority, is written to a file.
@@ -90,10 +123,14 @@ impl Receiver {
     }
 
     fn start(serve: Serve, tls: Option<Arc<ServerConfig>>, agreed: bool) -> Self {
+        Self::with(serve, tls, agreed, Box::new(|_, _| (200, "ok".to_owned())))
+    }
+
+    fn with(serve: Serve, tls: Option<Arc<ServerConfig>>, agreed: bool, reply: Reply) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
         let port = listener.local_addr().expect("it listens").port();
         let moods = Mutex::new(VecDeque::from([Mood::Take]));
-        let state = Arc::new(State { moods, heard: Mutex::default(), tls, agreed });
+        let state = Arc::new(State { moods, heard: Mutex::default(), tls, agreed, reply });
         let all = Arc::clone(&state);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -144,9 +181,9 @@ impl State {
             if moods.len() > 1 { moods.pop_front() } else { moods.front().cloned() }.unwrap_or(Mood::Take)
         };
         let text = String::from_utf8_lossy(text).into_owned();
-        lock(&self.heard).push(Heard { text, taken: mood == Mood::Take });
+        lock(&self.heard).push(Heard { text, taken: matches!(mood, Mood::Take | Mood::Items(_)) });
         match mood {
-            Mood::Take | Mood::Refuse(_, _) => answer(&mood),
+            Mood::Take | Mood::Items(_) | Mood::Refuse(_, _) => answer(&mood),
             Mood::Hang => {
                 thread::sleep(Duration::from_mins(2));
                 Ok(())
@@ -189,11 +226,18 @@ fn request(state: &State, wire: Box<dyn Wire>, raw: &TcpStream) -> io::Result<()
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).and_then(|n| n.parse().ok());
     wire.by_ref().take(length.unwrap_or(0)).read_to_end(&mut text)?;
     state.end(&text, raw, |mood| {
-        let (status, more) = match mood {
-            Mood::Refuse(status, more) => (*status, *more),
-            Mood::Take | Mood::Hang | Mood::Reset => (200, "\n\nok"),
+        let said;
+        let (status, headers, body) = match mood {
+            Mood::Refuse(status, more) => {
+                let (headers, body) = more.split_once("\n\n").unwrap_or((more, ""));
+                (*status, headers, body)
+            }
+            Mood::Items(_) | Mood::Take | Mood::Hang | Mood::Reset => {
+                let items = if let Mood::Items(items) = mood { items } else { [].as_slice() };
+                said = (state.reply)(&String::from_utf8_lossy(&text), items);
+                (said.0, "", said.1.as_str())
+            }
         };
-        let (headers, body) = more.split_once("\n\n").unwrap_or((more, ""));
         let headers: String = headers.lines().flat_map(|line| [line, "\r\n"]).collect();
         let length = body.len();
         write!(wire.get_mut(), "HTTP/1.1 {status} Said\r\n{headers}Content-Length: {length}\r\n\r\n{body}")?;

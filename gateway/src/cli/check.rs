@@ -13,6 +13,7 @@ use super::line::{Ink, Line};
 use super::print::{self, Out};
 use crate::clock;
 use crate::config::{Config, Overrides, Problem};
+use crate::export::Exporter;
 use crate::notify::{self, Channel};
 use crate::operator::Peers;
 
@@ -156,6 +157,12 @@ fn warnings(config: &Config) -> Vec<String> {
         if let Err(error) = Channel::open(name, settings, &redactor) {
             let why = anyhow::Error::from(error);
             warnings.push(format!("channel `{name}` cannot be used, and the gateway will not start: {why:#}"));
+        }
+    }
+    for (name, settings) in &config.export {
+        if let Err(error) = Exporter::open(name, settings, &redactor) {
+            let why = anyhow::Error::from(error);
+            warnings.push(format!("exporter `{name}` cannot be used, and the gateway will not start: {why:#}"));
         }
     }
     if Peers::new(&config.operators).people().len() < 2 {

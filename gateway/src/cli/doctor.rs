@@ -2,6 +2,7 @@
 
 mod block;
 mod engine;
+mod exporters;
 mod images;
 mod machine;
 mod state;
@@ -95,6 +96,7 @@ async fn sandboxes(file: Option<&Path>, state: PathBuf) -> Vec<Check> {
         Ok(config) => {
             let mut checks = block::checks(config.sandbox.guard.as_deref()).await;
             checks.extend(images::checks(&config));
+            checks.extend(exporters::checks(&config));
             checks
         }
         Err(problems) => {

@@ -20,6 +20,8 @@ use super::Global;
 use super::print::{self, Out, Trouble};
 use super::when::When;
 use crate::clock;
+use crate::config::Format;
+use crate::export::{self, Source};
 
 /// Ask what happened.
 #[derive(Args)]
@@ -51,6 +53,9 @@ enum Action {
         /// Only records before this number: the last one of the page before
         #[arg(long, value_name = "SEQ")]
         before: Option<u64>,
+        /// In this format, a line a record, as exporters send it
+        #[arg(long, value_name = "FORMAT")]
+        format: Option<Format>,
     },
     /// Show the whole life of a call, by the id of the call or its hold, or the number of a record
     #[command(after_help = "Examples:\n  portcullis log show call-k3v7qx2m4n5p6r7s\n  portcullis log show 4711")]
@@ -126,9 +131,14 @@ impl LogCommand {
     pub(crate) fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         let out = Out::stdout();
         match self.action {
-            Action::List { which, limit, before } => {
+            Action::List { which, limit, before, format } => {
                 let filter = Filter { limit: Some(limit), before, ..which.filter()? };
-                list(global, &out, &open(global)?.list(&filter)?, limit)?;
+                let reader = open(global)?;
+                let found = reader.list(&filter)?;
+                match format {
+                    Some(format) => formatted(&reader, found, format)?,
+                    None => list(global, &out, &found, limit)?,
+                }
             }
             Action::Show { id } => show(global, &out, &id)?,
             Action::Tail { which, lines } => super::block_on(tail(global, &out, &which.filter()?, lines))?,
@@ -182,6 +192,16 @@ fn open(global: &Global) -> anyhow::Result<Reader> {
         let next = "name the state folder of the gateway that you mean: --state DIR";
         Trouble::new(what).because(error).next(next).into()
     })
+}
+
+/// As exporters send them: whoever reads it is a program.
+fn formatted(reader: &Reader, found: Vec<Found>, format: Format) -> anyhow::Result<()> {
+    let source = Source::of(reader)?.unwrap_or_else(Source::unsigned);
+    for found in found {
+        let line = export::line(format, &reader.with_leaf(found)?, &source)?;
+        print::raw(format!("{line}\n").as_bytes())?;
+    }
+    Ok(())
 }
 
 fn list(global: &Global, out: &Out, found: &[Found], limit: usize) -> anyhow::Result<()> {

@@ -1,14 +1,13 @@
 //! `[notify.NAME]`: the channels through which people are told of held calls. Files that hold credentials, never credentials.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use lettre::message::Mailbox;
-use serde_json::Value;
-use url::{Host, Url};
+use url::Url;
 
+use super::keys::{Keys, bare, is_local};
 use super::section::{Section, Sheet};
 
 /// One channel, as it was configured.
@@ -109,10 +108,7 @@ pub(super) fn channels(sheet: &Sheet<'_>, all: &Section<'_>) -> BTreeMap<String,
     let mut channels = BTreeMap::new();
     for name in all.rest() {
         let section = all.below(name);
-        let keys = Keys { sheet, section: &section, at: all.at(name) };
-        if !is_name(name) {
-            sheet.problem(keys.at, all.key(name), "a name with other characters", NAME);
-        }
+        let keys = Keys::new(sheet, all, name, &section);
         let (kind, at) = section.string("kind").unwrap_or_else(|| (name.to_owned(), keys.at));
         let (own, way): (&[&str], _) = match kind.as_str() {
             "webhook" => (&["url", "key"], keys.webhook()),
@@ -126,28 +122,12 @@ pub(super) fn channels(sheet: &Sheet<'_>, all: &Section<'_>) -> BTreeMap<String,
                 continue;
             }
         };
-        let (within, authority) = (keys.within(), section.string("ca").map(|(text, _)| sheet.path(&text)));
+        let (within, authority) = (keys.within(WITHIN), section.string("ca").map(|(text, _)| sheet.path(&text)));
         let known: Vec<&str> = ["kind", "timeout", "ca"].iter().chain(own).copied().collect();
         section.finish(&known);
         channels.extend(way.map(|way| (name.to_owned(), Notify { way, within, authority })));
     }
     channels
-}
-
-/// Names stand in ids, headers and file names.
-fn is_name(name: &str) -> bool {
-    let letters = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
-    letters && (1..=32).contains(&name.len())
-}
-
-const NAME: &str = "at most 32 letters, digits, `-` and `_`";
-
-/// The keys of one channel.
-struct Keys<'a> {
-    sheet: &'a Sheet<'a>,
-    section: &'a Section<'a>,
-    /// Where the channel stands: what is missing has no line of its own.
-    at: usize,
 }
 
 impl Keys<'_> {
@@ -227,84 +207,4 @@ impl Keys<'_> {
         }
         mailbox
     }
-
-    /// Its value may hold a token: it is never repeated.
-    fn url(&self, key: &str, default: Option<&str>) -> Option<Url> {
-        let text = match default {
-            Some(default) if self.section.at(key) == 0 => default.to_owned(),
-            Some(_) | None => self.text(key)?,
-        };
-        let url = usable(&text);
-        if url.is_none() {
-            self.problem(key, "another text", URL);
-        }
-        url
-    }
-
-    fn text(&self, key: &str) -> Option<String> {
-        if self.section.at(key) == 0 {
-            self.problem(key, "nothing", "a text");
-            return None;
-        }
-        let (text, _) = self.section.string(key)?;
-        if text.is_empty() {
-            self.problem(key, "an empty text", "one that is not");
-            return None;
-        }
-        Some(text)
-    }
-
-    /// `{ file = "…" }`; what is written in place of it is never repeated.
-    #[expect(clippy::option_option, reason = "nothing was said, and what was said is wrong, are two things")]
-    fn credential(&self, key: &str, needed: bool) -> Option<Option<PathBuf>> {
-        let wanted = "`{ file = \"…\" }`, a file for its owner alone";
-        let Some((value, _)) = self.section.json(key) else {
-            if needed {
-                self.problem(key, "nothing", wanted);
-            }
-            return (!needed).then_some(None);
-        };
-        let file = value.as_object().filter(|table| table.len() == 1);
-        let file = file.and_then(|table| table.get("file")).and_then(Value::as_str);
-        if file.is_none() {
-            self.problem(key, "something else", wanted);
-        }
-        file.map(|file| Some(self.sheet.path(file)))
-    }
-
-    fn within(&self) -> Duration {
-        let within = self.section.duration("timeout").and_then(|within| Duration::try_from(within).ok());
-        if within.is_some_and(|within| !(Duration::from_secs(1)..=Duration::from_mins(1)).contains(&within)) {
-            self.problem("timeout", "another time", "a time from \"1s\" to \"1m\"");
-        }
-        within.unwrap_or(WITHIN)
-    }
-
-    fn problem(&self, key: &str, found: impl Into<String>, wanted: &str) {
-        let at = Some(self.section.at(key)).filter(|at| *at > 0).unwrap_or(self.at);
-        self.sheet.problem(at, self.section.key(key), found, wanted);
-    }
-}
-
-/// A URL that a message may be sent to: encrypted, or to this machine.
-pub(crate) fn usable(text: &str) -> Option<Url> {
-    let url = Url::parse(text).ok()?;
-    let plain = url.scheme() == "http" && bare(&url).is_some_and(|host| is_local(&host));
-    let whole = url.has_host() && url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
-    (whole && (url.scheme() == "https" || plain)).then_some(url)
-}
-
-const URL: &str = "an https URL without user, password and fragment; http to this machine only";
-
-/// The host as it is dialled: an IPv6 address without its brackets.
-pub(crate) fn bare(url: &Url) -> Option<String> {
-    match url.host()? {
-        Host::Domain(name) => Some(name.to_owned()),
-        Host::Ipv4(address) => Some(address.to_string()),
-        Host::Ipv6(address) => Some(address.to_string()),
-    }
-}
-
-fn is_local(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

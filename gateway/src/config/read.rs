@@ -45,9 +45,9 @@ pub(super) fn config(path: Option<&Path>, overrides: Overrides) -> Result<Config
     Err(problems)
 }
 
-const TABLES: [&str; 19] = [
+const TABLES: [&str; 20] = [
     "listen", "agents", "server", "tool", "policy", "hold", "session", "operator", "state", "sandbox", "egress",
-    "wasm", "bundled", "liveness", "vault", "secret", "redact", "audit", "notify",
+    "wasm", "bundled", "liveness", "vault", "secret", "redact", "audit", "notify", "export",
 ];
 
 fn read(sheet: &Sheet<'_>, root: &Section<'_>, state: PathBuf) -> Config {
@@ -61,6 +61,7 @@ fn read(sheet: &Sheet<'_>, root: &Section<'_>, state: PathBuf) -> Config {
         log: super::log::log(sheet, root.below("audit")),
         redact: secrets::redaction(sheet, root.below("redact")),
         notify: super::notify::channels(sheet, &root.below("notify")),
+        export: super::export::exporters(sheet, &root.below("export")),
         bundled: sandboxes::bundled(sheet, &root.below("bundled")),
         liveness: sandboxes::liveness(sheet, root.below("liveness")),
         servers,

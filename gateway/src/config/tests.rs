@@ -120,6 +120,46 @@ fn liveness_is_seldom_or_off_and_never_nonsense() {
 }
 
 #[test]
+fn an_exporter_names_files_for_its_credentials_and_is_encrypted_off_this_machine() {
+    let config = load(
+        "[export.file]\npath = \"a\"\n[export.a]\nkind = \"syslog\"\naddress = \"tls://siem.test\"\nformat = \"cef\"\n\
+         [export.b]\nkind = \"syslog\"\naddress = \"udp://[2001:db8::1]\"\ninsecure = true\nfacility = 4\n\
+         [export.c]\nkind = \"syslog\"\naddress = \"unix:/dev/log\"\n\
+         [export.elasticsearch]\nurl = \"https://e.test\"\n",
+    );
+    let exporters = config.unwrap_or_else(|problems| panic!("{problems:?}")).export;
+    let sink = |name: &str| exporters[name].sink.clone();
+    let to = |to, facility| Sink::Syslog { to, facility };
+    assert_eq!(sink("a"), to(Collector::Tls("siem.test".into(), 6514), 13));
+    assert_eq!(sink("b"), to(Collector::Udp("2001:db8::1".into(), 514), 4));
+    assert_eq!(sink("c"), to(Collector::Unix("/dev/log".into()), 13));
+    assert_eq!((exporters["a"].format, exporters["elasticsearch"].format), (Format::Cef, Format::Ecs));
+    for (wrong, key) in [
+        ("[export.x]\n", "export.x.kind"),
+        ("[export.\"a/b\"]\nkind = \"file\"\npath = \"a\"\n", "export.a/b"),
+        ("[export.file]\n", "export.file.path"),
+        ("[export.file]\npath = \"a\"\nformat = \"xml\"\n", "export.file.format"),
+        ("[export.file]\npath = \"a\"\nca = \"b\"\n", "export.file.ca"),
+        ("[export.syslog]\naddress = \"siem.test:514\"\n", "export.syslog.address"),
+        ("[export.syslog]\naddress = \"udp://siem.test\"\n", "export.syslog.address"),
+        ("[export.syslog]\naddress = \"tls://u:inline@siem.test\"\n", "export.syslog.address"),
+        ("[export.syslog]\naddress = \"tls://siem.test\"\nfacility = 24\n", "export.syslog.facility"),
+        ("[export.splunk]\nurl = \"https://s.test\"\n", "export.splunk.token"),
+        ("[export.splunk]\nurl = \"https://s.test\"\ntoken = \"inline\"\n", "export.splunk.token"),
+        ("[export.splunk]\nurl = \"http://s.test\"\ntoken = { file = \"t\" }\n", "export.splunk.url"),
+        ("[export.elasticsearch]\nurl = \"https://e.test\"\nindex = \"../x\"\n", "export.elasticsearch.index"),
+        ("[export.elasticsearch]\nurl = \"https://e.test\"\nformat = \"cef\"\n", "export.elasticsearch.format"),
+        ("[export.elasticsearch]\nurl = \"https://e.test\"\nuser = \"u\"\n", "export.elasticsearch.password"),
+        ("[export.datadog]\nkey = { file = \"k\", value = \"inline\" }\n", "export.datadog.key"),
+        ("[export.datadog]\nkey = { file = \"k\" }\ntimeout = \"5m\"\n", "export.datadog.timeout"),
+    ] {
+        let problems = load(wrong).err().unwrap_or_else(|| panic!("{wrong}"));
+        assert_eq!(problems[0].key, key, "{wrong}: {problems:?}");
+        assert_eq!(problems.len(), 1, "{wrong}: {problems:?}");
+    }
+}
+
+#[test]
 fn a_channel_names_files_for_its_credentials_and_is_encrypted_off_this_machine() {
     let config = load(
         "[notify.ntfy]\ntopic = \"t\"\n[notify.a]\nkind = \"smtp\"\nserver = \"m.test\"\nfrom = \"a@b.test\"\nto = \"c@d.test\"\n",

@@ -24,6 +24,7 @@ use super::message::Subject;
 use super::told::Told;
 use super::{Channel, SendError};
 use crate::clock;
+use crate::endpoint::pause;
 use crate::hold::Holds;
 use crate::liveness::{self, Pulse};
 
@@ -56,15 +57,6 @@ struct Late {
     failures: u32,
     due: Instant,
 }
-
-/// After the first failure; then twice as long each time.
-const FIRST: Duration = Duration::from_secs(1);
-
-/// Longer than this, a hold would be over before it is tried again.
-const LONGEST: Duration = Duration::from_mins(1);
-
-/// A channel that wants to be left alone for longer is not obeyed: holds would be denied because nobody heard of them.
-const QUIET: Duration = Duration::from_mins(5);
 
 /// How long a message that is on its way may take when the gateway stops: cut off, it might be sent twice.
 const LAST: Duration = Duration::from_secs(3);
@@ -155,10 +147,10 @@ impl Follower {
 
     fn failed(&mut self, id: String, error: &SendError) {
         let (now, channel) = (Instant::now(), self.channel.name());
-        self.quiet = error.after().map(|after| now + after.min(QUIET)).or(self.quiet);
+        self.quiet = error.after().map(|after| now + after.min(pause::QUIET)).or(self.quiet);
         let failures = self.late.get(&id).map_or(0, |late| late.failures).saturating_add(1);
-        tracing::warn!(channel, id, failures, error = chain(error), "not told, and tried again");
-        let due = now + pause(failures, u16::from_be_bytes(clock::random()));
+        tracing::warn!(channel, id, failures, error = pause::chain(error), "not told, and tried again");
+        let due = now + pause::after(failures, u16::from_be_bytes(clock::random()));
         self.late.insert(id, Late { failures, due });
     }
 }
@@ -167,34 +159,5 @@ async fn until(due: Option<Instant>) {
     match due {
         Some(due) => tokio::time::sleep_until(due).await,
         None => std::future::pending().await,
-    }
-}
-
-/// Between half and all of twice as long each time: those that failed together do not come back together.
-fn pause(failures: u32, chance: u16) -> Duration {
-    let doublings = failures.saturating_sub(1).min(16);
-    let whole = FIRST.saturating_mul(1 << doublings).min(LONGEST);
-    whole.mul_f64(0.5 + 0.5 * f64::from(chance) / f64::from(u16::MAX))
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {}", chain(cause)),
-        None => error.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pause_grows_to_a_bound_and_is_never_the_same_for_all() {
-        assert_eq!(pause(1, u16::MAX), FIRST);
-        assert_eq!(pause(1, 0), FIRST / 2);
-        assert_eq!(pause(4, u16::MAX), FIRST * 8);
-        for failures in [7, 20, u32::MAX] {
-            assert_eq!(pause(failures, u16::MAX), LONGEST);
-        }
     }
 }

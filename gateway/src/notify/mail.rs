@@ -14,9 +14,9 @@ use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, Certific
 use lettre::transport::smtp::extension::ClientId;
 
 use super::adapter::Adapter;
-use super::credential;
 use super::{Message, OpenError, SendError};
 use crate::config::{Mail, Security};
+use crate::endpoint::credential;
 
 /// Writes to one person or list.
 pub(super) struct Smtp {

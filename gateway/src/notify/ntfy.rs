@@ -12,9 +12,8 @@ use serde::Serialize;
 use url::Url;
 
 use super::adapter::Adapter;
-use super::credential;
-use super::endpoint::Endpoint;
 use super::{Message, OpenError, SendError};
+use crate::endpoint::{Endpoint, credential};
 
 /// Publishes to one topic.
 pub(super) struct Ntfy {

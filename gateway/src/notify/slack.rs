@@ -9,10 +9,9 @@ use http::HeaderMap;
 use serde::Serialize;
 
 use super::adapter::Adapter;
-use super::credential;
-use super::endpoint::Endpoint;
 use super::{Message, OpenError, SendError};
 use crate::config::usable;
+use crate::endpoint::{Endpoint, credential};
 
 /// Writes to one channel of one workspace.
 pub(super) struct Slack {

@@ -12,9 +12,8 @@ use serde::Serialize;
 use url::Url;
 
 use super::adapter::Adapter;
-use super::credential;
-use super::endpoint::{Endpoint, Reply};
 use super::{Message, OpenError, SendError};
+use crate::endpoint::{Endpoint, Reply, credential};
 
 /// Writes to one chat as one bot.
 pub(super) struct Telegram {

@@ -1,10 +1,10 @@
 //! `Told`: which subjects a channel has taken, kept on disk so that nobody is told twice after a restart.
 
 use std::collections::BTreeSet;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::io;
 use std::path::{Path, PathBuf};
+
+use crate::kept;
 
 /// Which subjects a channel has taken, by id.
 pub(super) struct Told {
@@ -18,13 +18,10 @@ impl Told {
     /// # Errors
     /// If the folder cannot be made, or the file not be read.
     pub(super) fn open(folder: &Path, channel: &str) -> io::Result<Self> {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        kept::folder(folder)?;
         let file = folder.join(channel);
-        let text = match fs::read(&file) {
-            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(error),
-        };
+        let bytes = kept::read(&file)?.unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
         Ok(Self { file, ids: text.lines().map(str::to_owned).collect() })
     }
 
@@ -41,22 +38,14 @@ impl Told {
         self.ids.insert(id);
         let text: String = self.ids.iter().flat_map(|id| [id, "\n"]).collect();
         let file = self.file.clone();
-        tokio::task::spawn_blocking(move || replace(&file, text.as_bytes())).await.map_err(io::Error::other)?
+        tokio::task::spawn_blocking(move || kept::replace(&file, text.as_bytes())).await.map_err(io::Error::other)?
     }
-}
-
-/// Old or new, whole, also after a power cut.
-fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
-    let new = file.with_extension("new");
-    let mut written = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    written.write_all(bytes)?;
-    written.sync_all()?;
-    fs::rename(&new, file)?;
-    file.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn current(ids: &[&str]) -> BTreeSet<String> {

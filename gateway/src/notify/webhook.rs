@@ -13,10 +13,9 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::adapter::Adapter;
-use super::credential;
-use super::endpoint::Endpoint;
 use super::{Message, OpenError, SendError};
 use crate::clock;
+use crate::endpoint::{Endpoint, credential};
 
 /// Posts signed messages.
 pub(super) struct Webhook {

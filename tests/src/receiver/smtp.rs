@@ -27,7 +27,7 @@ pub(super) fn serve(state: &State, wire: Box<dyn Wire>, raw: &TcpStream) -> io::
                 while self::line(&mut wire, &mut text)? != "." {}
                 state.end(&text, raw, |mood| match mood {
                     Mood::Refuse(status, more) => say(&mut wire, &format!("{status} {more}")),
-                    Mood::Take | Mood::Hang | Mood::Reset => say(&mut wire, "250 taken"),
+                    Mood::Take | Mood::Items(_) | Mood::Hang | Mood::Reset => say(&mut wire, "250 taken"),
                 })?;
                 text.clear();
             }

@@ -1,8 +1,12 @@
-//! `Endpoint`: one URL that messages are posted to, a connection each; it follows no redirect and asks no proxy.
+//! `Endpoint`: one URL that notifications or records are posted to, a connection each; it follows no redirect and asks no proxy.
+
+pub(crate) mod credential;
+pub(crate) mod fault;
+pub(crate) mod pause;
+mod peer;
 
 use std::path::Path;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,26 +14,19 @@ use http::header::{CONNECTION, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Collected, Full, Limited};
 use hyper::client::conn::http1;
-use hyper_rustls::ConfigBuilderExt as _;
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use url::Url;
 
-use super::{OpenError, SendError};
 use crate::clock;
 use crate::config::bare;
 
+pub use fault::{OpenError, SendError};
+pub(crate) use peer::{Peer, Stream};
+
 /// One URL that messages are posted to.
-pub(super) struct Endpoint {
-    host: String,
-    port: u16,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
+pub(crate) struct Endpoint {
+    peer: Peer,
     /// What is asked for there; may hold a token.
     target: Uri,
     /// What every request carries.
@@ -37,12 +34,12 @@ pub(super) struct Endpoint {
 }
 
 /// What came back.
-pub(super) struct Reply {
-    pub(super) status: StatusCode,
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
     /// How long whoever answered wants to be left alone.
-    pub(super) after: Option<Duration>,
+    pub(crate) after: Option<Duration>,
     /// The beginning of the body; empty where the message was taken.
-    pub(super) body: Bytes,
+    pub(crate) body: Bytes,
 }
 
 /// The longest refusal that is read.
@@ -53,55 +50,57 @@ impl Endpoint {
     ///
     /// # Errors
     /// [`OpenError`]
-    pub(super) fn open(url: &Url, authority: Option<&Path>) -> Result<Self, OpenError> {
+    pub(crate) fn open(url: &Url, authority: Option<&Path>) -> Result<Self, OpenError> {
         let (Some(host), Some(port)) = (bare(url), url.port_or_known_default()) else {
             return Err(unusable("the URL names no host"));
         };
-        let tls = match url.scheme() {
-            "https" => {
-                let name = ServerName::try_from(host.clone()).map_err(unusable)?;
-                Some((TlsConnector::from(Arc::new(trust(authority)?)), name))
-            }
-            _ => None,
+        let named = url.host_str().unwrap_or(&host).to_owned();
+        let peer = match url.scheme() {
+            "https" => Peer::encrypted(host, port, authority)?,
+            _ => Peer::plain(host, port),
         };
         let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
         let target = format!("{}{query}", url.path()).parse().map_err(unusable)?;
-        let named = url.host_str().unwrap_or(&host);
-        let named = url.port().map_or_else(|| named.to_owned(), |port| format!("{named}:{port}"));
+        let named = url.port().map_or_else(|| named.clone(), |port| format!("{named}:{port}"));
         let base = [
             (HOST, HeaderValue::from_str(&named).map_err(unusable)?),
             (USER_AGENT, HeaderValue::from_static(concat!("portcullis/", env!("CARGO_PKG_VERSION")))),
             (CONTENT_TYPE, HeaderValue::from_static("application/json")),
             (CONNECTION, HeaderValue::from_static("close")),
         ];
-        Ok(Self { host, port, tls, target, base: base.into_iter().collect() })
+        Ok(Self { peer, target, base: base.into_iter().collect() })
     }
 
-    /// Posts this once. Not cancel-safe: it may have been taken.
+    /// Posts this once; that the answer is yes is all that is wanted. Not cancel-safe: it may have been taken.
     ///
     /// # Errors
     /// [`SendError`]
-    pub(super) async fn post(&self, headers: HeaderMap, body: Vec<u8>) -> Result<Reply, SendError> {
+    pub(crate) async fn post(&self, headers: HeaderMap, body: Vec<u8>) -> Result<Reply, SendError> {
+        self.exchange(headers, body, None).await
+    }
+
+    /// Posts this once, and reads what is said to it, up to this length. Not cancel-safe: it may have been taken.
+    ///
+    /// # Errors
+    /// [`SendError`]
+    pub(crate) async fn ask(&self, headers: HeaderMap, body: Vec<u8>, longest: usize) -> Result<Reply, SendError> {
+        self.exchange(headers, body, Some(longest)).await
+    }
+
+    async fn exchange(&self, headers: HeaderMap, body: Vec<u8>, read: Option<usize>) -> Result<Reply, SendError> {
         let mut request = Request::new(Full::new(Bytes::from(body)));
         *request.method_mut() = Method::POST;
         request.uri_mut().clone_from(&self.target);
         request.headers_mut().extend(self.base.clone());
         request.headers_mut().extend(headers);
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(SendError::Connect)?;
-        match &self.tls {
-            None => exchange(stream, request).await,
-            Some((tls, name)) => {
-                let stream = tls.connect(name.clone(), stream).await.map_err(SendError::Connect)?;
-                exchange(stream, request).await
-            }
-        }
+        exchange(self.peer.connect().await?, request, read).await
     }
 }
 
 impl Reply {
     /// # Errors
     /// [`SendError::Refused`], unless it was taken. A redirect is a refusal: who is sent elsewhere would take the credential along.
-    pub(super) fn taken(self) -> Result<(), SendError> {
+    pub(crate) fn taken(self) -> Result<(), SendError> {
         if self.status.is_success() {
             return Ok(());
         }
@@ -111,20 +110,21 @@ impl Reply {
 }
 
 /// Not cancel-safe.
-async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Reply, SendError>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
+async fn exchange(
+    stream: Box<dyn Stream>,
+    request: Request<Full<Bytes>>,
+    read: Option<usize>,
+) -> Result<Reply, SendError> {
     let broken = |error: hyper::Error| SendError::Broken(Box::new(error));
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     let reply = async move {
         let (head, body) = sender.send_request(request).await.map_err(broken)?.into_parts();
         let after = after(&head.headers, clock::now());
-        // The status says that it was taken: a body that never ends must not take that back.
-        let body = if head.status.is_success() {
-            Bytes::new()
-        } else {
-            Limited::new(body, LONGEST).collect().await.map(Collected::to_bytes).unwrap_or_default()
+        let body = match (head.status.is_success(), read) {
+            // The status says that it was taken: a body that never ends must not take that back.
+            (true, None) => Bytes::new(),
+            (true, Some(longest)) => Limited::new(body, longest).collect().await.map_err(SendError::Broken)?.to_bytes(),
+            (false, _) => Limited::new(body, LONGEST).collect().await.map(Collected::to_bytes).unwrap_or_default(),
         };
         Ok(Reply { status: head.status, after, body })
     };
@@ -145,27 +145,7 @@ fn after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     Duration::try_from(now.duration_until(date)).ok()
 }
 
-/// Whom these authorities vouch for; the machine's, where the config names none.
-fn trust(authority: Option<&Path>) -> Result<ClientConfig, OpenError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let builder = builder.map_err(unusable)?;
-    let Some(path) = authority else {
-        return Ok(builder.with_native_roots().map_err(unusable)?.with_no_client_auth());
-    };
-    let wrong =
-        |source: Box<dyn std::error::Error + Send + Sync>| OpenError::Authority { path: path.to_owned(), source };
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| wrong(error.into()))? {
-        let certificate = certificate.map_err(|error| wrong(error.into()))?;
-        roots.add(certificate).map_err(|error| wrong(error.into()))?;
-    }
-    if roots.is_empty() {
-        return Err(wrong("it holds none".into()));
-    }
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
+/// TLS or HTTP cannot be set up.
 fn unusable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> OpenError {
     OpenError::Client(error.into())
 }

@@ -13,7 +13,7 @@ use super::OpenError;
 const LONGEST: u64 = 4 << 10;
 
 /// The word that a file holds.
-pub(super) fn read(path: &Path, wanted: &'static str) -> Result<Zeroizing<String>, OpenError> {
+pub(crate) fn read(path: &Path, wanted: &'static str) -> Result<Zeroizing<String>, OpenError> {
     let fault = |source| OpenError::Read { path: path.to_owned(), source };
     let file = File::open(path).map_err(fault)?;
     if file.metadata().map_err(fault)?.permissions().mode() & 0o077 != 0 {
@@ -29,7 +29,7 @@ pub(super) fn read(path: &Path, wanted: &'static str) -> Result<Zeroizing<String
 }
 
 /// The file holds something else.
-pub(super) fn none(path: &Path, wanted: &'static str) -> OpenError {
+pub(crate) fn none(path: &Path, wanted: &'static str) -> OpenError {
     OpenError::Credential { path: path.to_owned(), wanted }
 }
 
