@@ -12,7 +12,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use audit::{Audit, QueryError};
+use audit::{Audit, AuditError, QueryError};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
@@ -44,6 +44,8 @@ enum Unread {
     Cursor(#[source] std::io::Error),
     #[error("the cursor leads nowhere")]
     Astray(#[source] Astray),
+    #[error("the log is not where it was")]
+    Elsewhere(#[source] AuditError),
     #[error("the log cannot be read")]
     Log(#[from] QueryError),
     #[error("a record cannot be written")]
@@ -136,6 +138,10 @@ impl Worker {
         let (cursor, limit, form) = (self.cursor.clone(), self.limit, self.exporter.form());
         let read = move || -> Result<Batch, Unread> {
             let cursor = cursor.map_or_else(|| Cursor::load(&state, &name).map_err(Unread::Cursor), Ok)?;
+            // Opening another file in the database's place would share the write-ahead log that is still open for the first.
+            if let Err(error @ (AuditError::Gone | AuditError::Replaced)) = audit.healthy() {
+                return Err(Unread::Elsewhere(error));
+            }
             let reader = audit.reader()?;
             cursor.check(&reader).map_err(Unread::Astray)?;
             let Some(source) = Source::of(&reader)? else {
