@@ -175,10 +175,11 @@ impl Keys<'_> {
             return nothing.then_some(if kind == "elasticsearch" { Format::Ecs } else { Format::Json });
         };
         let format = Format::ALL.into_iter().find(|format| format.as_str() == text);
-        // A document is an object: a line of CEF is none.
-        let format = format.filter(|format| kind != "elasticsearch" || *format != Format::Cef);
+        // An index gives each member a type: a record whose arguments have another type there would be refused. CEF is no object.
+        let typed = |format: &Format| matches!(format, Format::Ecs | Format::Ocsf);
+        let format = format.filter(|format| kind != "elasticsearch" || typed(format));
         if format.is_none() {
-            let wanted = if kind == "elasticsearch" { "json, ocsf or ecs" } else { "json, ocsf, ecs or cef" };
+            let wanted = if kind == "elasticsearch" { "ecs or ocsf" } else { "json, ocsf, ecs or cef" };
             self.problem("format", format!("\"{text}\""), wanted);
         }
         format

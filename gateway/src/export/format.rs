@@ -74,13 +74,16 @@ impl Source {
 /// If it cannot be written as JSON.
 pub fn line(format: Format, leaf: &Leaf, source: &Source) -> serde_json::Result<String> {
     let meaning = Meaning::of(&leaf.found);
-    let text = match format {
-        Format::Json => return json(&Named { log: &source.log, leaf }),
-        Format::Ocsf => serde_json::to_string(&ocsf::event(leaf, &meaning, source))?,
-        Format::Ecs => serde_json::to_string(&ecs::document(leaf, &meaning, source))?,
-        Format::Cef => return Ok(cef::line(leaf, &meaning, source)),
-    };
-    Ok(text::harmless_json(&text))
+    if format == Format::Cef {
+        return Ok(cef::line(leaf, &meaning, source));
+    }
+    let original = json(&Named { log: &source.log, leaf })?;
+    match format {
+        Format::Json | Format::Cef => Ok(original),
+        // As one text: arguments and results have any form, and a SIEM that gives each member a type refuses what has another.
+        Format::Ocsf => json(&ocsf::event(leaf, &meaning, source, &original)),
+        Format::Ecs => json(&ecs::document(leaf, &meaning, source, &original)),
+    }
 }
 
 /// The record as `log list --json` shows it, with the log that it is of and its leaf.

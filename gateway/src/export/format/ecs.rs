@@ -1,4 +1,5 @@
-//! The Elastic Common Schema, 8.17: `event`, `user`, `source`, `service`, `gen_ai`; the whole record below `portcullis`.
+//! The Elastic Common Schema, 8.17: `event`, `user`, `source`, `service`, `gen_ai`; the whole record as one text in
+//! `event.original`.
 
 use std::net::IpAddr;
 
@@ -58,6 +59,7 @@ struct Event<'a> {
     severity: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
+    original: &'a str,
 }
 
 #[derive(Serialize)]
@@ -112,12 +114,28 @@ struct Portcullis<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     previous: Option<Hash>,
     leaf_index: u64,
-    #[serde(flatten)]
-    leaf: &'a Leaf,
+    leaf: Hash,
+    seq: u64,
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    call: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    risk: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdict: Option<&'static str>,
 }
 
 /// A record as a document.
-pub(super) fn document<'a>(leaf: &'a Leaf, meaning: &'a Meaning<'a>, source: &'a Source) -> Document<'a> {
+pub(super) fn document<'a>(
+    leaf: &Leaf,
+    meaning: &'a Meaning<'a>,
+    source: &'a Source,
+    original: &'a str,
+) -> Document<'a> {
     let record = meaning.record;
     let (category, types) = class(meaning);
     let failure = meaning.outcome == Outcome::Failure && record.kind == Kind::Outcome;
@@ -141,6 +159,7 @@ pub(super) fn document<'a>(leaf: &'a Leaf, meaning: &'a Meaning<'a>, source: &'a
             dataset: "portcullis.audit",
             severity: meaning.severity as u32,
             reason: meaning.reason.as_deref(),
+            original,
         },
         observer: Observer {
             vendor: "Portcullis",
@@ -166,7 +185,14 @@ pub(super) fn document<'a>(leaf: &'a Leaf, meaning: &'a Meaning<'a>, source: &'a
             log: &source.log,
             previous: leaf.before,
             leaf_index: record.seq.saturating_sub(1),
-            leaf,
+            leaf: leaf.hash,
+            seq: record.seq,
+            kind: record.kind.as_str(),
+            call: record.call.as_ref().map(policies::CallId::as_str),
+            session: record.session.as_deref(),
+            method: record.method.as_deref(),
+            risk: record.risk.map(policies::risk::Risk::as_str),
+            verdict: record.verdict.map(Decided::as_str),
         },
     }
 }

@@ -1,7 +1,7 @@
 //! OCSF 1.8.0: API Activity (class 6003), with the profile `security_control`.
 //!
 //! The profile `record_integrity` comes with 1.9, which is not released: its attestation stands in `unmapped`, in its shape, so that
-//! an event is valid by 1.8.0 and whoever reads 1.9 finds what it needs. `unmapped.portcullis` is the whole record.
+//! an event is valid by 1.8.0 and whoever reads 1.9 finds what it needs. `raw_data` is the whole record.
 
 use audit::{Decided, Leaf};
 use policies::Hash;
@@ -43,6 +43,7 @@ pub(super) struct Event<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     dst_endpoint: Option<Service<'a>>,
     unmapped: Unmapped<'a>,
+    raw_data: &'a str,
 }
 
 #[derive(Serialize)]
@@ -115,7 +116,6 @@ struct Service<'a> {
 #[derive(Serialize)]
 struct Unmapped<'a> {
     record_integrity: Integrity<'a>,
-    portcullis: &'a Leaf,
 }
 
 #[derive(Serialize)]
@@ -149,7 +149,7 @@ struct Fingerprint {
 }
 
 /// A record as an event.
-pub(super) fn event<'a>(leaf: &'a Leaf, meaning: &'a Meaning<'a>, source: &'a Source) -> Event<'a> {
+pub(super) fn event<'a>(leaf: &Leaf, meaning: &'a Meaning<'a>, source: &'a Source, raw_data: &'a str) -> Event<'a> {
     let record = meaning.record;
     let (activity_id, activity_name) = activity(meaning);
     let (status_id, status) = match meaning.outcome {
@@ -194,7 +194,8 @@ pub(super) fn event<'a>(leaf: &'a Leaf, meaning: &'a Meaning<'a>, source: &'a So
         },
         src_endpoint: Endpoint { name: meaning.who.name(), ip: meaning.peer },
         dst_endpoint: record.server.as_deref().map(|svc_name| Service { svc_name }),
-        unmapped: Unmapped { record_integrity: integrity(leaf, source), portcullis: leaf },
+        unmapped: Unmapped { record_integrity: integrity(leaf, source) },
+        raw_data,
     }
 }
 
