@@ -25,6 +25,7 @@ use thiserror::Error;
 use crate::log::files::SEARCH;
 use crate::log::pen::{Head, signed};
 use crate::log::recover::{hash, number};
+use crate::log::retention::erased;
 use crate::log::tables::layout;
 use crate::query::QueryError;
 
@@ -32,7 +33,7 @@ pub(crate) use check::follows;
 pub(crate) use feeder::Feeder;
 
 /// The layout of the index, in `user_version`; also what its terms are made of. Another one is made anew.
-const LAYOUT: i64 = 1;
+const LAYOUT: i64 = 2;
 
 /// How many records share one line of times: few enough to read one by one, and ten million have ten thousand lines.
 const SPAN: u64 = 1_024;
@@ -111,6 +112,10 @@ impl Index {
 /// The last record that an index has; `None` if it is not of this log or not of this layout.
 fn covered(index: &Connection, log: &Connection) -> rusqlite::Result<Option<u64>> {
     if layout(index)? != LAYOUT {
+        return Ok(None);
+    }
+    // One that has words of what was erased since is asked nothing, and is made anew.
+    if index.query_row("SELECT bodies FROM erased", [], |row| number(row, 0))? != erased(log)? {
         return Ok(None);
     }
     let head = head(index)?.unwrap_or_else(Head::start);

@@ -4,6 +4,7 @@
 //! entry without the rule or the people that allowed it; [`Audit::close`] alone makes a [`Receipt`], so no answer leaves
 //! before its record is on disk.
 
+mod backup;
 mod checkpoint;
 mod entry;
 mod event;
@@ -25,6 +26,7 @@ mod tree;
 mod verify;
 mod witness;
 
+pub use backup::{BackupError, Listed, Listing, Order, Progress, RestoreError, Restored, Watch, backup, restore};
 pub use checkpoint::{BadCheckpoint, Checkpoint, Settings, WitnessAddress};
 pub use entry::{Audit, Config, Direction, Entry, NotOpened, Recovered, StartError, StepRefused};
 pub use event::Event;

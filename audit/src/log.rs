@@ -18,6 +18,7 @@ pub(crate) mod pen;
 mod people;
 pub(crate) mod recover;
 pub(crate) mod renew;
+pub(crate) mod retention;
 pub(crate) mod tables;
 pub(crate) mod views;
 pub(crate) mod work;

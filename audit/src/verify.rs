@@ -15,7 +15,7 @@ use thiserror::Error;
 
 use crate::checkpoint::Checkpoint;
 use crate::index;
-use crate::log::tables;
+use crate::log::{retention, tables};
 use crate::note::{BadNote, VerifierKey};
 use crate::query::{self, QueryError};
 use crate::record::{self, BadRecord, Kind, Record};
@@ -40,6 +40,10 @@ pub struct Verified {
     /// The records by which someone took what was there for the log: before each, records may be missing that were signed.
     /// Of exported tiles it is not known.
     pub accepted: Vec<u64>,
+    /// The records by which a backup was made the log again: before each, records may be missing too.
+    pub restored: Vec<u64>,
+    /// The last record whose body was erased, with those of all before it, as the records say; 0 for none.
+    pub erased: u64,
 }
 
 /// What a verification trusts, beside the log itself.
@@ -61,6 +65,9 @@ pub enum VerifyError {
     /// It cannot be read.
     #[error("cannot read the log")]
     Read(#[from] QueryError),
+    /// Whoever watched said stop.
+    #[error("it was told to stop")]
+    Stopped,
 }
 
 /// The first record that is not what was written.
@@ -95,6 +102,9 @@ pub enum What {
     /// The body beside it is gone, or is there and should not be.
     #[error("its body is missing, or should not be there")]
     NoBody,
+    /// The body beside it was to be erased, as a later record says, and is there.
+    #[error("its body was erased, as a later record says, and is there")]
+    Kept,
     /// The log ends here, and its head says otherwise.
     #[error("the log ends with record {found}, but its head names record {head}")]
     End {
@@ -157,6 +167,7 @@ fn place(seq: u64, what: &What) -> String {
         | What::Column(_)
         | What::Body
         | What::NoBody
+        | What::Kept
         | What::End { .. }
         | What::Head
         | What::Key
@@ -179,14 +190,26 @@ pub fn verify(state: &Path) -> Result<Verified, VerifyError> {
 /// # Errors
 /// As [`verify`].
 pub fn verify_with(state: &Path, trusted: &Trusted) -> Result<Verified, VerifyError> {
+    verify_while(state, trusted, &mut |_| true)
+}
+
+/// How many records are walked before anyone is told: some 20 ms.
+const STRETCH: u64 = 1_024;
+
+/// As [`verify_with`]; `watch` is told how many records were walked, and says whether to go on.
+pub(crate) fn verify_while(
+    state: &Path,
+    trusted: &Trusted,
+    watch: &mut dyn FnMut(u64) -> bool,
+) -> Result<Verified, VerifyError> {
     let db = query::open(state)?;
     // One snapshot: a gateway may go on writing.
     let transaction = db.unchecked_transaction().map_err(QueryError::from)?;
-    let verified = walk(&transaction, trusted)?;
+    let verified = walk(&transaction, trusted, watch)?;
     if index::follows(state)? { Ok(verified) } else { Err(Broken { seq: 0, what: What::Index }.into()) }
 }
 
-fn walk(db: &Connection, trusted: &Trusted) -> Result<Verified, VerifyError> {
+fn walk(db: &Connection, trusted: &Trusted, watch: &mut dyn FnMut(u64) -> bool) -> Result<Verified, VerifyError> {
     let treeless = tables::layout(db).map_err(QueryError::from)? == tables::TREELESS;
     let salt = if treeless { "NULL" } else { "salt" };
     let sql = format!(
@@ -196,8 +219,17 @@ fn walk(db: &Connection, trusted: &Trusted) -> Result<Verified, VerifyError> {
          FROM entry ORDER BY seq"
     );
     let mut chain = Hash::from_bytes(record::GENESIS);
-    let mut verified =
-        Verified { records: 0, head: chain, first: None, last: None, signed: None, accepted: Vec::new() };
+    let mut verified = Verified {
+        records: 0,
+        head: chain,
+        first: None,
+        last: None,
+        signed: None,
+        accepted: Vec::new(),
+        restored: Vec::new(),
+        erased: retention::erased(db).map_err(QueryError::from)?,
+    };
+    let mut gone = 0_u64;
     let mut projections = projection::Expected::default();
     let mut grown = Grown::new(db, treeless, trusted.checkpoint.as_ref())?;
     let mut keys = Succession::new(trusted.key.as_ref());
@@ -211,19 +243,25 @@ fn walk(db: &Connection, trusted: &Trusted) -> Result<Verified, VerifyError> {
             return Err(broken(What::Missing).into());
         }
         let (read, leaf) = checked(row, seq, &mut chain).map_err(broken)?;
+        let stored: Option<Vec<u8>> = row.get(3).map_err(|_| broken(What::Column("body")))?;
+        gone += u64::from(body(&read, stored.as_deref(), seq <= verified.erased).map_err(broken)?);
         grown.push(leaf)?;
         keys.follow(&read).map_err(broken)?;
         verified.first = verified.first.or(Some(read.at));
         verified.last = Some(read.at);
         verified.records = seq;
         projections.follow(&read);
+        if seq.is_multiple_of(STRETCH) && !watch(seq) {
+            return Err(VerifyError::Stopped);
+        }
     }
     verified.head = chain;
     head(db, &verified)?;
     verified.signed = grown.finish(&keys)?;
     keys.compare(db, treeless)?;
     verified.accepted = keys.accepted().to_vec();
-    projections.compare(db)?;
+    verified.restored = keys.restored().to_vec();
+    projections.compare(db, (verified.erased, gone))?;
     Ok(verified)
 }
 
@@ -259,14 +297,21 @@ fn checked(row: &Row<'_>, seq: u64, chain: &mut Hash) -> Result<(Record, Hash), 
     if let Some((name, _)) = same.iter().find(|(_, same)| !same) {
         return Err(What::Column(name));
     }
-    body(&read, row.get::<_, Option<Vec<u8>>>(3).map_err(column("body"))?.as_deref())?;
     Ok((read, leaf))
 }
 
-fn body(read: &Record, stored: Option<&[u8]>) -> Result<(), What> {
+/// Whether the body beside a record is what belongs there; and whether it was erased, as it must be then.
+fn body(read: &Record, stored: Option<&[u8]>, erased: bool) -> Result<bool, What> {
     match (read.body.filter(|body| body.kept), stored) {
-        (None, None) => Ok(()),
-        (Some(body), Some(bytes)) if Hash::of(bytes) == body.sha256 => Ok(()),
+        (None, None) => Ok(false),
+        (Some(_), stored) if erased => {
+            if retention::is_erased(stored) {
+                Ok(true)
+            } else {
+                Err(What::Kept)
+            }
+        }
+        (Some(body), Some(bytes)) if Hash::of(bytes) == body.sha256 => Ok(false),
         (Some(_), Some(_)) => Err(What::Body),
         (Some(_), None) | (None, Some(_)) => Err(What::NoBody),
     }

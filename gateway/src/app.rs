@@ -493,7 +493,7 @@ pub(crate) fn open_vault(config: &Config, audit: &Audit, around: &Around) -> any
 pub fn log_config(config: &Config) -> anyhow::Result<audit::Config> {
     let signer = config.log.signer(&config.vault).context("the key that signs the log is not to be had")?;
     let log = audit::Config::new(&config.state, clock::now);
-    let log = log.checkpoint(config.log.checkpoint.clone()).signer(signer);
+    let log = log.checkpoint(config.log.checkpoint.clone()).signer(signer).bodies(config.log.bodies);
     Ok(match config.log.wait {
         Some(wait) => log.wait(wait),
         None => log,

@@ -1,6 +1,7 @@
 //! The command line: what a person types, and what they are told.
 
 mod agent;
+mod backup;
 mod card;
 mod check;
 mod completions;
@@ -24,6 +25,7 @@ mod print;
 mod redact;
 mod reference;
 mod reload;
+mod restore;
 mod run;
 mod scan;
 mod secret;
@@ -114,6 +116,8 @@ enum Command {
     Tools(tools::ToolsCommand),
     Run(run::RunCommand),
     Log(log::LogCommand),
+    Backup(backup::BackupCommand),
+    Restore(restore::RestoreCommand),
     Doctor(doctor::DoctorCommand),
     Witness(witness::WitnessCommand),
     Check(check::CheckCommand),
@@ -169,6 +173,8 @@ impl Command {
             Self::Tools(command) => command.run(global),
             Self::Run(command) => command.run(global),
             Self::Log(command) => command.run(global),
+            Self::Backup(command) => command.run(global),
+            Self::Restore(command) => command.run(global),
             Self::Doctor(command) => command.run(global),
             Self::Witness(command) => command.run(global),
             Self::Check(command) => command.run(global),

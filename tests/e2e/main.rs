@@ -5,6 +5,8 @@ mod approval;
 #[cfg(test)]
 mod asking;
 #[cfg(test)]
+mod backups;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod bad_servers;

@@ -15,7 +15,7 @@ permit (principal, action == Action::"call_unattended", resource == Tool::"mail.
 
 const ANN: &str = "294017\n";
 
-fn office() -> World {
+pub(crate) fn office() -> World {
     let (server, mut setup) = (built("office-server"), Setup::new().policies(READS));
     for name in ["mail", "customers"] {
         setup = setup.command_with(name, &[server.as_str(), "--department", name], "vouched = true");
@@ -31,16 +31,16 @@ fn message(to: &str, subject: &str, text: &str) -> Value {
     json!({ "to": [to], "subject": subject, "text": text })
 }
 
-fn send(agent: &Agent, message: &Value) -> Answer {
+pub(crate) fn send(agent: &Agent, message: &Value) -> Answer {
     agent.ask("tools/call", json!({ "name": "mail.send_message", "arguments": message }))
 }
 
-fn report(number: u8) -> Value {
+pub(crate) fn report(number: u8) -> Value {
     message("ann@example.com", &format!("Report {number}"), "first")
 }
 
 /// Nothing runs before a person has answered, and the answer is no.
-fn waits(world: &World, agent: &Agent, what: &str, message: &Value) {
+pub(crate) fn waits(world: &World, agent: &Agent, what: &str, message: &Value) {
     thread::scope(|scope| {
         let call = scope.spawn(|| send(agent, message));
         drop(world.cli(&["holds", "deny", &world.hold(), "--reason", "not this one"]).success());
@@ -50,7 +50,7 @@ fn waits(world: &World, agent: &Agent, what: &str, message: &Value) {
 }
 
 /// Sends what is held, approves it with these words, and yields the hold.
-fn approve(world: &World, agent: &Agent, words: &[&str]) -> String {
+pub(crate) fn approve(world: &World, agent: &Agent, words: &[&str]) -> String {
     thread::scope(|scope| {
         let call = scope.spawn(|| poll(agent, "mail.send_message", &report(1)));
         let hold = world.hold();
@@ -61,7 +61,7 @@ fn approve(world: &World, agent: &Agent, words: &[&str]) -> String {
     })
 }
 
-const LIKE: [&str; 6] = ["--times", "2", "--like", "subject=Report *", "--any", "text"];
+pub(crate) const LIKE: [&str; 6] = ["--times", "2", "--like", "subject=Report *", "--any", "text"];
 
 #[test]
 fn a_pass_lets_calls_like_it_run_as_often_as_it_says_and_no_others() {

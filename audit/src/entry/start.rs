@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use policies::approval::Hold;
 use policies::{CallId, Hash};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -14,6 +14,7 @@ use rusqlite::Connection;
 use thiserror::Error;
 
 use super::Audit;
+use crate::backup::{MARK, RESTORING};
 use crate::checkpoint::Anchor;
 use crate::event::Event;
 use crate::index::Feeder;
@@ -25,6 +26,7 @@ use crate::log::recover::{self, Unusable};
 use crate::log::work::Work;
 use crate::log::{Clock, Log, Opened, PATIENCE, QUEUE, Shared, Writer, tables};
 use crate::note::{Signer, VerifierKey};
+use crate::query;
 use crate::redact::Redactor;
 use crate::seal::{KeyError, Seal};
 use crate::tree::Tree;
@@ -38,6 +40,7 @@ pub struct Config {
     patience: Duration,
     checkpoint: Option<PathBuf>,
     signer: Option<Arc<dyn Signer + Sync>>,
+    bodies: Option<SignedDuration>,
 }
 
 impl Config {
@@ -45,7 +48,19 @@ impl Config {
     pub fn new(state: impl Into<PathBuf>, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         // 4 MB: a thousand outcomes of ordinary size.
         let (state, clock) = (state.into(), Arc::new(clock));
-        Self { state, clock, reserve: 4 << 20, patience: PATIENCE, checkpoint: None, signer: None }
+        Self { state, clock, reserve: 4 << 20, patience: PATIENCE, checkpoint: None, signer: None, bodies: None }
+    }
+
+    pub(crate) fn state(&self) -> &Path {
+        &self.state
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub(crate) fn anchor(&self) -> Anchor {
+        Anchor::new(&self.state, self.checkpoint.as_deref())
     }
 
     /// How many bytes are set apart for a full disk.
@@ -64,6 +79,12 @@ impl Config {
     #[must_use]
     pub fn checkpoint(self, file: Option<PathBuf>) -> Self {
         Self { checkpoint: file, ..self }
+    }
+
+    /// How long arguments, results and messages are kept beside their records; for ever where nothing is said.
+    #[must_use]
+    pub fn bodies(self, keep: Option<SignedDuration>) -> Self {
+        Self { bodies: keep, ..self }
     }
 
     /// Who signs, where it is not a key in the state folder. A log that another key signed is refused until
@@ -119,6 +140,12 @@ pub enum StartError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// It is a copy that `portcullis backup` made: approvals in it may have been used since.
+    #[error("the database is a backup: `portcullis restore` makes a log of it, and records that")]
+    Backup,
+    /// A restore stopped midway.
+    #[error("a restore into `{0}` was not finished: run `portcullis restore --force` again")]
+    Restoring(PathBuf),
     /// It is not the log that was signed last.
     #[error("the log is not the one that was signed last; `portcullis log accept` takes it as it is, and records that")]
     NotOurs(#[from] NotOurs),
@@ -154,7 +181,7 @@ impl Audit {
         let ready = Ready::open(config)?;
         let notary = ready.notary()?;
         let first = ready.first(&notary);
-        let Ready { state, db, head, tree, lock, reserve, clock, patience, .. } = ready;
+        let Ready { state, db, head, tree, lock, reserve, clock, patience, bodies, .. } = ready;
         let folder = |source| StartError::Folder { path: state.clone(), source };
         let seal = Seal::load(&state).map_err(StartError::Key)?;
         let debts = recover::running(&db)?;
@@ -171,7 +198,7 @@ impl Audit {
         for debt in debts {
             shared.owed.add(debt);
         }
-        let opened = Opened { db, head, tree, notary: notary.0, lock, reserve, clock, patience };
+        let opened = Opened { db, head, tree, notary: notary.0, lock, reserve, clock, patience, bodies };
         let mut writer = Writer::new(opened, Arc::clone(&shared)).map_err(folder)?;
         writer.begin(first).map_err(|error| StartError::Database(Box::new(error)))?;
         let feeder = Feeder::start(state).map_err(StartError::Thread)?;
@@ -200,21 +227,40 @@ pub(crate) struct Ready {
     pub(crate) reserve: Reserve,
     pub(crate) clock: Clock,
     pub(crate) patience: Duration,
+    bodies: Option<SignedDuration>,
 }
 
 impl Ready {
     pub(crate) fn open(config: Config) -> Result<Self, StartError> {
-        let Config { state, clock, reserve, patience, checkpoint, signer } = config;
+        let state = &config.state;
         let folder = |source| StartError::Folder { path: state.clone(), source };
-        prepare(&state).map_err(folder)?;
+        prepare(state).map_err(folder)?;
         // Only a start makes the lock's file, and nothing removes it: where it is, there was a log.
-        let known = Lock::exists(&state);
-        let lock = Lock::take(&state).map_err(folder)?.ok_or_else(|| StartError::Locked(state.clone()))?;
-        let db = database(&state)?;
+        let known = Lock::exists(state);
+        let lock = Lock::take(state).map_err(folder)?.ok_or_else(|| StartError::Locked(state.clone()))?;
+        if state.join(RESTORING).exists() {
+            return Err(StartError::Restoring(state.clone()));
+        }
+        // Before it is opened to be written: a backup stays as it is listed.
+        if query::open(state).is_ok_and(|db| tables::application(&db).is_ok_and(|found| found == MARK)) {
+            return Err(StartError::Backup);
+        }
+        let db = database(state)?;
+        Self::with(config, known, lock, db)
+    }
+
+    /// A backup that was put in place, and is to become a log.
+    pub(crate) fn of_backup(config: Config, lock: Lock) -> Result<Self, StartError> {
+        let db = database(&config.state)?;
+        Self::with(config, true, lock, db)
+    }
+
+    fn with(config: Config, known: bool, lock: Lock, db: Connection) -> Result<Self, StartError> {
+        let Config { state, clock, reserve, patience, checkpoint, signer, bodies } = config;
         let head = recover::head(&db)?;
         let tree = recover::tree(&db, head.seq)?;
         let reserve = Reserve::new(&state, reserve);
-        Ok(Self { state, checkpoint, signer, known, db, head, tree, lock, reserve, clock, patience })
+        Ok(Self { state, checkpoint, signer, known, db, head, tree, lock, reserve, clock, patience, bodies })
     }
 
     pub(crate) fn state(&self) -> &Path {

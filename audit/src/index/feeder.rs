@@ -13,6 +13,7 @@ use tracing::warn;
 use super::IndexError;
 use super::tables::{self, Store};
 use crate::log::files::Files;
+use crate::log::retention::erased;
 use crate::query;
 
 /// How long it works at a time. The writer calls it at most so often too: with much to add it takes half of one core.
@@ -30,6 +31,8 @@ struct Progress {
     stop: AtomicBool,
     /// The last record that the index has.
     covered: AtomicU64,
+    /// Up to which record bodies were gone when it was begun.
+    erased: AtomicU64,
 }
 
 impl Feeder {
@@ -43,9 +46,10 @@ impl Feeder {
         Ok(Self { work: Some(work), thread: Some(thread), progress })
     }
 
-    /// There are records up to this number, in these files.
-    pub(crate) fn feed(&self, last: u64, files: &Files) {
-        if last > self.progress.covered.load(Ordering::Acquire)
+    /// There are records up to one number, in these files, and the bodies up to another are gone.
+    pub(crate) fn feed(&self, (last, erased): (u64, u64), files: &Files) {
+        if (last > self.progress.covered.load(Ordering::Acquire)
+            || erased != self.progress.erased.load(Ordering::Acquire))
             && let Some(work) = &self.work
         {
             match work.try_send(files.clone()) {
@@ -90,6 +94,7 @@ fn turn(state: &Path, files: &Files, progress: &Progress) -> Result<(), IndexErr
     }
     let log = query::open(state)?;
     let store = Store::open(state, &log)?;
+    progress.erased.store(erased(&log)?, Ordering::Release);
     let started = Instant::now();
     while !progress.stop.load(Ordering::Acquire) && started.elapsed() < TURN {
         let (last, more) = store.add(&log).map_err(|error| given_up(state, error))?;

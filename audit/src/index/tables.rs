@@ -14,14 +14,17 @@ use super::{IndexError, LAYOUT, SPAN, WAIT};
 use crate::log::files::{SEARCH, private};
 use crate::log::pen::{Head, signed};
 use crate::log::recover::{hash, number};
+use crate::log::retention::erased;
 use crate::record::Record;
 
 /// `term` keeps which records have a term and nothing of the records: no text, no places, no sizes. `span` has the
-/// first and the last time among the records from one number on, and `head` the last record that is in here.
+/// first and the last time among the records from one number on, `head` the last record that is in here, and `erased` up to
+/// which record bodies were gone when it was begun.
 const TABLES: &str = "
 CREATE VIRTUAL TABLE term USING fts5(terms, content='', columnsize=0, detail=none, tokenize='ascii tokenchars '':''');
 CREATE TABLE span (first INTEGER PRIMARY KEY, low INTEGER NOT NULL, high INTEGER NOT NULL) STRICT;
 CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL, chain BLOB NOT NULL) STRICT;
+CREATE TABLE erased (bodies INTEGER NOT NULL) STRICT;
 ";
 
 /// How many records one transaction takes: some 50 ms of work, after which a stop is heard.
@@ -79,7 +82,11 @@ impl Store {
         remove(state)?;
         drop(private(&state.join(SEARCH))?);
         let store = Self::existing(state)?;
-        store.0.execute_batch(&format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {LAYOUT}; COMMIT;"))?;
+        let erased = erased(log)?;
+        store.0.execute_batch(&format!(
+            "BEGIN IMMEDIATE; {TABLES} INSERT INTO erased (bodies) VALUES ({erased});
+             PRAGMA user_version = {LAYOUT}; COMMIT;"
+        ))?;
         Ok(store)
     }
 

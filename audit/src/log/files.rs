@@ -90,12 +90,17 @@ pub(crate) struct Lock {
 }
 
 /// The lock's file.
-const LOCK: &str = "lock";
+pub(crate) const LOCK: &str = "lock";
 
 impl Lock {
     /// Whether a log was ever started here.
     pub(crate) fn exists(state: &Path) -> bool {
         state.join(LOCK).exists()
+    }
+
+    /// Takes the lock's file away from a folder that is no log's.
+    pub(crate) fn remove(folder: &Path) -> io::Result<()> {
+        fs::remove_file(folder.join(LOCK))
     }
 
     /// Takes the lock; `None` if another process has it.

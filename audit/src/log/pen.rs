@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::health::AuditError;
+use super::retention::BEHIND;
 use super::views::{Borrowed, Change, Mark, MarkKind, Pending, Pin, PinKey, used_key};
 use super::work::{Approval, Done, Guard, NotDone, Owed, Passing, Work};
 use crate::note::VerifierKey;
@@ -167,6 +168,7 @@ impl Pen<'_> {
             Work::Return { draft, backend, lease } => self.take_back(draft, backend, lease),
             Work::Accept { draft, key, hash, at } => self.accept(draft, key, hash, *at),
             Work::Key { draft, key } => self.key(draft, key),
+            Work::Erase { draft, last } => self.erase(draft, *last),
         }
     }
 
@@ -364,6 +366,24 @@ impl Pen<'_> {
         let seq = self.record(draft)?;
         let sql = "INSERT INTO log_key (seq, vkey) VALUES (?1, ?2)";
         self.db.prepare_cached(sql)?.execute(params![signed(seq), key.to_string()])?;
+        // What was marked as a backup is a log from this record on.
+        self.db.execute_batch("PRAGMA application_id = 0")?;
+        Ok(done(seq))
+    }
+
+    /// INVARIANT: a row keeps its size while a neighbour of it still has its body; see [`BEHIND`].
+    fn erase(&mut self, draft: &Draft, last: u64) -> Result<Done, Failed> {
+        let sql = "SELECT bodies, freed FROM erased";
+        let row = self.db.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)));
+        let (before, freed): (i64, i64) = row.optional()?.unwrap_or((0, 0));
+        let seq = self.record(draft)?;
+        let sql = "UPDATE entry SET body = zeroblob(length(body)) WHERE seq > ?1 AND seq <= ?2 AND body IS NOT NULL";
+        self.db.prepare_cached(sql)?.execute([before, signed(last)])?;
+        let free = freed.max(signed(last.saturating_sub(BEHIND)));
+        let sql = "UPDATE entry SET body = NULL WHERE seq > ?1 AND seq <= ?2 AND body IS NOT NULL";
+        self.db.prepare_cached(sql)?.execute([freed, free])?;
+        let sql = "INSERT OR REPLACE INTO erased (id, bodies, freed) VALUES (1, ?1, ?2)";
+        self.db.prepare_cached(sql)?.execute([signed(last), free])?;
         Ok(done(seq))
     }
 

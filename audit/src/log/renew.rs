@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use super::work::Work;
 use super::{Opened, Shared, Writer, keys, recover};
 use crate::checkpoint::newest;
 use crate::entry::{Config, Ready, StartError};
@@ -38,7 +39,7 @@ pub fn rotate_key(config: &Config) -> Result<Renewed, StartError> {
         return hand_over(ready, &old, &signer, detail);
     }
     let next = keys::make(&ready.state().join(keys::NEXT), Some(old.verifier().name())).map_err(keys::NotOurs::from)?;
-    change(ready, Some(&old), next, detail)
+    change(ready, Some(&old), next, detail, Vec::new()).and_then(done)
 }
 
 /// To a key that is kept elsewhere: the file with the old one goes, once the record is on the disk.
@@ -82,16 +83,37 @@ pub fn accept(config: &Config, reason: &str) -> Result<Renewed, StartError> {
         fs::remove_file(&path).map_err(keys::NotOurs::from)?;
     }
     let next = keys::make(&path, None).map_err(keys::NotOurs::from)?;
-    change(ready, old.as_ref(), next, detail)
+    change(ready, old.as_ref(), next, detail, Vec::new()).and_then(done)
 }
 
-/// Record first, then the file: a crash between the two is settled at the next start, by what the record says.
+/// Takes a restored backup for the log: what `detail` says is a record, and these works are one transaction with it. The log
+/// gets a new name and key, as no log may sign two histories. `None` if one of the works was refused.
+pub(crate) fn restored(
+    ready: Ready,
+    detail: serde_json::Value,
+    works: Vec<Work>,
+) -> Result<Option<Renewed>, StartError> {
+    let wanted = keys::known(&ready.db)?.pop().map(|(_, key)| key);
+    let old = FileKey::read(&ready.state().join(keys::KEY), KeyType::Log).ok();
+    let old = old.filter(|old| wanted.as_ref().is_some_and(|wanted| old.verifier().to_string() == *wanted));
+    let next = keys::make(&ready.state().join(keys::NEXT), None).map_err(keys::NotOurs::from)?;
+    change(ready, old.as_ref(), next, detail, works)
+}
+
+/// Without further works there is nothing to refuse.
+fn done(renewed: Option<Renewed>) -> Result<Renewed, StartError> {
+    renewed.ok_or_else(|| keys::NotOurs::Checkpoint.into())
+}
+
+/// Record first, then the file: a crash between the two is settled at the next start, by what the record says. `None` if
+/// one of the further works was refused.
 fn change(
     ready: Ready,
     old: Option<&FileKey>,
     next: FileKey,
     detail: serde_json::Value,
-) -> Result<Renewed, StartError> {
+    further: Vec<Work>,
+) -> Result<Option<Renewed>, StartError> {
     let now = next.verifier().clone();
     let vouched =
         old.map(|old| Note::new(keys::succession(&now)).sign(old)).transpose().map_err(keys::NotOurs::from)?;
@@ -99,12 +121,15 @@ fn change(
     let before = old.map(|old| old.verifier().clone());
     let (state, anchor) = (ready.state().to_owned(), ready.anchor());
     let mut writer = writer(ready, Notary::new(Box::new(next), anchor, u64::MAX))?;
-    writer.begin(Some(work)).map_err(|error| StartError::Database(Box::new(error)))?;
+    let works: Vec<Work> = std::iter::once(work).chain(further).collect();
+    if !writer.begin_with(&works).map_err(|error| StartError::Database(Box::new(error)))? {
+        return Ok(None);
+    }
     keys::settle(&state, &now.to_string())?;
     let key = FileKey::read(&state.join(keys::KEY), KeyType::Log).map_err(keys::NotOurs::from)?;
     writer.sign_with(Box::new(key));
     writer.finish();
-    Ok(Renewed { before, now })
+    Ok(Some(Renewed { before, now }))
 }
 
 fn writer(ready: Ready, notary: Notary) -> Result<Writer, StartError> {
@@ -112,7 +137,7 @@ fn writer(ready: Ready, notary: Notary) -> Result<Writer, StartError> {
     let shared = Arc::new(Shared::new(ready.state().to_owned(), ready.patience, views));
     let path = ready.state().to_owned();
     let Ready { db, head, tree, lock, reserve, clock, patience, .. } = ready;
-    let opened = Opened { db, head, tree, notary, lock, reserve, clock, patience };
+    let opened = Opened { db, head, tree, notary, lock, reserve, clock, patience, bodies: None };
     Writer::new(opened, shared).map_err(|source| StartError::Folder { path, source })
 }
 

@@ -69,6 +69,7 @@ CREATE TABLE used (
 /// `mark` is what is noted of a server beside its records: the digest of the package it was added as, and its quarantine.
 /// `lease` is what backends made for one call and have not taken back. Made where they are missing, since logs that were
 /// begun without them are continued. `pass` is a person's yes to calls like one that they saw, unless it was revoked.
+/// `erased` says up to which record bodies were erased, and up to which their space was given back.
 const LATER: &str = "
 CREATE TABLE IF NOT EXISTS mark (
     kind TEXT NOT NULL,
@@ -85,6 +86,11 @@ CREATE TABLE IF NOT EXISTS lease (
     PRIMARY KEY (backend, lease)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pass (hold TEXT PRIMARY KEY, pass TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS erased (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    bodies INTEGER NOT NULL,
+    freed INTEGER NOT NULL
+) STRICT;
 ";
 
 /// Who answers for an agent, the people who were added, and how often their PINs were wrong in a row.
@@ -126,7 +132,7 @@ CREATE TABLE log_key (seq INTEGER PRIMARY KEY, vkey TEXT NOT NULL) STRICT;
 ";
 
 /// How long `SQLite` itself waits for another writer's lock before the log looks whether anyone still waits for it.
-const LOCK_WAIT: Duration = Duration::from_millis(100);
+pub(crate) const LOCK_WAIT: Duration = Duration::from_millis(100);
 
 /// Opens the database to write it.
 pub(crate) fn open(state: &Path) -> rusqlite::Result<Connection> {
@@ -150,6 +156,11 @@ pub(crate) fn open(state: &Path) -> rusqlite::Result<Connection> {
 /// The layout of what is there; 0 for an empty file.
 pub(crate) fn layout(db: &Connection) -> rusqlite::Result<i64> {
     db.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+/// Whose file it says that it is.
+pub(crate) fn application(db: &Connection) -> rusqlite::Result<i32> {
+    db.query_row("PRAGMA application_id", [], |row| row.get(0))
 }
 
 /// Makes the tables that a later version added.

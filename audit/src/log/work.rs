@@ -72,6 +72,8 @@ pub(crate) enum Work {
     Accept { draft: Draft, key: PinKey, hash: Hash, at: Timestamp },
     /// From this record on, this key signs.
     Key { draft: Draft, key: VerifierKey },
+    /// The bodies up to this record are erased.
+    Erase { draft: Draft, last: u64 },
 }
 
 /// What a step has to do with a pass.
@@ -112,7 +114,8 @@ impl Work {
             | Self::Return { draft, .. }
             | Self::NoPass { draft, .. }
             | Self::Accept { draft, .. }
-            | Self::Key { draft, .. } => draft.prepare(),
+            | Self::Key { draft, .. }
+            | Self::Erase { draft, .. } => draft.prepare(),
             Self::Step { .. } => Ok(()),
         }
     }

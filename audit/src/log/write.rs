@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -16,6 +16,7 @@ use super::health::{AuditError, Fault};
 use super::notary::Notary;
 use super::pen::{Failed, Head, Names, Pen};
 use super::recover;
+use super::retention::{self, Retention, Turn};
 use super::work::{Debt, Done, Job, NotDone, Reply, Work};
 use super::{Clock, GROUP, Message, Shared, TICK, tables};
 use crate::event::Event;
@@ -40,6 +41,9 @@ pub(crate) struct Writer {
     /// The latched fault, and since when.
     outage: Option<(Fault, Timestamp)>,
     patience: Duration,
+    retention: Option<Retention>,
+    /// The last record whose body was erased.
+    erased: u64,
     _lock: Lock,
 }
 
@@ -53,14 +57,33 @@ pub(crate) struct Opened {
     pub(crate) reserve: Reserve,
     pub(crate) clock: Clock,
     pub(crate) patience: Duration,
+    /// How long bodies are kept.
+    pub(crate) bodies: Option<SignedDuration>,
 }
 
 impl Writer {
     pub(crate) fn new(opened: Opened, shared: Arc<Shared>) -> io::Result<Self> {
-        let Opened { db, head, tree, notary, lock, reserve, clock, patience } = opened;
+        let Opened { db, head, tree, notary, lock, reserve, clock, patience, bodies } = opened;
         let files = Files::watch(&shared.state)?;
+        let erased = retention::erased(&db).map_err(io::Error::other)?;
+        let retention = bodies.map(|keep| Retention::new(keep, clock(), erased));
         let (db, names, outage) = (Some(db), Names::default(), None);
-        Ok(Self { db, names, head, tree, notary, files, reserve, shared, clock, outage, patience, _lock: lock })
+        Ok(Self {
+            db,
+            names,
+            head,
+            tree,
+            notary,
+            files,
+            reserve,
+            shared,
+            clock,
+            outage,
+            patience,
+            retention,
+            erased,
+            _lock: lock,
+        })
     }
 
     /// Writes what a start must: the log's first record or a change of its key, and the outcomes that a crash left out.
@@ -71,6 +94,12 @@ impl Writer {
             self.transact(&works.iter().map(|work| (work, None)).collect::<Vec<_>>())?;
         }
         Ok(())
+    }
+
+    /// Writes these in one transaction; false if one of them was refused.
+    pub(crate) fn begin_with(&mut self, works: &[Work]) -> Result<bool, AuditError> {
+        let results = self.transact(&works.iter().map(|work| (work, None)).collect::<Vec<_>>())?;
+        Ok(results.iter().all(Result::is_ok))
     }
 
     /// Works until everyone has gone or someone says stop.
@@ -133,8 +162,8 @@ impl Writer {
             if ticked.elapsed() >= TICK {
                 ticked = Instant::now();
                 self.tick();
-                if self.outage.is_none() {
-                    feeder.feed(self.head.seq, &self.files);
+                if self.outage.is_none() && !self.retention.as_ref().is_some_and(Retention::is_erasing) {
+                    feeder.feed((self.head.seq, self.erased), &self.files);
                 }
             }
         }
@@ -285,6 +314,7 @@ impl Writer {
                 Ok(()) => {
                     self.pay();
                     self.sign();
+                    self.retain();
                 }
                 Err(fault) => self.latch(fault),
             },
@@ -349,6 +379,29 @@ impl Writer {
         }
     }
 
+    /// Erases what need not be kept any more, a little at a time.
+    fn retain(&mut self) {
+        let Some(mut retention) = self.retention.take() else { return };
+        let turn = self.db.as_ref().map(|db| retention.turn(db, self.erased, (self.clock)()));
+        match turn.unwrap_or(Ok(Turn::Nothing)) {
+            Ok(Turn::Nothing) => {}
+            Ok(Turn::Erase(last, work)) => match self.transact(&[(&*work, None)]) {
+                Ok(_) => self.erased = last,
+                Err(Fault::Slow) => retention.failed(),
+                Err(fault) => {
+                    retention.failed();
+                    self.latch(fault);
+                }
+            },
+            Ok(Turn::Wipe) => retention.wiped(self.db.as_ref().is_some_and(emptied)),
+            Err(error) => {
+                warn!(%error, "cannot look for what need not be kept any more");
+                retention.failed();
+            }
+        }
+        self.retention = Some(retention);
+    }
+
     /// Writes what is owed.
     fn pay(&mut self) {
         let debts = self.shared.owed.take();
@@ -383,6 +436,16 @@ struct Committed {
     note: Option<Note>,
     changes: Vec<super::views::Change>,
     results: Vec<Result<Done, NotDone>>,
+}
+
+/// Empties the write-ahead log, if nobody reads it: older states of pages are in it, with what was erased since.
+fn emptied(db: &Connection) -> bool {
+    // Whoever reads may take long, and callers wait for this thread.
+    let busy = |wait| db.busy_timeout(wait);
+    let asked = busy(Duration::ZERO).and_then(|()| {
+        db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0)).map(|busy| busy == 0)
+    });
+    busy(tables::LOCK_WAIT).is_ok() && asked.unwrap_or(false)
 }
 
 /// What was not committed leaves no debts.

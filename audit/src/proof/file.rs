@@ -82,6 +82,12 @@ impl Proof {
         Some(Self { shown, index, path, note: Note::parse(note).ok()? })
     }
 
+    /// Whether it shows that a body was kept, and not the body: it was erased since.
+    #[must_use]
+    pub fn lacks_body(&self) -> bool {
+        self.shown.lacks_body()
+    }
+
     /// Checks it with the log's public key. Witnesses whose keys are given are named if they signed.
     ///
     /// # Errors

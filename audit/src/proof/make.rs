@@ -10,6 +10,7 @@ use thiserror::Error;
 use super::{Proof, Shown};
 use crate::checkpoint::{COSIGNED, Checkpoint, newest};
 use crate::log::pen::signed;
+use crate::log::retention::is_erased;
 use crate::note::Note;
 use crate::query::{self, QueryError};
 use crate::tile::Stored;
@@ -60,6 +61,7 @@ pub fn prove(state: &Path, seq: u64, fields: Option<&[String]>) -> Result<Proof,
         Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Option<Vec<u8>>>(1)?, row.get::<_, Option<Vec<u8>>>(2)?))
     });
     let (stored, seed, body) = row.optional()?.ok_or(ProveError::Unknown(seq))?;
+    let body = body.filter(|body| !is_erased(Some(body.as_slice())));
     let shown = Shown::of(&stored, seed.as_deref(), body.as_deref(), fields).map_err(ProveError::Fields)?;
     let (checkpoint, note) = checkpoint(&db, seq, cosigned)?;
     let index = seq - 1;

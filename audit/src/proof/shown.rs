@@ -73,6 +73,17 @@ impl Shown {
         if missing.is_empty() { Ok(Self { entry, fields, body }) } else { Err(missing) }
     }
 
+    /// Whether it says that a body was kept, and does not show it.
+    pub(super) fn lacks_body(&self) -> bool {
+        let of = |value: &str| Value::parse(value.as_bytes(), &Limits::ANSWER).ok();
+        let body = match self.fields.get("body") {
+            Some((_, value)) => of(value),
+            None => of(&self.entry).and_then(|entry| entry.get("body").cloned()),
+        };
+        let kept = body.is_some_and(|body| body.get("kept").and_then(Value::as_bool) == Some(true));
+        kept && self.body.is_none()
+    }
+
     /// The record's leaf.
     pub(super) fn leaf(&self) -> Hash {
         record::leaf(self.entry.as_bytes())

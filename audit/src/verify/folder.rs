@@ -45,6 +45,8 @@ pub fn verify_tiles(folder: &Path, key: &VerifierKey, trusted: &Trusted) -> Resu
         last,
         signed: Some((checkpoint, key.clone())),
         accepted: Vec::new(),
+        restored: Vec::new(),
+        erased: 0,
     })
 }
 

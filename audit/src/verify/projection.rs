@@ -30,6 +30,18 @@ pub(super) struct Expected {
     failures: BTreeMap<[String; 2], (u64, Option<u64>)>,
     /// Intents without an outcome.
     running: BTreeSet<u64>,
+    erased: Erased,
+}
+
+/// What records say of bodies that were erased.
+#[derive(Default)]
+struct Erased {
+    /// The last record about it.
+    seq: u64,
+    /// Up to which record.
+    to: u64,
+    /// How many.
+    count: u64,
 }
 
 impl Expected {
@@ -62,6 +74,15 @@ impl Expected {
             Kind::Event => {
                 self.event(record.seq, &text);
                 self.people(record.seq, &text, record.detail.get("uid").and_then(Value::as_u64));
+                let number = |name: &str| record.detail.get(name).and_then(Value::as_u64).unwrap_or(0);
+                if text("event").as_deref() == Some("bodies-erased") {
+                    let Erased { to, count, .. } = self.erased;
+                    self.erased = Erased {
+                        seq: record.seq,
+                        to: to.max(number("to")),
+                        count: count.saturating_add(number("count")),
+                    };
+                }
             }
             Kind::Refusal | Kind::Relay => {}
         }
@@ -139,7 +160,12 @@ impl Expected {
         }
     }
 
-    pub(super) fn compare(&self, db: &Connection) -> Result<(), VerifyError> {
+    /// `gone`: up to which record bodies are erased, and how many are.
+    pub(super) fn compare(&self, db: &Connection, gone: (u64, u64)) -> Result<(), VerifyError> {
+        if gone != (self.erased.to, self.erased.count) {
+            let what = What::Projection("extent of what was erased");
+            return Err(Broken { seq: self.erased.seq.max(1), what }.into());
+        }
         self.compare_agents(db)?;
         self.compare_pins(db)?;
         self.compare_holds(db)?;

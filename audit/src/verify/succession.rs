@@ -17,22 +17,32 @@ pub(super) struct Succession {
     /// Whether the trusted key, or one that it vouches for, signs now.
     reached: bool,
     accepted: Vec<u64>,
+    restored: Vec<u64>,
 }
 
 impl Succession {
     pub(super) fn new(trusted: Option<&VerifierKey>) -> Self {
-        Self { trusted: trusted.cloned(), keys: BTreeMap::new(), reached: trusted.is_none(), accepted: Vec::new() }
+        Self {
+            trusted: trusted.cloned(),
+            keys: BTreeMap::new(),
+            reached: trusted.is_none(),
+            accepted: Vec::new(),
+            restored: Vec::new(),
+        }
     }
 
     /// Notes a change of keys. The key that is trusted must have vouched for the one that follows it.
     pub(super) fn follow(&mut self, record: &Record) -> Result<(), What> {
         let text = |name: &str| record.detail.get(name).and_then(Value::as_str);
-        let changes = ["log-created", "log-key", "log-key-rotated", "log-accepted"];
+        let changes = ["log-created", "log-key", "log-key-rotated", "log-accepted", "log-restored"];
         if record.kind != Kind::Event || !text("event").is_some_and(|event| changes.contains(&event)) {
             return Ok(());
         }
         if text("event") == Some("log-accepted") {
             self.accepted.push(record.seq);
+        }
+        if text("event") == Some("log-restored") {
+            self.restored.push(record.seq);
         }
         // The first record of a log that is older than its tree names no key.
         let Some(key) = text("key") else { return Ok(()) };
@@ -62,6 +72,11 @@ impl Succession {
     /// The records by which what was there was taken for the log.
     pub(super) fn accepted(&self) -> &[u64] {
         &self.accepted
+    }
+
+    /// The records by which a backup was made the log again.
+    pub(super) fn restored(&self) -> &[u64] {
+        &self.restored
     }
 
     /// The key that signs a log of this size; the trusted one where the log does not lead to it, so that the signature is

@@ -1,6 +1,8 @@
 //! The log on a real disk: what is acknowledged is there, whatever happens to the disk or the process.
 
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod bench;
 #[cfg(test)]
 mod bodies;
@@ -24,6 +26,8 @@ mod projections;
 mod proofs;
 #[cfg(test)]
 mod query;
+#[cfg(test)]
+mod retention;
 #[cfg(test)]
 mod signed;
 #[cfg(test)]

@@ -16,6 +16,8 @@ use jiff::tz::TimeZone;
 use policies::risk::Risk;
 use tokio::signal::unix::{SignalKind, signal};
 
+pub(super) use key::Kept;
+
 use super::Global;
 use super::print::{self, Out, Trouble};
 use super::when::When;

@@ -1,17 +1,19 @@
-//! `[audit]`: who signs the log, where its newest checkpoint is kept, and how long its disk is waited for.
+//! `[audit]`: who signs the log, where its newest checkpoint is kept, who else signs that, how long its disk is waited for,
+//! and how long arguments and results are kept.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use audit::Signer;
+use audit::{Signer, WitnessAddress};
 use jiff::SignedDuration;
 use serde_json::Value;
 use vault::{TransitError, TransitName};
 
 use super::section::{Section, Sheet};
 
-/// Who signs the log, where its newest checkpoint is kept, and how long its disk is waited for.
+/// Who signs the log, where its newest checkpoint is kept, and how long what is kept for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Log {
     /// The file that keeps the newest checkpoint; in the state folder where there is none.
@@ -20,6 +22,10 @@ pub struct Log {
     pub key: Option<(String, TransitName)>,
     /// How long a call waits for the disk before it is refused; within two seconds where nothing is said.
     pub wait: Option<Duration>,
+    /// How long arguments, results and messages are kept beside their records; for ever where nothing is said.
+    pub bodies: Option<SignedDuration>,
+    /// The witnesses that are asked to sign the newest checkpoint.
+    pub witness: Vec<WitnessAddress>,
 }
 
 impl Log {
@@ -53,8 +59,54 @@ pub(super) fn log(sheet: &Sheet<'_>, section: Section<'_>) -> Log {
         }
         wait
     });
-    section.finish(&["checkpoint", "key", "wait"]);
-    Log { checkpoint, key, wait }
+    let bodies = section.string("bodies").and_then(|(text, at)| {
+        let kept = kept(&text);
+        if kept.is_none() {
+            sheet.problem(at, section.key("bodies"), format!("\"{text}\""), "a time like \"90d\", \"2w\" or \"36h\"");
+        }
+        kept
+    });
+    let witness = witnesses(sheet, &section);
+    section.finish(&["bodies", "checkpoint", "key", "wait", "witness"]);
+    Log { checkpoint, key, wait, bodies, witness }
+}
+
+/// A time in days or weeks, or in what any other time is told in.
+fn kept(text: &str) -> Option<SignedDuration> {
+    let days = |number: &str, days: i64| SignedDuration::from_hours(24 * days).checked_mul(number.parse().ok()?);
+    let kept = match (text.strip_suffix('d'), text.strip_suffix('w')) {
+        (Some(number), _) => days(number, 1),
+        (_, Some(number)) => days(number, 7),
+        (None, None) => text.parse().ok(),
+    };
+    kept.filter(|kept| *kept >= SignedDuration::from_secs(1))
+}
+
+fn witnesses(sheet: &Sheet<'_>, section: &Section<'_>) -> Vec<WitnessAddress> {
+    let Some((value, at)) = section.json("witness") else { return Vec::new() };
+    let problem = |found: String| {
+        sheet.problem(
+            at,
+            section.key("witness"),
+            found,
+            "`[{ url = \"https://…\", key = \"NAME+ID+BASE64\" }]`, a witness once",
+        );
+        Vec::new()
+    };
+    let read: Vec<WitnessAddress> = match serde_json::from_value(value) {
+        Ok(read) => read,
+        Err(error) => return problem(error.to_string()),
+    };
+    let mut known = BTreeSet::new();
+    for witness in &read {
+        let usable = witness.url.parse().is_ok_and(|url: http::Uri| {
+            url.authority().is_some() && url.query().is_none() && matches!(url.scheme_str(), Some("http" | "https"))
+        });
+        if !usable || !known.insert(witness.key.name().to_owned()) {
+            return problem(format!("`{}`", witness.url));
+        }
+    }
+    read
 }
 
 fn transit(value: &Value) -> Option<(String, TransitName)> {
@@ -65,4 +117,21 @@ fn transit(value: &Value) -> Option<(String, TransitName)> {
     let mount = text("mount").unwrap_or_else(|| Some("transit".to_owned()))?;
     let version = table.get("version").map_or(Some(1), Value::as_u64)?;
     table.keys().all(known).then_some((vault, TransitName { mount, key, version }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_are_kept_for_days_weeks_or_any_other_time_and_never_for_none() {
+        let hours = |text| kept(text).map(|kept| kept.as_hours());
+        assert_eq!(
+            [hours("90d"), hours("2w"), hours("36h"), hours("1h 30m")],
+            [Some(2160), Some(336), Some(36), Some(1)]
+        );
+        for wrong in ["0d", "-1d", "d", "90", "", "1.5d", "0s", "99999999999999999d"] {
+            assert_eq!(kept(wrong), None, "{wrong}");
+        }
+    }
 }

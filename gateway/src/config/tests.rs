@@ -160,6 +160,21 @@ fn an_exporter_names_files_for_its_credentials_and_is_encrypted_off_this_machine
 }
 
 #[test]
+fn a_witness_is_an_address_and_the_key_of_a_witness_and_stands_there_once() {
+    let key = "witness.example/w1+1453f628+BCaOqP2bc+HHTO8OnM9ufMPGANssqR9mpY9i8Crp363B";
+    let load_with = |witnesses: &str| load(&format!("[audit]\nwitness = [{witnesses}]\nbodies = \"90d\"\n"));
+    let one = |url: &str| format!("{{ url = \"{url}\", key = \"{key}\" }}");
+    let log = load_with(&one("https://witness.example")).unwrap().log;
+    assert_eq!((log.witness.len(), log.bodies.unwrap().as_hours()), (1, 90 * 24));
+    let twice = format!("{}, {}", one("https://a.example"), one("https://b.example"));
+    for wrong in [one("ftp://a.example"), one("a.example"), twice, "{ url = \"https://a.example\" }".to_owned()] {
+        let problems = load_with(&wrong).err().unwrap_or_else(|| panic!("{wrong}"));
+        assert_eq!((problems.len(), problems[0].key.as_str()), (1, "audit.witness"), "{wrong}: {problems:?}");
+    }
+    assert_eq!(load("[audit]\nbodies = \"soon\"\n").err().unwrap()[0].key, "audit.bodies");
+}
+
+#[test]
 fn a_channel_names_files_for_its_credentials_and_is_encrypted_off_this_machine() {
     let config = load(
         "[notify.ntfy]\ntopic = \"t\"\n[notify.a]\nkind = \"smtp\"\nserver = \"m.test\"\nfrom = \"a@b.test\"\nto = \"c@d.test\"\n",

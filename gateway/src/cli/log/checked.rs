@@ -74,6 +74,7 @@ impl Verify {
                 print::trouble(&Trouble::new("the log was changed").because(broken).next(next).into());
                 Ok(ExitCode::FAILURE)
             }
+            Err(error @ VerifyError::Stopped) => Err(error.into()),
             Err(VerifyError::Read(error)) => {
                 let what = format!("cannot read the log in {}", place.display());
                 Err(Trouble::new(what).because(error).next("name the state folder that you mean: --state DIR").into())
@@ -94,7 +95,8 @@ fn say(global: &Global, out: &Out, verified: &Verified) -> anyhow::Result<()> {
     if global.json {
         return print::json(&serde_json::json!({ "ok": true, "records": verified.records, "head": verified.head,
             "first": verified.first, "last": verified.last, "signed": signed.map(|(checkpoint, _)| checkpoint.size),
-            "root": signed.map(|(checkpoint, _)| checkpoint.root), "key": signed.map(|(_, key)| key.to_string()), "accepted": verified.accepted }));
+            "root": signed.map(|(checkpoint, _)| checkpoint.root), "key": signed.map(|(_, key)| key.to_string()), "accepted": verified.accepted,
+            "restored": verified.restored, "erased": verified.erased }));
     }
     let zone = TimeZone::system();
     let time = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| long(at, &zone));
@@ -105,10 +107,17 @@ fn say(global: &Global, out: &Out, verified: &Verified) -> anyhow::Result<()> {
         out.say(format!("signed: {} records, root {}", checkpoint.size, checkpoint.root))?;
         out.line(&Line::new().ours("key: ").theirs(&key.to_string()))?;
     }
+    if verified.erased > 0 {
+        out.say(format!("erased: arguments and results up to record {}, as records say", verified.erased))?;
+    }
     for seq in &verified.accepted {
         let said = format!(
             "record {seq}: the log was accepted although it was not what was signed last; see `log show {seq}`"
         );
+        out.line(&Line::new().inked(Ink::Warning, "note: ").ours(said))?;
+    }
+    for seq in &verified.restored {
+        let said = format!("record {seq}: the log was restored from a backup; see `log show {seq}`");
         out.line(&Line::new().inked(Ink::Warning, "note: ").ours(said))?;
     }
     Ok(())

@@ -39,7 +39,7 @@ enum Action {
 
 /// Where the newest checkpoint is.
 #[derive(Args)]
-struct Kept {
+pub(crate) struct Kept {
     /// Where the config keeps the newest checkpoint, if not in the state folder
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
@@ -49,7 +49,7 @@ struct Kept {
 }
 
 impl Kept {
-    fn config(self, global: &Global) -> anyhow::Result<Config> {
+    pub(crate) fn config(self, global: &Global) -> anyhow::Result<Config> {
         let Some(config) = self.config else {
             return Ok(Config::new(global.state()?, clock::now).checkpoint(self.checkpoint));
         };

@@ -49,9 +49,14 @@ impl Prove {
         let prove = |seq| -> anyhow::Result<String> {
             let next = "`portcullis log show` shows what a record holds";
             let proof = audit::prove(&state, seq, self.fields.as_deref());
-            Ok(proof
-                .map_err(|error| Trouble::new(format!("no proof of record {seq}")).because(error).next(next))?
-                .to_string())
+            let proof =
+                proof.map_err(|error| Trouble::new(format!("no proof of record {seq}")).because(error).next(next))?;
+            if proof.lacks_body() {
+                print::aside(format!(
+                    "what lay beside record {seq} was erased, as `[audit] bodies` says: the proof has its size and hash alone"
+                ));
+            }
+            Ok(proof.to_string())
         };
         match (seqs.as_slice(), &self.out) {
             ([seq], None) => Ok(print::raw(prove(*seq)?.as_bytes())?),

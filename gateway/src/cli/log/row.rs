@@ -195,7 +195,8 @@ fn body(found: &Found, width: usize) -> Vec<Line> {
             lines
         }
         (None, Some(size)) => {
-            let gone = format!("{} bytes, not kept; SHA-256 {}", size.bytes, size.sha256);
+            let why = if size.kept { "erased since" } else { "not kept" };
+            let gone = format!("{} bytes, {why}; SHA-256 {}", size.bytes, size.sha256);
             vec![Line::new().ours("  ").inked(Ink::Strong, name).ours(": ").inked(Ink::Faint, gone)]
         }
         (None, None) => Vec::new(),
