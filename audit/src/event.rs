@@ -299,6 +299,13 @@ pub enum Event {
         /// Whether it is over.
         over: bool,
     },
+    /// A witness says that it has signed more records of the log than there are, or others.
+    WitnessConflict {
+        /// Which.
+        witness: String,
+        /// What it says.
+        why: String,
+    },
     /// An outcome was recorded, but its answer was withheld because the record came too late.
     AnswerWithheld {
         /// The number of the outcome's record.
@@ -341,6 +348,7 @@ impl Event {
             | Self::OperatorSeen { .. }
             | Self::LogCreated { .. }
             | Self::LogOutage { .. }
+            | Self::WitnessConflict { .. }
             | Self::AnswerWithheld { .. } => None,
         }
     }

@@ -39,6 +39,7 @@ use crate::operator::{self, Operators, Peers};
 use crate::seal::Sealer;
 use crate::sessions::Sessions;
 use crate::telemetry;
+use crate::witness::{Cosigner, Standing};
 
 /// What a started gateway tells its operator.
 pub struct Announcement {
@@ -134,6 +135,8 @@ pub struct App {
     policies: Arc<Reloadable>,
     /// How the gateway fared when it last tried itself.
     pulse: Arc<Pulse>,
+    /// How the log's witnesses stand.
+    witnesses: Arc<Standing>,
     /// Owns what serves the gateway itself: servers, sockets, sweeping.
     background: TaskTracker,
     /// No new calls.
@@ -199,12 +202,13 @@ impl App {
         let around = Around { background: background.clone(), stop: stop.clone(), halt: halt.clone() };
         let agents = assemble(Arc::new(config), Arc::clone(&policies), audit, recovered, &around)?;
         let pulse = Arc::new(Pulse::new(tripwire.is_some()));
-        let console = None;
-        let mut app = Self { agents, state, console, policies, pulse, background, stop, halt };
+        let (console, witnesses) = (None, Arc::new(Standing::new(&agents.config.log.witness)));
+        let mut app = Self { agents, state, console, policies, pulse, witnesses, background, stop, halt };
         app.try_gate(tripwire);
         app.console = app.serve_operators()?;
         app.notify()?;
         app.export()?;
+        app.cosign()?;
         connections::listen_unix(&app.agents, &app.state.join(AGENT_SOCKET))?;
         app.follow();
         Ok(app)
@@ -281,6 +285,7 @@ impl App {
             catalog: Arc::clone(&self.agents.catalog),
             agents: Arc::clone(&self.agents),
             liveness: Arc::clone(&self.pulse),
+            witnesses: Arc::clone(&self.witnesses),
             people: Arc::clone(&self.agents.people),
             console: console.as_ref().map(Console::front),
             reload: Arc::new(move || reload(&policies, &audit, &tasks)),
@@ -305,7 +310,8 @@ impl App {
             tracing::warn!("{warning}");
         }
         let (holds, pulse) = (Arc::clone(&self.agents.calls.holds), Arc::clone(&self.pulse));
-        let desk = Desk { holds, pulse, console: self.console.clone(), folder: self.state.join(NOTIFIED) };
+        let (witnesses, folder) = (Arc::clone(&self.witnesses), self.state.join(NOTIFIED));
+        let desk = Desk { holds, pulse, witnesses, console: self.console.clone(), folder };
         for (name, settings) in &config.notify {
             let channel = Channel::open(name, settings, self.agents.audit.redactor());
             let channel = channel.with_context(|| format!("the channel `{name}` cannot be used"))?;
@@ -324,6 +330,19 @@ impl App {
             let worker = Worker::new(exporter, self.agents.audit.clone(), &self.state);
             self.background.spawn(worker.run(self.stop.clone()));
         }
+        Ok(())
+    }
+
+    /// Has the witnesses that the config names sign the log.
+    fn cosign(&self) -> anyhow::Result<()> {
+        let witnesses = &self.agents.config.log.witness;
+        if witnesses.is_empty() {
+            return Ok(());
+        }
+        let (audit, standing) = (self.agents.audit.clone(), Arc::clone(&self.witnesses));
+        let cosigner = Cosigner::new(self.state.clone(), witnesses, audit, standing);
+        let cosigner = cosigner.context("the log's witnesses cannot be asked")?;
+        self.background.spawn(cosigner.run(self.stop.clone()));
         Ok(())
     }
 

@@ -22,3 +22,4 @@ pub mod operator;
 pub mod seal;
 pub mod sessions;
 pub mod telemetry;
+pub mod witness;

@@ -56,6 +56,7 @@ use crate::config::Problem;
 use crate::console::Front;
 use crate::hold::Holds;
 use crate::liveness::Pulse;
+use crate::witness::Standing;
 
 pub use peer::{PeerError, Peers};
 use people::{Caller, People};
@@ -75,6 +76,8 @@ pub struct Operators {
     pub agents: Arc<Agents>,
     /// How the gateway fared when it last tried itself.
     pub liveness: Arc<Pulse>,
+    /// How the log's witnesses stand.
+    pub witnesses: Arc<Standing>,
     /// Who they are.
     pub people: Arc<People>,
     /// The console, where it is on.

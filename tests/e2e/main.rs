@@ -21,6 +21,8 @@ mod console;
 #[cfg(test)]
 mod container;
 #[cfg(test)]
+mod cosigned;
+#[cfg(test)]
 mod crowd;
 #[cfg(test)]
 mod disk;

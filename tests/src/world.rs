@@ -235,7 +235,8 @@ pub struct World {
 impl World {
     /// Writes another config, with nothing that comes with the gateway.
     pub fn configure(&self, toml: &str) {
-        let config = format!("{toml}\n{UNBUNDLED}{PATIENT}\n[liveness]\nevery = \"off\"\n");
+        let patient = if toml.contains("[audit]") { "" } else { PATIENT };
+        let config = format!("{toml}\n{UNBUNDLED}{patient}\n[liveness]\nevery = \"off\"\n");
         fs::write(self.folder().join("portcullis.toml"), config).expect("the config is written");
     }
 

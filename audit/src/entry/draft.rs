@@ -273,6 +273,7 @@ impl Audit {
             | Event::OperatorSeen { .. }
             | Event::LogCreated { .. }
             | Event::LogOutage { .. }
+            | Event::WitnessConflict { .. }
             | Event::AnswerWithheld { .. } => Work::Record(draft),
         }
     }

@@ -27,6 +27,7 @@ use crate::clock;
 use crate::endpoint::pause;
 use crate::hold::Holds;
 use crate::liveness::{self, Pulse};
+use crate::witness::{Stand, Standing};
 
 /// What all channels share.
 #[derive(Clone)]
@@ -35,6 +36,8 @@ pub struct Desk {
     pub holds: Arc<Holds>,
     /// How the gateway fared when it last tried itself.
     pub pulse: Arc<Pulse>,
+    /// How the log's witnesses stand.
+    pub witnesses: Arc<Standing>,
     /// Where a browser finds the console, where it is on.
     pub console: Option<String>,
     /// Where it is kept who was told of what.
@@ -75,6 +78,7 @@ impl Follower {
     pub async fn run(mut self, stop: CancellationToken) {
         // Before the lists are read: what comes in between wakes this at once.
         let (mut changes, mut pulse) = (self.desk.holds.changes(), self.desk.pulse.changes());
+        let mut witnesses = self.desk.witnesses.changes();
         loop {
             let due = match self.next(Instant::now()) {
                 Some((due, subject)) if due <= Instant::now() => {
@@ -89,19 +93,22 @@ impl Follower {
             tokio::select! {
                 changed = changes.recv() => if matches!(changed, Err(RecvError::Closed)) { return },
                 changed = pulse.changed() => if changed.is_err() { return },
+                changed = witnesses.changed() => if changed.is_err() { return },
                 () = until(due) => {}
                 () = stop.cancelled() => return,
             }
         }
     }
 
-    /// What there is to tell of: a gate that does not hold, then the holds, the nearest deadline first.
+    /// What there is to tell of: a gate that does not hold, a log that a witness knows otherwise, then the holds, the nearest deadline first.
     fn current(&self) -> Vec<Subject> {
         let mut holds = self.desk.holds.list();
         // Nobody is to answer the gateway's own trials, nor what is approved.
         holds.retain(|hold| *hold.state() == HoldState::Pending && !liveness::is_synthetic(hold));
         let gate = self.desk.pulse.failing().map(Subject::Gate);
-        gate.into_iter().chain(holds.into_iter().map(|hold| Subject::Hold(Box::new(hold)))).collect()
+        let conflict = |stand: Stand| Some(Subject::Log(stand.name, stand.conflict?));
+        let log = self.desk.witnesses.list().into_iter().filter_map(conflict);
+        gate.into_iter().chain(log).chain(holds.into_iter().map(|hold| Subject::Hold(Box::new(hold)))).collect()
     }
 
     /// What is to be told first, and when.

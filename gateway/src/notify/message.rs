@@ -3,6 +3,7 @@
 
 use audit::Redactor;
 use jiff::Timestamp;
+use policies::Hash;
 use policies::approval::Hold;
 use policies::risk::Risk;
 use serde::Serialize;
@@ -17,6 +18,8 @@ pub(super) enum Subject {
     Hold(Box<Hold>),
     /// The gate does not hold.
     Gate(Failing),
+    /// A witness of this name says, since then, that the log is not what it signed.
+    Log(String, (Timestamp, String)),
 }
 
 /// What a person is told.
@@ -65,6 +68,10 @@ impl Subject {
         match self {
             Self::Hold(hold) => hold.id().to_string(),
             Self::Gate(failing) => format!("gate-{}", failing.since.as_second()),
+            Self::Log(witness, (since, _)) => {
+                let witness = Hash::of(witness.as_bytes()).to_string();
+                format!("log-{}-{}", witness.chars().take(12).collect::<String>(), since.as_second())
+            }
         }
     }
 }
@@ -78,6 +85,7 @@ impl Message {
         match subject {
             Subject::Hold(hold) => Self::of_hold(id, hold, console, shown),
             Subject::Gate(failing) => Self::of_gate(id, failing, console, shown),
+            Subject::Log(witness, conflict) => Self::of_log(id, witness, conflict, console, shown),
         }
     }
 
@@ -132,6 +140,29 @@ impl Message {
                 r#type: "gate.failing",
                 timestamp: failing.since,
                 data: Data { failures: Some(failures), link, ..Data::default() },
+            },
+        }
+    }
+
+    fn of_log(
+        message: String,
+        witness: &str,
+        (since, why): &(Timestamp, String),
+        console: Option<&str>,
+        shown: impl Fn(&str) -> String,
+    ) -> Self {
+        let (said, link) = (format!("{}: {}", shown(witness), shown(why)), console.map(|at| format!("{at}/#now")));
+        let see = link.as_deref().unwrap_or("portcullis doctor");
+        let when = format!("Since: {}", since.strftime("%Y-%m-%d %H:%M:%S UTC"));
+        Self {
+            id: message,
+            title: "ALERT: the log is not what a witness signed".to_owned(),
+            lines: vec![said.clone(), when, format!("See: {see}")],
+            risk: Some(Risk::Critical),
+            event: Event {
+                r#type: "log.conflict",
+                timestamp: *since,
+                data: Data { failures: Some(vec![said]), link, ..Data::default() },
             },
         }
     }

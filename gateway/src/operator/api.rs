@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
-use super::card::{Card, Health, Link, OperatorRow, PackageRow, Quarantine, ServerRow, ToolDiff, ToolRow, Whoami};
+use super::card::{
+    Card, Health, Link, OperatorRow, PackageRow, Quarantine, ServerRow, ToolDiff, ToolRow, Whoami, WitnessRow,
+};
 use super::find::find;
 use super::grant::Grant;
 use super::people::{Caller, Claim, Needs, Person};
@@ -314,6 +316,7 @@ impl Operators {
             liveness: self.liveness.state(),
             offered,
             withheld: tools.len() - offered,
+            witnesses: self.witnesses.list().into_iter().map(WitnessRow::from).collect(),
         }
     }
 

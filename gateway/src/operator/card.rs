@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::grant::Grant;
+use crate::witness::Stand;
 
 /// A hold as a person reads it before answering.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -326,6 +327,44 @@ pub struct Health {
     pub offered: usize,
     /// How many are withheld, changed ones included.
     pub withheld: usize,
+    /// The witnesses that the config names.
+    #[serde(default)]
+    pub witnesses: Vec<WitnessRow>,
+}
+
+/// A witness, and how far it has signed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WitnessRow {
+    /// Its name.
+    pub name: String,
+    /// How many records it signed last; 0 if it has signed none since the gateway started.
+    pub signed: u64,
+    /// When it did.
+    pub at: Option<Timestamp>,
+    /// How many signed records of the log it has not signed.
+    pub lag: u64,
+    /// `ok`, or why it does not sign.
+    pub state: String,
+    /// It said, since the gateway started, that it signed more records than there are, or others: the log was put back or
+    /// rewritten, or the witness lies.
+    pub conflict: bool,
+}
+
+impl From<Stand> for WitnessRow {
+    fn from(stand: Stand) -> Self {
+        let conflict = stand.conflict.map(|(_, why)| why);
+        let (signed, at) = stand.signed.map_or((0, None), |(size, at)| (size, Some(at)));
+        Self {
+            name: stand.name,
+            signed,
+            at,
+            lag: stand.size.saturating_sub(signed),
+            conflict: conflict.is_some(),
+            state: conflict
+                .or(stand.failing)
+                .unwrap_or_else(|| if at.is_some() { "ok" } else { "not asked yet" }.to_owned()),
+        }
+    }
 }
 
 /// The part of a stored assessment that a card shows. What an older gateway did not store is left out.

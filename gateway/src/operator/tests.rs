@@ -35,6 +35,7 @@ pub(crate) fn operators(folder: &Path, audit: &Audit) -> Operators {
         people: Arc::clone(&agents.people),
         agents,
         liveness: Arc::new(Pulse::new(false)),
+        witnesses: Arc::new(crate::witness::Standing::new(&[])),
         console: None,
         reload: Arc::new(move || policies.reload()),
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use audit::{Filter, Reader};
 
 use super::Check;
-use crate::operator::card::{Health, OperatorRow, ServerRow};
+use crate::operator::card::{Health, OperatorRow, ServerRow, WitnessRow};
 use crate::operator::client::{Client, ConnectError};
 
 pub(super) async fn checks(folder: &Path) -> Vec<Check> {
@@ -105,6 +105,7 @@ async fn gateway(folder: &Path) -> Vec<Check> {
         Err(error) => return vec![Check::broken("gateway", error.to_string(), "see the gateway's log")],
     };
     let mut checks = vec![running(&health), liveness(&health.liveness)];
+    checks.extend(health.witnesses.iter().map(witness));
     let operators: Vec<OperatorRow> = client.ask("operators_list", &[]).await.unwrap_or_default();
     checks.push(people(folder, &operators));
     let servers: Vec<ServerRow> = client.ask("servers_list", &[]).await.unwrap_or_default();
@@ -145,6 +146,24 @@ fn liveness(state: &str) -> Check {
         "off" => Check::warning("liveness", "off", "leave it on: `[liveness] every = \"1m\"`"),
         failed => Check::broken("liveness", failed, "treat the gate as open: stop the gateway and read its log"),
     }
+}
+
+/// So many records are signed within seconds by a witness that answers.
+const BEHIND: u64 = 10_000;
+
+fn witness(witness: &WitnessRow) -> Check {
+    let found =
+        format!("{}: {} records signed, {} behind; {}", witness.name, witness.signed, witness.lag, witness.state);
+    if witness.conflict {
+        let next = "the log was put back or rewritten, or the witness lies: keep a copy of the state folder, and compare \
+                    with what the witness kept";
+        return Check::broken("witness", found, next);
+    }
+    if witness.state != "ok" || witness.lag > BEHIND {
+        let next = "see that the witness runs, and knows this log's key: portcullis log key";
+        return Check::warning("witness", found, next);
+    }
+    Check::ok("witness", found)
 }
 
 fn server(server: &ServerRow) -> Check {

@@ -1,23 +1,15 @@
 //! `portcullis log submit`: has witnesses sign the newest checkpoint, once or again and again, beside a running gateway.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
 use audit::{KeyType, Submission, SubmitError, VerifierKey, WitnessAddress};
-use bytes::Bytes;
 use clap::Args;
-use http::{Request, Uri};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::task::TaskTracker;
 
 use crate::cli::Global;
 use crate::cli::print::{self, Out, Trouble};
+use crate::witness::{Http, ask, client};
 
 /// Have witnesses sign the newest checkpoint
 #[derive(Args)]
@@ -50,9 +42,6 @@ fn address(text: &str) -> Result<WitnessAddress, String> {
 
 /// How long a witness may take.
 const WITHIN: Duration = Duration::from_secs(20);
-
-/// The longest answer that is read.
-const LONGEST: usize = 64 << 10;
 
 impl Submit {
     pub(crate) fn run(self, global: &Global, out: &Out) -> anyhow::Result<()> {
@@ -88,34 +77,12 @@ fn say(global: &Global, out: &Out, submission: &Submission, asked: usize) -> any
     Ok(out.say(format!("signed by {signed} of {asked} witnesses: {size} records"))?)
 }
 
-/// Runs the connections of this command; they end with it.
-#[derive(Clone, Default)]
-struct Tasks(TaskTracker);
-
-impl<F: Future<Output: Send + 'static> + Send + 'static> hyper::rt::Executor<F> for Tasks {
-    fn execute(&self, connection: F) {
-        self.0.spawn(connection);
-    }
-}
-
-type Http = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
-
-fn client() -> anyhow::Result<Http> {
-    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_native_roots()
-        .context("cannot read the system's certificates")?
-        .with_no_client_auth();
-    let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
-    Ok(Client::builder(Tasks::default()).build(connector))
-}
-
 /// Every witness is asked, whatever another one said; what was signed is kept even if one refused.
 async fn round(http: &Http, state: &Path, witnesses: &[WitnessAddress]) -> anyhow::Result<Submission> {
     let mut submission = Submission::newest(state)?;
     let mut refused = None;
     for witness in witnesses {
-        if let Err(error) = ask(http, state, &mut submission, witness).await {
+        if let Err(error) = ask(http, state, &mut submission, witness, WITHIN).await {
             let next = match error.downcast_ref::<SubmitError>() {
                 Some(SubmitError::RolledBack { .. } | SubmitError::SplitView) => {
                     "stop the gateway, keep a copy of its state folder, and compare with what the witness kept"
@@ -131,31 +98,6 @@ async fn round(http: &Http, state: &Path, witnesses: &[WitnessAddress]) -> anyho
         submission.keep(state)?;
     }
     refused.map_or(Ok(submission), |refused| Err(refused.into()))
-}
-
-async fn ask(http: &Http, state: &Path, submission: &mut Submission, witness: &WitnessAddress) -> anyhow::Result<()> {
-    let uri: Uri = format!("{}/add-checkpoint", witness.url.trim_end_matches('/')).parse()?;
-    let mut old = submission.likely_old(state, &witness.key);
-    // Once with what is likely, once with what it says; more only if it signs for someone else meanwhile.
-    for _ in 0..4 {
-        let body = submission.body(state, old)?;
-        let (status, answer) =
-            tokio::time::timeout(WITHIN, post(http, &uri, body)).await.context("no answer in time")??;
-        match submission.answered(old, status, &answer, &witness.key)? {
-            None => return Ok(()),
-            Some(known) => old = known,
-        }
-    }
-    bail!("the witness names another size each time");
-}
-
-async fn post(http: &Http, uri: &Uri, body: String) -> anyhow::Result<(u16, String)> {
-    let request = Request::post(uri).body(Full::new(Bytes::from(body)))?;
-    let answer = http.request(request).await.context("no connection")?;
-    let status = answer.status().as_u16();
-    let body = Limited::new(answer.into_body(), LONGEST).collect().await;
-    let body = body.map_err(|error| anyhow::anyhow!("the answer breaks off: {error}"))?.to_bytes();
-    Ok((status, String::from_utf8(body.to_vec()).context("the answer is not text")?))
 }
 
 #[cfg(test)]
