@@ -252,6 +252,9 @@ pub enum Event {
         hash: Hash,
         /// Where they came from.
         sources: Vec<String>,
+        /// The ids of those that decide nothing and are observed.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        observed: Vec<String>,
     },
     /// A reload was refused; what was in force stays.
     ReloadRefused {

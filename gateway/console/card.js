@@ -3,7 +3,7 @@
 import { add, button, download, h, key, replace } from "./dom.js";
 import { write } from "./json.js";
 import { count, left, shown, span, time, ago } from "./text.js";
-import { facts, risk, section, tool, toast } from "./parts.js";
+import { facts, risk, section, tool, toast, watched } from "./parts.js";
 import { pointerText, reveal, tree } from "./tree.js";
 
 const ARGUMENTS_GONE = "The arguments are kept only while the hold is open. The trail has them as they were recorded.";
@@ -141,6 +141,7 @@ function details(hold) {
     ["Approved by", by.length ? by : undefined],
     ["Answer", hold.note ? [hold.by ? [shown(hold.by), ": "] : null, shown(hold.note)] : undefined],
     ["Policies", hold.policies.length ? shown(hold.policies.join(", ")) : undefined],
+    ["Observed", watched(hold.observed)],
     ["Hold", h("code", {}, hold.id)],
     ["Call", h("a", { href: `#trail/${hold.call}` }, h("code", {}, hold.call))],
     ["Digest", hold.digest ? h("code", { class: "wrap" }, hold.digest) : undefined],

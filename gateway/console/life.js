@@ -1,7 +1,7 @@
 // The whole life of a call on one page: each record with what it says, and its proof.
 
 import { button, download, h, replace } from "./dom.js";
-import { facts, risk, tool, trouble, verdict } from "./parts.js";
+import { facts, risk, tool, trouble, verdict, watched } from "./parts.js";
 import { shown, span, time } from "./text.js";
 import { tree } from "./tree.js";
 import { words } from "./trail.js";
@@ -53,7 +53,7 @@ function entry(record, records, around) {
   return h("li", { class: `entry ${record.kind} ${record.verdict ?? ""}` },
     h("div", { class: "line" }, h("h2", {}, record.kind), record.verdict ? verdict(record.verdict) : null, h("span", { class: "words" }, words(record))),
     h("p", { class: "small faint" }, time(record.at), " ", since, ` · record ${record.seq}`),
-    assessed(record.detail?.assessment), observed(record.detail?.sandbox), content(record), more(record), proof(record, around));
+    assessed(record.detail?.assessment), watched(record.detail?.assessment?.observed), observed(record.detail?.sandbox), content(record), more(record), proof(record, around));
 }
 
 function assessed(assessment) {

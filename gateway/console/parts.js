@@ -15,6 +15,12 @@ export function verdict(name) {
   return h("span", { class: `verdict ${name}` }, words[name] ?? name);
 }
 
+/** Policies that only watch and would have decided otherwise. */
+export function watched(observed) {
+  const one = ({ policy, would }) => h("li", {}, h("code", {}, shown(policy)), ` only watches, and would ${would} it`);
+  return observed?.length ? h("ul", { class: "plain watched" }, observed.map(one)) : null;
+}
+
 /** A tool by its full name. */
 export function tool(server, name) {
   return h("span", { class: "tool" }, h("span", { class: "server" }, shown(`${server}.`)), shown(name ?? ""));

@@ -1,8 +1,8 @@
 // The policies: what is in force, what they say of a call, and what a changed text would have decided.
 
 import { button, h, replace } from "./dom.js";
-import { ask, empty, facts, proved, risk, tabs, toast, tool, trouble, verdict } from "./parts.js";
-import { count, shown, time } from "./text.js";
+import { ask, empty, facts, proved, risk, tabs, toast, tool, trouble, verdict, watched } from "./parts.js";
+import { ago, count, shown, time } from "./text.js";
 
 const VIEWS = { force: "In force", explain: "Explain a call", replay: "Replay" };
 const EXAMPLE = `{
@@ -28,15 +28,26 @@ export function open(root, around, chosen) {
 async function inForce(body, around) {
   replace(body, h("p", { class: "faint waits" }, "…"));
   try {
-    const { hash, sources } = await around.api.call("policies_show");
+    const [{ hash, sources }, seen] = await Promise.all([around.api.call("policies_show"), around.api.call("policies_observed")]);
     replace(body,
       h("div", { class: "line" }, facts([["Digest", h("code", { class: "wrap" }, hash)]]),
         around.session.role === "reviewer" ? null : button("Read the files again", () => reload(body, around), { class: "quiet" })),
       sources.some((source) => !source.built_in) ? null : h("p", { class: "faint" }, "No file of your own is in force: portcullis.toml names them under [policy]."),
-      sources.map(source));
+      observed(seen), sources.map(source));
   } catch (error) {
     if (around.api.state === "live") replace(body, trouble(error));
   }
+}
+
+/** What only watches, and what each of it would have changed. */
+function observed({ policies, calls, partial }) {
+  if (policies.length === 0) return null;
+  const row = (one) => h("li", { class: "row" },
+    h("span", { class: "row-main" }, h("code", {}, shown(one.policy)), h("span", { class: one.observed && one.bundled ? "alarm" : "small faint" },
+      one.observed ? (one.bundled ? " a default, and it decides nothing" : " decides nothing") : " is not observed any more", one.last ? [", last ", ago(one.last)] : null)),
+    h("span", { class: "small" }, `would allow ${one.allow}, hold ${one.hold}, deny ${one.deny}`, one.refuse ? `, not approve ${one.refuse}` : ""));
+  return [h("h2", { class: "small-title" }, "Observed"), h("ul", { class: "rows" }, policies.map(row)),
+    h("p", { class: "small faint" }, `Of ${partial ? "the newest" : "all"} ${calls.toLocaleString("en")} calls that were looked at, each as it was decided last.`)];
 }
 
 function source({ name, built_in, text }) {
@@ -90,10 +101,11 @@ function explain(body, around) {
   replace(body, h("p", { class: "faint" }, "A call as JSON, a list of calls, or one a line. Nothing runs, nothing is recorded. The tool counts as pinned and known."), text, h("div", { class: "actions" }, go), result);
 }
 
-function explained({ risk: level, reasons, verdict: decided, policies, provenance }) {
+function explained({ risk: level, reasons, verdict: decided, policies, provenance, observed: watching }) {
   const seen = Object.entries(provenance ?? {}).filter(([, origin]) => typeof origin === "object");
   return [h("p", { class: "line" }, verdict(decided), risk(level), h("span", { class: "faint" }, policies.length ? ["by ", shown(policies.join(", "))] : "by no policy")),
     h("ul", { class: "reasons" }, reasons.map(({ id, text, at }) => h("li", {}, h("p", {}, shown(text)), h("p", { class: "small faint" }, h("code", {}, shown(id)), at ? [" at ", h("code", {}, shown(at))] : null)))),
+    watched(watching),
     seen.length ? facts(seen.map(([at, origin]) => [shown(at), `result #${origin.result ?? "?"} of ${origin.tool ?? "a forgotten result"}`])) : null];
 }
 

@@ -163,7 +163,12 @@ function row(record) {
 const PEOPLE = ["approve", "deny"];
 
 /** What a record says, in a few words. */
-export function words({ kind, detail = {} }) {
+export function words(record) {
+  const observed = record.detail?.observed ?? [];
+  return [said(record), observed.map(({ policy, would }) => h("span", { class: "faint" }, " observed ", shown(policy), ` would ${would}`))];
+}
+
+function said({ kind, detail = {} }) {
   if (kind === "intent") return "runs";
   if (kind === "outcome") return [shown([detail.outcome, detail.failure, detail.detail].filter(Boolean).join(", ")),
     detail.sandbox?.undeclared ? h("strong", { class: "alarm" }, " tried what it had not declared") : null];

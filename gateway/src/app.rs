@@ -79,6 +79,7 @@ impl Reloadable {
     /// Every problem there is.
     pub fn load(files: PolicyFiles) -> Result<Self, Vec<Problem>> {
         let loaded = files.load()?;
+        warn_of_observed(&loaded.policies);
         Ok(Self { files, current: RwLock::new(loaded.into()) })
     }
 
@@ -103,7 +104,11 @@ impl Reloadable {
     /// What is in force, or why it is not, for the log.
     fn event(&self, reloaded: Result<(), &[Problem]>) -> Event {
         match reloaded {
-            Ok(()) => Event::PoliciesLoaded { hash: self.in_force().hash, sources: self.files.sources() },
+            Ok(()) => {
+                let InForce { policies, hash, .. } = self.in_force();
+                let observed = policies.observed().map(|(id, _)| id.to_owned()).collect();
+                Event::PoliciesLoaded { hash, sources: self.files.sources(), observed }
+            }
             Err(problems) => Event::ReloadRefused { problems: problems.iter().map(ToString::to_string).collect() },
         }
     }
@@ -114,6 +119,7 @@ impl Reloadable {
     /// Every problem there is.
     pub fn reload(&self) -> Result<String, Vec<Problem>> {
         let loaded = self.files.load()?;
+        warn_of_observed(&loaded.policies);
         let what = format!("in force: {}", self.files.sources().join(", "));
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = loaded.into();
         Ok(what)
@@ -171,7 +177,7 @@ pub async fn serve(config: Config, announce: impl FnOnce(&Announcement)) -> anyh
     let endpoint = connections::listen_tcp(&app.agents).await?;
     let agent = app.first_agent().await?;
     let servers = app.servers();
-    app.agents.audit.note(started(&endpoint, &servers), clock::now()).await.context("the log cannot be written")?;
+    app.agents.audit.note(started(&endpoint, &servers, &app.policies.current()), clock::now()).await.context("the log cannot be written")?;
     app.agents.audit.note(app.policies.event(Ok(())), clock::now()).await.context("the log cannot be written")?;
     let console = app.console.clone();
     announce(&Announcement { endpoint, state: app.state.clone(), agent, servers, console });
@@ -550,8 +556,16 @@ pub fn describe(name: &ServerName, server: &Server) -> String {
     format!("{name} ({})", server.reach.kind())
 }
 
-fn started(endpoint: &str, servers: &[String]) -> Event {
+/// A default that decides nothing is a hole that looks like a wall.
+fn warn_of_observed(policies: &Policies) {
+    for warning in operator::observed::warnings(policies) {
+        tracing::warn!("{warning}");
+    }
+}
+
+fn started(endpoint: &str, servers: &[String], policies: &Policies) -> Event {
     let mut notes: Vec<String> = servers.iter().filter(|server| weak(server)).cloned().collect();
+    notes.extend(operator::observed::warnings(policies));
     if servers.iter().any(|server| server.contains("process, jailed")) {
         notes.extend(sandbox::jail::lacks());
     }

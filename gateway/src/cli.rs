@@ -21,6 +21,7 @@ mod operator;
 mod packages;
 mod passes;
 mod person;
+mod policy;
 mod print;
 mod redact;
 mod reference;
@@ -113,6 +114,7 @@ enum Command {
     Passes(passes::PassesCommand),
     Notify(notify::NotifyCommand),
     Export(export::ExportCommand),
+    Policy(policy::PolicyCommand),
     Tools(tools::ToolsCommand),
     Run(run::RunCommand),
     Log(log::LogCommand),
@@ -170,6 +172,7 @@ impl Command {
             Self::Passes(command) => command.run(global),
             Self::Notify(command) => command.run(global),
             Self::Export(command) => command.run(global),
+            Self::Policy(command) => command.run(global),
             Self::Tools(command) => command.run(global),
             Self::Run(command) => command.run(global),
             Self::Log(command) => command.run(global),

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use audit::Personal;
 use jiff::SignedDuration;
-use policies::decision::{HoldTimes, Policies, Source, shipped_policies};
+use policies::decision::{HoldTimes, OBSERVE, Policies, Source, shipped_policies};
 use policies::profile::{Isolation, Profile};
 use policies::{Hash, ServerName};
 use sandbox::{ServerConfig, Settings, Web};
@@ -198,6 +198,8 @@ pub struct PolicyFiles {
     pub files: Vec<PathBuf>,
     /// Whether the built-in ones stand beside them.
     pub defaults: bool,
+    /// The ids of those that decide nothing and are observed.
+    pub observe: Vec<String>,
 }
 
 /// Compiled policies.
@@ -312,13 +314,16 @@ impl PolicyFiles {
     /// # Errors
     /// Every problem there is.
     pub fn compile(&self, sources: Vec<Source>) -> Result<Loaded, Vec<Problem>> {
-        let loaded = if self.defaults { Policies::load(&sources) } else { Policies::load_without_defaults(&sources) };
-        let problem = |problem: policies::decision::Problem| Problem {
-            file: Some(problem.file.into()),
-            line: Some(problem.line),
-            key: problem.policy.unwrap_or_else(|| "policy".into()),
-            found: problem.message,
-            wanted: String::new(),
+        let loaded = Policies::load_observing(&sources, self.defaults, &self.observe);
+        let problem = |problem: policies::decision::Problem| {
+            let of_config = problem.file == OBSERVE;
+            Problem {
+                file: (!of_config).then(|| problem.file.into()),
+                line: (!of_config).then_some(problem.line),
+                key: problem.policy.unwrap_or_else(|| if of_config { OBSERVE } else { "policy" }.to_owned()),
+                found: problem.message,
+                wanted: if of_config { "ids of policies that can be observed".to_owned() } else { String::new() },
+            }
         };
         let policies = loaded.map_err(|problems| problems.into_iter().map(problem).collect::<Vec<_>>())?;
         Ok(Loaded { policies, hash: self.hash(&sources), sources })
@@ -327,7 +332,10 @@ impl PolicyFiles {
     fn hash(&self, sources: &[Source]) -> Hash {
         let shipped = shipped_policies().into_iter().filter(|(name, _)| self.defaults || *name == "guard.cedar");
         let texts = shipped.map(|(_, text)| text).chain(sources.iter().map(|source| source.text.as_str()));
-        // Hashes of hashes: where one text ends and the next begins must not be movable.
+        // Hashes of hashes: where one text ends and the next begins must not be movable. What is in force and what only
+        // watches is not the same, though the texts are.
+        let observe = (!self.observe.is_empty()).then(|| format!("observe {:?}", self.observe));
+        let texts = texts.map(str::to_owned).chain(observe);
         Hash::of(&texts.flat_map(|text| *Hash::of(text.as_bytes()).as_bytes()).collect::<Vec<u8>>())
     }
 }

@@ -230,7 +230,8 @@ impl Holds {
                 self.policies.current().may_approve(&approver, &hold).map_err(|not| not_allowed(&by.id, not))?;
                 let pass = pass.map(|leeway| self.pass(&hold, by, reason.as_deref(), &leeway)).transpose()?;
                 let proof = by.proved.then(|| serde_json::json!({ "by": "pin" }));
-                (Step::Approve { by: by.id.clone(), reason, proof, pass: None }, pass)
+                let observed = self.policies.current().would_not_approve(&approver, &hold);
+                (Step::Approve { by: by.id.clone(), reason, proof, pass: None, observed }, pass)
             }
             Answer::Deny { reason } => (Step::Deny { by: by.id.clone(), reason }, None),
         };
@@ -273,6 +274,7 @@ impl Holds {
             if self.policies.current().may_approve(&approver, &hold).is_err() {
                 continue;
             }
+            let covering = covering.observed(self.policies.current().would_not_approve(&approver, &hold));
             match self.audit.pass(hold.id().clone(), covering, clock::now()).await {
                 Ok(hold) => self.publish(waiting, hold),
                 Err(StepRefused::Audit(error)) => return Err(error),

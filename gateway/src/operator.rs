@@ -13,6 +13,7 @@ mod events;
 mod find;
 pub mod grant;
 mod now;
+pub mod observed;
 pub mod packages;
 pub mod passes;
 mod peer;

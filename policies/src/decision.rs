@@ -7,6 +7,7 @@ mod ask;
 mod binding;
 mod held;
 mod load;
+mod observe;
 mod permit;
 mod slice;
 
@@ -20,9 +21,11 @@ use crate::risk::{self, Assessed, Reason, Risk};
 use crate::session::{Provenance, Session};
 
 use ask::{Answer, Question};
+use observe::Says;
 pub use binding::{Binding, Field};
 pub use held::{Held, HoldTimes, NotApproved};
-pub use load::{Problem, Source, schema_text, shipped_policies};
+pub use load::{OBSERVE, Problem, Source, schema_text, shipped_policies};
+pub use observe::{Observed, Would};
 pub use permit::{Because, Denial, PERMIT_LASTS, Permit, Refused};
 use slice::{Policy, Slices};
 
@@ -77,6 +80,9 @@ pub struct Assessment {
     pub provenance: Provenance,
     /// The ids of the policies that determined the verdict.
     pub policies: Vec<String>,
+    /// The policies that only watch and would have changed it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub observed: Vec<Observed>,
 }
 
 impl Verdict {
@@ -144,6 +150,7 @@ impl Policies {
         let Some(question) = Question::new(&call, &assessment, around, slice) else {
             return Verdict::Deny(Denial::new(call, assessment, unaskable()));
         };
+        assessment.observed = observe::observed(slice, &question);
         let called = slice.may_call(&question);
         assessment.policies.clone_from(&called.ids());
         match called {
@@ -187,6 +194,21 @@ impl Policies {
         }
     }
 
+    /// The policies that only watch and would not have let this operator approve this hold, whom those in force let.
+    #[must_use]
+    pub fn would_not_approve(&self, approver: &Approver<'_>, hold: &Hold) -> Vec<String> {
+        let slice = self.slices.named(hold.server(), hold.method(), hold.tool());
+        let Some(request) = ask::approval(approver, hold) else { return Vec::new() };
+        let refuses = |policy: &&Policy| slice.alone_on_approval(policy, &request) > Says::Permits;
+        slice.observed().filter(refuses).map(|policy| policy.id().to_owned()).collect()
+    }
+
+    /// The policies that only watch, each with whether it comes with the gateway.
+    pub fn observed(&self) -> impl Iterator<Item = (&str, bool)> {
+        let observed = self.slices.policies().iter().filter(|policy| policy.is_observed());
+        observed.map(|policy| (policy.id(), policy.is_bundled()))
+    }
+
     /// The hash of the policies that apply to this tool: what an approval is bound to. It stays the same when policies
     /// that cannot concern the tool change.
     #[must_use]
@@ -218,7 +240,7 @@ fn assess(call: &Call, around: &Circumstances<'_>) -> Assessment {
         let text = format!("The server `{}` was seen trying what it had not declared.", call.tool().server());
         reasons.push(Reason { id: "undeclared", text, at: None });
     }
-    Assessment { risk, reasons, facts, provenance, policies: Vec::new() }
+    Assessment { risk, reasons, facts, provenance, policies: Vec::new(), observed: Vec::new() }
 }
 
 fn deny(call: Call, assessment: Assessment, forbids: &[&Policy]) -> Verdict {

@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::decision::Verdict;
+use crate::decision::{Observed, Verdict};
 use crate::risk::{Reason, Risk};
 use crate::session::{Origin, Provenance};
 
@@ -20,6 +20,8 @@ pub struct Explanation {
     verdict: &'static str,
     policies: Vec<String>,
     provenance: Provenance,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    observed: Vec<Observed>,
 }
 
 impl Explanation {
@@ -33,6 +35,7 @@ impl Explanation {
             verdict: verdict.as_str(),
             policies: found.policies.clone(),
             provenance: found.provenance.clone(),
+            observed: found.observed.clone(),
         }
     }
 
@@ -60,6 +63,12 @@ impl Explanation {
         &self.policies
     }
 
+    /// The policies that only watch and would have changed the verdict.
+    #[must_use]
+    pub fn observed(&self) -> &[Observed] {
+        &self.observed
+    }
+
     /// Where each argument value was seen first.
     #[must_use]
     pub fn provenance(&self) -> &Provenance {
@@ -75,6 +84,9 @@ impl fmt::Display for Explanation {
         for Reason { id, text, at } in &self.reasons {
             let at = at.as_deref().map(|at| format!(" [{}]", Shown(at))).unwrap_or_default();
             writeln!(f, "  {id}: {}{at}", Shown(text))?;
+        }
+        for Observed { policy, would } in &self.observed {
+            writeln!(f, "  {policy} only watches, and would {} it", would.as_str())?;
         }
         for (pointer, origin) in self.provenance.iter() {
             match origin {

@@ -47,6 +47,8 @@ mod matrix;
 #[cfg(test)]
 mod notify;
 #[cfg(test)]
+mod observe;
+#[cfg(test)]
 mod openbao;
 #[cfg(test)]
 mod operating;

@@ -209,8 +209,8 @@ impl Audit {
         match step {
             Step::Deny { by, reason } => Step::Deny { by, reason: self.outside(&reason) },
             Step::Cancel { why } => Step::Cancel { why: self.outside(&why) },
-            Step::Approve { by, reason, proof, pass } => {
-                Step::Approve { by, reason: reason.map(|reason| self.outside(&reason)), proof, pass }
+            Step::Approve { by, reason, proof, pass, observed } => {
+                Step::Approve { by, reason: reason.map(|reason| self.outside(&reason)), proof, pass, observed }
             }
             Step::Expire | Step::Consume { .. } | Step::Continue { .. } => step,
         }

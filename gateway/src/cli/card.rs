@@ -81,6 +81,10 @@ fn facts(card: &Card, page: &Page) -> Vec<Line> {
     if !card.policies.is_empty() {
         rows.extend(field("policy", Line::new().theirs(&card.policies.join(", ")), page));
     }
+    for observed in &card.observed {
+        let would = format!(" only watches, and would {} it", observed.would.as_str());
+        rows.extend(field("observed", Line::new().theirs(&observed.policy).ours(would), page));
+    }
     rows
 }
 

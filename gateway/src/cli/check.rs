@@ -72,7 +72,10 @@ impl Report {
     fn of(config: &Config) -> Self {
         let warnings = warnings(config);
         match config.policy.load() {
-            Ok(_) => Self { ok: true, problems: Vec::new(), warnings },
+            Ok(loaded) => {
+                let observed = crate::operator::observed::warnings(&loaded.policies);
+                Self { ok: true, problems: Vec::new(), warnings: warnings.into_iter().chain(observed).collect() }
+            }
             Err(problems) => Self::refused(problems, warnings),
         }
     }

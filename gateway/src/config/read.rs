@@ -220,8 +220,9 @@ fn profile(sheet: &Sheet<'_>, section: &Section<'_>) -> Profile {
 fn policy(sheet: &Sheet<'_>, section: Section<'_>) -> PolicyFiles {
     let files = section.strings("files").unwrap_or_default().iter().map(|file| sheet.path(file)).collect();
     let defaults = section.boolean("defaults").unwrap_or(true);
-    section.finish(&["files", "defaults"]);
-    PolicyFiles { files, defaults }
+    let observe = section.strings("observe").unwrap_or_default();
+    section.finish(&["files", "defaults", "observe"]);
+    PolicyFiles { files, defaults, observe }
 }
 
 fn hold(section: Section<'_>) -> HoldTimes {

@@ -22,7 +22,7 @@ use super::grant::Grant;
 use super::people::{Caller, Claim, Needs, Person};
 use super::pin::Pin;
 use super::refused::Refused;
-use super::{Operators, agents, events, now, packages, passes, rules, run, secrets, similar, staff, trail};
+use super::{Operators, agents, events, now, observed, packages, passes, rules, run, secrets, similar, staff, trail};
 use crate::catalog::{AcceptError, Offer};
 use crate::clock;
 use crate::config::{Origin, Server};
@@ -144,6 +144,7 @@ pub(super) fn methods(operators: Operators, stop: CancellationToken) -> Result<M
     trail::register(&mut module)?;
     now::register(&mut module)?;
     rules::register(&mut module)?;
+    observed::register(&mut module)?;
     module.register_subscription(
         "calls_run",
         "calls_event",
@@ -314,6 +315,7 @@ impl Operators {
             log,
             holds: events::cards(self).len(),
             liveness: self.liveness.state(),
+            observed: observed::warnings(&self.agents.calls.policies.current()),
             offered,
             withheld: tools.len() - offered,
             witnesses: self.witnesses.list().into_iter().map(WitnessRow::from).collect(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use policies::approval::{Approval, Hold, HoldState};
+use policies::decision::Observed;
 use policies::profile::Resources;
 use policies::risk::Risk;
 use policies::{AgentId, CallId, Hash, HoldId, OperatorId, Role, ServerName, Value};
@@ -36,6 +37,9 @@ pub struct Card {
     pub provenance: BTreeMap<String, Origin>,
     /// The policies that decided it.
     pub policies: Vec<String>,
+    /// The policies that only watch and would have decided otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub observed: Vec<Observed>,
     /// `pending`, `approved`, `denied`, `expired`, `cancelled` or `consumed`.
     pub state: String,
     /// Who denied it, if someone did.
@@ -177,6 +181,28 @@ pub struct PassRow {
     pub made: Timestamp,
     /// When it ends.
     pub expires: Timestamp,
+}
+
+/// A policy that is or was observed, and what it alone would have changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObservedRow {
+    /// Its id.
+    pub policy: String,
+    /// Whether it is observed now.
+    pub observed: bool,
+    /// Whether it comes with the gateway.
+    pub bundled: bool,
+    /// Calls that it would have let run.
+    pub allow: usize,
+    /// Calls that it would have had wait for a person.
+    pub hold: usize,
+    /// Calls that it would have refused.
+    pub deny: usize,
+    /// Approvals that it would have refused.
+    pub refuse: usize,
+    /// When it would have changed something last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<Timestamp>,
 }
 
 /// A person who may ask for anything.
@@ -323,6 +349,9 @@ pub struct Health {
     /// `ok`, `off`, `not tried yet`, or what did not hold when the gateway tried itself.
     #[serde(default)]
     pub liveness: String,
+    /// The defaults that decide nothing because they are only observed, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub observed: Vec<String>,
     /// How many tools are offered.
     pub offered: usize,
     /// How many are withheld, changed ones included.
@@ -374,6 +403,7 @@ struct Assessed {
     reasons: Vec<Reason>,
     provenance: BTreeMap<String, Origin>,
     policies: Vec<String>,
+    observed: Vec<Observed>,
 }
 
 impl Card {
@@ -393,6 +423,7 @@ impl Card {
             reasons: assessed.reasons,
             provenance: assessed.provenance,
             policies: assessed.policies,
+            observed: assessed.observed,
             state: hold.state().as_str().to_owned(),
             by: by.cloned(),
             note: reason.or(hold.note()).map(str::to_owned),

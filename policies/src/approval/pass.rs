@@ -109,6 +109,7 @@ pub struct Covering {
     by: OperatorId,
     reason: Option<String>,
     binding: Binding,
+    observed: Vec<String>,
 }
 
 /// The most calls that one yes can let run: more is a policy, which others should read first.
@@ -178,6 +179,7 @@ impl Pass {
             by: self.by.clone(),
             reason: self.reason.clone(),
             binding: binding.clone(),
+            observed: Vec::new(),
         })
     }
 
@@ -316,10 +318,17 @@ impl Covering {
         self.reason.is_some()
     }
 
+    /// With the policies that only watch and would not have let the operator approve.
+    pub fn observed(self, observed: Vec<String>) -> Self {
+        Self { observed, ..self }
+    }
+
     /// The approval.
     #[must_use]
     pub fn step(&self) -> Step {
-        Step::Approve { by: self.by.clone(), reason: self.reason.clone(), proof: None, pass: Some(self.pass.clone()) }
+        let Self { pass, by, reason, observed, .. } = self;
+        let (by, reason, observed) = (by.clone(), reason.clone(), observed.clone());
+        Step::Approve { by, reason, proof: None, pass: Some(pass.clone()), observed }
     }
 }
 

@@ -25,6 +25,9 @@ pub enum Step {
         /// The pass that says it for them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pass: Option<HoldId>,
+        /// The policies that only watch and would not have let them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        observed: Vec<String>,
     },
     /// A person says no; this outweighs every yes.
     Deny {
@@ -58,7 +61,7 @@ impl Step {
     /// A yes without more words.
     #[must_use]
     pub fn approve(by: OperatorId) -> Self {
-        Self::Approve { by, reason: None, proof: None, pass: None }
+        Self::Approve { by, reason: None, proof: None, pass: None, observed: Vec::new() }
     }
 }
 

@@ -17,6 +17,8 @@ pub(super) struct Question {
     pub(super) call: Request,
     pub(super) unattended: Request,
     pub(super) entities: Entities,
+    /// There are more argument values than the policies that only watch can be asked about.
+    short: bool,
 }
 
 /// What the policies say, with those that determined it.
@@ -56,8 +58,15 @@ impl Question {
         let tool = uid(&NAMES.tool, &tool_id(call.tool().server(), call.tool().method(), call.tool().name()));
         let arguments = uid(&NAMES.arguments, "");
         let mut entities = vec![tool_entity(tool.clone(), call.tool())?];
+        let tagged = || Entity::new_with_tags(arguments.clone(), [], [], tags(call.arguments())?).ok();
+        let mut short = false;
         if slice.looks_at_arguments() {
-            entities.push(Entity::new_with_tags(arguments.clone(), [], [], tags(call.arguments())?).ok()?);
+            entities.push(tagged()?);
+        } else if slice.watches_arguments() {
+            // What only watches must not have a call refused.
+            let tagged = tagged();
+            short = tagged.is_none();
+            entities.extend(tagged);
         }
         let mut context = described(assessment);
         context.extend(surrounding(around, assessment));
@@ -75,7 +84,12 @@ impl Question {
             call: request(&NAMES.call, context.clone())?,
             unattended: request(&NAMES.call_unattended, context)?,
             entities: Entities::from_entities(entities, None).ok()?,
+            short,
         })
+    }
+
+    pub(super) fn is_short(&self) -> bool {
+        self.short
     }
 }
 

@@ -1,6 +1,6 @@
 //! Policy texts to `Policies`: parsed, named, held against the schema, and every problem found at once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::LazyLock;
 
@@ -67,7 +67,7 @@ impl Policies {
     /// # Errors
     /// Every [`Problem`] in every source.
     pub fn load(sources: &[Source]) -> Result<Self, Vec<Problem>> {
-        load([shipped("guard.cedar", GUARD), shipped("default.cedar", DEFAULT)].iter().chain(sources))
+        load(sources, true, &[])
     }
 
     /// These policies instead of the defaults, but for those that guard the gateway itself (`rules/guard.cedar`).
@@ -75,9 +75,20 @@ impl Policies {
     /// # Errors
     /// Every [`Problem`] in every source.
     pub fn load_without_defaults(sources: &[Source]) -> Result<Self, Vec<Problem>> {
-        load([shipped("guard.cedar", GUARD)].iter().chain(sources))
+        load(sources, false, &[])
+    }
+
+    /// These policies, with the defaults or without, of which those with these ids decide nothing and are observed.
+    ///
+    /// # Errors
+    /// Every [`Problem`] in every source. One that is about an id to observe has [`OBSERVE`] for its file.
+    pub fn load_observing(sources: &[Source], defaults: bool, observe: &[String]) -> Result<Self, Vec<Problem>> {
+        load(sources, defaults, observe)
     }
 }
+
+/// The `file` of a [`Problem`] that is about an id to observe.
+pub const OBSERVE: &str = "policy.observe";
 
 /// The schema that policies are held against, to be read by people and editors.
 #[must_use]
@@ -95,10 +106,17 @@ fn shipped(name: &str, text: &str) -> Source {
     Source { name: format!("(built in) {name}"), text: text.to_owned() }
 }
 
-fn load<'a>(sources: impl Iterator<Item = &'a Source>) -> Result<Policies, Vec<Problem>> {
-    let mut loader = Loader::default();
+fn load(sources: &[Source], defaults: bool, observe: &[String]) -> Result<Policies, Vec<Problem>> {
+    let mut loader = Loader { observe: observe.iter().map(String::as_str).collect(), ..Loader::default() };
+    loader.read(&shipped("guard.cedar", GUARD), Origin::Guard);
+    if defaults {
+        loader.read(&shipped("default.cedar", DEFAULT), Origin::Bundled);
+    }
     for source in sources {
-        loader.read(source);
+        loader.read(source, Origin::Own);
+    }
+    if loader.problems.is_empty() {
+        loader.unknown();
     }
     loader.problems.sort();
     if loader.problems.is_empty() {
@@ -108,18 +126,31 @@ fn load<'a>(sources: impl Iterator<Item = &'a Source>) -> Result<Policies, Vec<P
     }
 }
 
+/// Where a policy comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// It guards the gateway's own promises.
+    Guard,
+    /// It is a default.
+    Bundled,
+    /// It is an operator's.
+    Own,
+}
+
 #[derive(Default)]
-struct Loader {
+struct Loader<'a> {
     policies: Vec<Policy>,
     problems: Vec<Problem>,
     /// Where each id was seen first.
     ids: HashMap<String, String>,
+    /// The ids that decide nothing.
+    observe: BTreeSet<&'a str>,
 }
 
-impl Loader {
-    fn read(&mut self, source: &Source) {
+impl Loader<'_> {
+    fn read(&mut self, source: &Source, origin: Origin) {
         match source.text.parse::<PolicySet>() {
-            Ok(set) => self.take(source, &set),
+            Ok(set) => self.take(source, &set, origin),
             Err(errors) => {
                 for error in errors.iter() {
                     self.problem(source, offset_of(error), None, full_message(error));
@@ -128,7 +159,7 @@ impl Loader {
         }
     }
 
-    fn take(&mut self, source: &Source, set: &PolicySet) {
+    fn take(&mut self, source: &Source, set: &PolicySet, origin: Origin) {
         for template in set.templates() {
             let at = offset_of_text(source, &template.to_string());
             self.problem(
@@ -144,12 +175,43 @@ impl Loader {
         for policy in policies {
             let at = offset_of_policy(policy);
             let Some(id) = self.name(source, policy, at) else { continue };
+            let observed = self.is_observed(source, policy, &id, origin);
             let policy = policy.new_id(PolicyId::new(&id));
             if named.add(policy.clone()).is_ok() {
-                self.policies.push(Policy::new(id, policy));
+                let policy = Policy::new(id, policy, origin != Origin::Own);
+                self.policies.push(if observed { policy.observed() } else { policy });
             }
         }
         self.validate(source, &named);
+    }
+
+    /// Whether the policy decides nothing, by its own word or by the config's.
+    fn is_observed(&mut self, source: &Source, policy: &cedar_policy::Policy, id: &str, origin: Origin) -> bool {
+        let at = offset_of_policy(policy);
+        let said = match policy.annotation("mode") {
+            None | Some("enforce") => false,
+            Some("observe") => true,
+            Some(other) => {
+                let message = format!("`{}` is no mode: it is `observe` or `enforce`", other.escape_debug());
+                self.problem(source, at, Some(id.to_owned()), message);
+                false
+            }
+        };
+        let listed = self.observe.contains(id);
+        if listed && origin == Origin::Guard {
+            let message = format!("`{id}` guards the gateway itself: it is always in force");
+            self.problems.push(Problem { file: OBSERVE.to_owned(), line: 0, policy: None, message });
+            return false;
+        }
+        said || listed
+    }
+
+    /// An id that is listed and belongs to no policy was meant for one that is in force.
+    fn unknown(&mut self) {
+        for id in self.observe.iter().filter(|id| !self.ids.contains_key(**id)) {
+            let message = format!("there is no policy `{}`", id.escape_debug());
+            self.problems.push(Problem { file: OBSERVE.to_owned(), line: 0, policy: None, message });
+        }
     }
 
     /// The policy's id, if it has a usable and new one.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use cedar_policy::{ActionConstraint, Authorizer, Decision, EntityUid, PolicySet, Request, ResourceConstraint};
 
 use super::ask::{Answer, Question, tool_id};
+use super::observe::Says;
 use crate::call::{Hash, Method, ServerName, Tool};
 
 /// One policy with what the gateway reads from its annotations.
@@ -14,12 +15,34 @@ pub(super) struct Policy {
     id: String,
     text: String,
     inner: cedar_policy::Policy,
+    /// It comes with the gateway.
+    bundled: bool,
+    /// Where it only watches: itself, to be asked alone.
+    alone: Option<PolicySet>,
 }
 
 impl Policy {
     /// `inner` bears `id` as its Cedar id too.
-    pub(super) fn new(id: String, inner: cedar_policy::Policy) -> Self {
-        Self { id, text: inner.to_string(), inner }
+    pub(super) fn new(id: String, inner: cedar_policy::Policy, bundled: bool) -> Self {
+        Self { id, text: inner.to_string(), inner, bundled, alone: None }
+    }
+
+    /// The same, deciding nothing.
+    pub(super) fn observed(self) -> Self {
+        let alone = PolicySet::from_policies([self.inner.clone()]).unwrap_or_default();
+        Self { alone: Some(alone), ..self }
+    }
+
+    pub(super) fn is_observed(&self) -> bool {
+        self.alone.is_some()
+    }
+
+    pub(super) fn is_bundled(&self) -> bool {
+        self.bundled
+    }
+
+    pub(super) fn looks_at_arguments(&self) -> bool {
+        self.mentions("arguments")
     }
 
     pub(super) fn id(&self) -> &str {
@@ -113,29 +136,37 @@ pub(super) struct Slice {
     call: PolicySet,
     unattended: PolicySet,
     approve: PolicySet,
+    /// Those that decide nothing.
+    observed: Vec<Policy>,
     hash: Hash,
     /// Some policy looks at the arguments, or at the time: else they need not be built.
     arguments: bool,
+    /// Some policy that decides nothing looks at the arguments: the call is not refused if they are too many for it.
+    watched: bool,
     now: bool,
 }
 
 impl Slice {
     fn new(all: &Arc<[Policy]>, concerned: impl Fn(&Policy) -> bool) -> Self {
         let chosen: Vec<&Policy> = all.iter().filter(|policy| concerned(policy)).collect();
+        // INVARIANT: what only watches is in none of the sets that are asked for a verdict.
+        let (observed, enforced): (Vec<&Policy>, Vec<&Policy>) =
+            chosen.iter().copied().partition(|policy| policy.is_observed());
         let set = |action| {
-            let policies = chosen.iter().filter(|policy| policy.concerns(action)).map(|policy| policy.inner.clone());
+            let policies = enforced.iter().filter(|policy| policy.concerns(action)).map(|policy| policy.inner.clone());
             // Ids are unique by now; should two ever collide, the empty set permits nothing.
             PolicySet::from_policies(policies).unwrap_or_default()
         };
-        let mentions = |word: &str| chosen.iter().any(|policy| policy.mentions(word));
         Self {
             all: Arc::clone(all),
             call: set("call"),
             unattended: set("call_unattended"),
             approve: set("approve"),
             hash: hash(&chosen),
-            arguments: mentions("arguments"),
-            now: mentions("now"),
+            arguments: enforced.iter().any(|policy| policy.looks_at_arguments()),
+            watched: observed.iter().any(|policy| policy.looks_at_arguments()),
+            now: chosen.iter().any(|policy| policy.mentions("now")),
+            observed: observed.into_iter().cloned().collect(),
         }
     }
 
@@ -145,6 +176,14 @@ impl Slice {
 
     pub(super) fn looks_at_arguments(&self) -> bool {
         self.arguments
+    }
+
+    pub(super) fn watches_arguments(&self) -> bool {
+        self.watched
+    }
+
+    pub(super) fn observed(&self) -> impl Iterator<Item = &Policy> {
+        self.observed.iter()
     }
 
     pub(super) fn looks_at_time(&self) -> bool {
@@ -165,6 +204,18 @@ impl Slice {
 
     pub(super) fn may_approve(&self, (request, entities): &(Request, cedar_policy::Entities)) -> Answer<'_> {
         self.ask(&self.approve, request, entities)
+    }
+
+    /// What an observed policy says to each of the two questions, by itself.
+    pub(super) fn alone(&self, policy: &Policy, question: &Question) -> [Says; 2] {
+        let Some(alone) = &policy.alone else { return [Says::Nothing; 2] };
+        [&question.call, &question.unattended]
+            .map(|request| Says::of(&self.ask(alone, request, &question.entities)))
+    }
+
+    /// What an observed policy says to whether this operator may approve, by itself.
+    pub(super) fn alone_on_approval(&self, policy: &Policy, asked: &(Request, cedar_policy::Entities)) -> Says {
+        policy.alone.as_ref().map_or(Says::Nothing, |alone| Says::of(&self.ask(alone, &asked.0, &asked.1)))
     }
 
     /// Cedar leaves out a policy that cannot be evaluated; a `forbid` left out would be a hole, so any error is final.
@@ -194,7 +245,12 @@ fn policy_of(error: &cedar_policy::AuthorizationError) -> &str {
 }
 
 fn hash(policies: &[&Policy]) -> Hash {
-    let mut lines: Vec<String> = policies.iter().map(|policy| format!("{:?}\n", (&policy.id, &policy.text))).collect();
+    // An approval is void when a policy begins to decide, or ends to.
+    let line = |policy: &&Policy| {
+        let Policy { id, text, .. } = policy;
+        if policy.is_observed() { format!("{:?}\n", ("observed", id, text)) } else { format!("{:?}\n", (id, text)) }
+    };
+    let mut lines: Vec<String> = policies.iter().map(line).collect();
     lines.sort();
     Hash::of(lines.concat().as_bytes())
 }

@@ -5,6 +5,7 @@ use crate::canon::{Limits, Value};
 use std::sync::Arc;
 
 mod load;
+mod observe;
 mod verdicts;
 
 pub(crate) fn noon() -> Timestamp {

@@ -106,12 +106,15 @@ async fn gateway(folder: &Path) -> Vec<Check> {
     };
     let mut checks = vec![running(&health), liveness(&health.liveness)];
     checks.extend(health.witnesses.iter().map(witness));
+    checks.extend(health.observed.iter().map(|found| Check::broken("policies", found, ENFORCE)));
     let operators: Vec<OperatorRow> = client.ask("operators_list", &[]).await.unwrap_or_default();
     checks.push(people(folder, &operators));
     let servers: Vec<ServerRow> = client.ask("servers_list", &[]).await.unwrap_or_default();
     checks.extend(servers.iter().map(server));
     checks
 }
+
+const ENFORCE: &str = "take it out of `[policy] observe` in portcullis.toml, and reload";
 
 fn running(health: &Health) -> Check {
     let found = format!("{}, {} tools, {} holds", health.version, health.offered, health.holds);

@@ -64,7 +64,7 @@ fn what(found: &Found) -> Line {
     let of = |pointer: &str| record.detail.pointer(pointer).and_then(Value::as_str);
     let call = record.call.as_ref().map(policies::CallId::as_str).unwrap_or_default();
     match record.kind {
-        Kind::Intent => Line::new().ours("runs ").inked(Ink::Faint, call),
+        Kind::Intent => watched(record, Line::new().ours("runs ").inked(Ink::Faint, call)),
         Kind::Outcome => {
             let words = [of("/outcome"), of("/failure"), of("/detail")].into_iter().flatten();
             let line = joined(words).ours(" ").inked(Ink::Faint, call);
@@ -72,14 +72,10 @@ fn what(found: &Found) -> Line {
         }
         Kind::Refusal => {
             let rule = of("/refused/rule").unwrap_or("refused");
-            Line::new()
-                .theirs(rule)
-                .ours(": ")
-                .theirs(of("/refused/reason").unwrap_or_default())
-                .ours(" ")
-                .inked(Ink::Faint, call)
+            let line = Line::new().theirs(rule).ours(": ").theirs(of("/refused/reason").unwrap_or_default());
+            watched(record, line.ours(" ").inked(Ink::Faint, call))
         }
-        Kind::Hold => Line::new().ours("waits as ").theirs(of("/hold").unwrap_or_default()),
+        Kind::Hold => watched(record, Line::new().ours("waits as ").theirs(of("/hold").unwrap_or_default())),
         Kind::Step => {
             let by = of("/step/by").or(of("/by")).map(|by| Line::new().ours(" by ").theirs(by)).unwrap_or_default();
             let hold = Line::new().ours(" ").theirs(of("/hold").unwrap_or_default());
@@ -90,6 +86,15 @@ fn what(found: &Found) -> Line {
         }
         Kind::Event => event(&record.detail),
     }
+}
+
+/// With the policies that only watch and would have decided otherwise.
+fn watched(record: &audit::Record, line: Line) -> Line {
+    let observed = record.detail.pointer("/assessment/observed").and_then(Value::as_array).unwrap_or_default();
+    let text = |one: &Value, name: &str| one.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    observed.iter().fold(line, |line, one| {
+        line.ours(" ").inked(Ink::Warning, "observed ").theirs(&text(one, "policy")).ours(" would ").theirs(&text(one, "would"))
+    })
 }
 
 fn undeclared(record: &audit::Record) -> bool {
