@@ -151,7 +151,7 @@ impl Audit {
         }
         let draft = self.intent(permit, now);
         let approval = match permit.because() {
-            Because::Approval { hold, .. } => Some(Box::new(Approval {
+            Because::Approval { hold, .. } | Because::BreakGlass { hold, .. } => Some(Box::new(Approval {
                 hold: hold.clone(),
                 by: permit.call().id().clone(),
                 binding: permit.binding().clone(),

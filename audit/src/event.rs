@@ -212,6 +212,15 @@ pub enum Event {
         /// Who revoked it.
         by: OperatorId,
     },
+    /// Somebody else has looked at a call that ran by broken glass. Changes the reviews.
+    ReviewClosed {
+        /// The hold whose glass it was.
+        hold: HoldId,
+        /// Who looked.
+        by: OperatorId,
+        /// What they found.
+        finding: String,
+    },
     /// A backend made a secret for one call: it is recorded before it is used. Changes what is borrowed.
     LeaseTaken {
         /// The backend's name.
@@ -340,6 +349,7 @@ impl Event {
             | Self::PackageRemoved { .. }
             | Self::QuarantineLifted { .. }
             | Self::PassRevoked { .. }
+            | Self::ReviewClosed { .. }
             | Self::LeaseTaken { .. }
             | Self::LeaseEnded { .. }
             | Self::SecretChanged { .. }

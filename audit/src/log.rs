@@ -19,6 +19,7 @@ mod people;
 pub(crate) mod recover;
 pub(crate) mod renew;
 pub(crate) mod retention;
+mod reviews;
 pub(crate) mod tables;
 pub(crate) mod views;
 pub(crate) mod work;

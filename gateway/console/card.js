@@ -35,6 +35,7 @@ function what(hold) {
 }
 
 function stateText(hold) {
+  if (hold.glass && hold.state === "approved") return `glass broken by ${hold.glass.by}, not run yet`;
   if (hold.state === "pending" && hold.required > 1) return `${hold.approvals.length} of ${hold.required} approvals`;
   return { pending: "waits for an answer", approved: "approved, not run yet", consumed: "approved and run", ended: "ended" }[hold.state] ?? hold.state;
 }
@@ -139,6 +140,7 @@ function details(hold) {
     ["Request", hold.method === "tools/call" ? undefined : shown(hold.method)],
     ["Opened", [time(hold.opened), h("span", { class: "faint" }, ` (for ${span(Date.parse(hold.expires) - Date.parse(hold.opened))})`)]],
     ["Approved by", by.length ? by : undefined],
+    ["Glass", hold.glass ? [h("strong", { class: "alarm" }, "Broken by ", shown(hold.glass.by)), " ", time(hold.glass.at), ". ", shown(hold.glass.reason), "; ", shown(hold.glass.because)] : undefined],
     ["Answer", hold.note ? [hold.by ? [shown(hold.by), ": "] : null, shown(hold.note)] : undefined],
     ["Policies", hold.policies.length ? shown(hold.policies.join(", ")) : undefined],
     ["Observed", watched(hold.observed)],
@@ -149,9 +151,10 @@ function details(hold) {
 }
 
 /** The two buttons, or why there are none. */
-export function actions(hold, session, { approve, deny }) {
+export function actions(hold, session, { approve, deny, smash }) {
   if (hold.state !== "pending") return h("p", { class: "answered" }, stateText(hold), hold.by ? [" by ", shown(hold.by)] : "", ".");
   if (session.role === "reviewer") return h("p", { class: "answered" }, "You may read this; answering is for operators.");
   return h("div", { class: "answer" },
-    button(["Approve", key("a")], approve, { class: "primary" }), button(["Deny", key("d")], deny, { class: "danger" }));
+    button(["Approve", key("a")], approve, { class: "primary" }), button(["Deny", key("d")], deny, { class: "danger" }),
+    session.pin && hold.required - hold.approvals.length > 1 ? button("Break the glass", smash, { class: "quiet danger-text" }) : null);
 }

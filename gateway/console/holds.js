@@ -130,7 +130,7 @@ class Page {
     try {
       const hold = await api.call("holds_show", { id: current.id });
       if (turn !== this.#asked) return;
-      const shownCard = card(hold, actions(hold, this.around.session, { approve: () => this.approve(hold), deny: () => this.deny(hold) }));
+      const shownCard = card(hold, actions(hold, this.around.session, { approve: () => this.approve(hold), deny: () => this.deny(hold), smash: () => this.smash(hold) }));
       replace(this.detail, back(this.around), shownCard.element);
       const past = await api.call("holds_similar", { id: current.id }).catch(() => null);
       shownCard.similar(past);
@@ -175,6 +175,19 @@ class Page {
     });
   }
 
+  smash(hold) {
+    const why = (name, text, given) => h("label", {}, text, h("textarea", { name, rows: 2, required: true, maxlength: 2000, ...given }));
+    ask({
+      title: ["Break the glass of ", tool(hold.server, hold.tool), "?"], kind: "danger", act: "Break the glass",
+      body: [h("p", {}, "The call runs once without the others who were to be asked. Everybody is told, and somebody else reviews it."),
+        why("reason", "Why the call must run", { autofocus: true }), why("because", "Why nobody else can be waited for"), pinField({})],
+      submit: async (data) => {
+        const params = { id: hold.id, digest: hold.digest, reason: data.get("reason"), because: data.get("because") };
+        this.answered(await this.around.api.call("holds_break_glass", proved(params, data)), "glass broken");
+      },
+    });
+  }
+
   answered(hold, word) {
     toast(`${hold.server}.${hold.tool}: ${word}`, word);
     this.around.waiting.hear({ event: "changed", hold });
@@ -183,6 +196,7 @@ class Page {
 
 function note(hold) {
   if (hold.state === "pending") return hold.required > 1 ? ` · ${hold.approvals.length} of ${hold.required} approvals` : "";
+  if (hold.glass) return [" · ", h("strong", { class: "alarm" }, "glass broken by ", shown(hold.glass.by))];
   return ` · ${hold.state === "consumed" ? "approved and run" : hold.state}`;
 }
 

@@ -2,6 +2,7 @@
 
 import { h, replace } from "./dom.js";
 import { facts, risk, tabs, trouble } from "./parts.js";
+import { reviews } from "./reviews.js";
 import { bars, lines, rows } from "./plot.js";
 import { ago, count, left, shown, span } from "./text.js";
 
@@ -26,8 +27,8 @@ export function open(root, around, rest, search) {
     const { api } = around;
     if (api.state !== "live") return;
     try {
-      const [now, health, servers] = await Promise.all([api.call("now", { minutes, parts: PARTS }), api.call("health"), api.call("servers_list")]);
-      replace(body, drawn(now, health, servers, around.waiting));
+      const [now, health, servers, open] = await Promise.all([api.call("now", { minutes, parts: PARTS }), api.call("health"), api.call("servers_list"), api.call("reviews_list")]);
+      replace(body, reviews(open, around, read), drawn(now, health, servers, around.waiting));
     } catch (error) {
       if (api.state === "live") replace(body, trouble(error));
     }

@@ -160,16 +160,17 @@ function row(record) {
 }
 
 /** Steps that people take; the others are the gateway's. */
-const PEOPLE = ["approve", "deny"];
+const PEOPLE = ["approve", "break-glass", "deny"];
 
 /** What a record says, in a few words. */
 export function words(record) {
-  const observed = record.detail?.observed ?? [];
+  // The event that policies were loaded has their ids under the same name.
+  const observed = record.kind === "event" ? [] : record.detail?.observed ?? [];
   return [said(record), observed.map(({ policy, would }) => h("span", { class: "faint" }, " observed ", shown(policy), ` would ${would}`))];
 }
 
 function said({ kind, detail = {} }) {
-  if (kind === "intent") return "runs";
+  if (kind === "intent") return detail.because?.by === "break-glass" ? ["runs ", h("strong", { class: "alarm" }, "by glass that was broken by ", shown(detail.because.operator))] : "runs";
   if (kind === "outcome") return [shown([detail.outcome, detail.failure, detail.detail].filter(Boolean).join(", ")),
     detail.sandbox?.undeclared ? h("strong", { class: "alarm" }, " tried what it had not declared") : null];
   if (kind === "refusal") return shown(`${detail.refused?.rule ?? "refused"}: ${detail.refused?.reason ?? ""}`);
@@ -181,6 +182,6 @@ function said({ kind, detail = {} }) {
 }
 
 function stepped({ step }) {
-  const names = { approve: "approved", deny: "denied", expire: "expired", cancel: "withdrawn", consume: "used by the call", continue: "continued" };
+  const names = { approve: "approved", "break-glass": "glass broken", deny: "denied", expire: "expired", cancel: "withdrawn", consume: "used by the call", continue: "continued" };
   return names[step?.step] ?? step?.step ?? "changed";
 }

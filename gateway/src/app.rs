@@ -177,7 +177,11 @@ pub async fn serve(config: Config, announce: impl FnOnce(&Announcement)) -> anyh
     let endpoint = connections::listen_tcp(&app.agents).await?;
     let agent = app.first_agent().await?;
     let servers = app.servers();
-    app.agents.audit.note(started(&endpoint, &servers, &app.policies.current()), clock::now()).await.context("the log cannot be written")?;
+    app.agents
+        .audit
+        .note(started(&endpoint, &servers, &app.policies.current()), clock::now())
+        .await
+        .context("the log cannot be written")?;
     app.agents.audit.note(app.policies.event(Ok(())), clock::now()).await.context("the log cannot be written")?;
     let console = app.console.clone();
     announce(&Announcement { endpoint, state: app.state.clone(), agent, servers, console });

@@ -239,7 +239,7 @@ fn state_of(outcome: &mut Outcome) -> Option<String> {
 
 fn approval(permit: &Permit) -> Option<HoldId> {
     match permit.because() {
-        Because::Approval { hold, .. } => Some(hold.clone()),
+        Because::Approval { hold, .. } | Because::BreakGlass { hold, .. } => Some(hold.clone()),
         Because::Policy | Because::Continuation { .. } => None,
     }
 }

@@ -27,6 +27,7 @@ mod redact;
 mod reference;
 mod reload;
 mod restore;
+mod reviews;
 mod run;
 mod scan;
 mod secret;
@@ -112,6 +113,7 @@ enum Command {
     Console(console::ConsoleCommand),
     Holds(holds::HoldsCommand),
     Passes(passes::PassesCommand),
+    Reviews(reviews::ReviewsCommand),
     Notify(notify::NotifyCommand),
     Export(export::ExportCommand),
     Policy(policy::PolicyCommand),
@@ -170,6 +172,7 @@ impl Command {
             Self::Console(command) => command.run(global),
             Self::Holds(command) => command.run(global),
             Self::Passes(command) => command.run(global),
+            Self::Reviews(command) => command.run(global),
             Self::Notify(command) => command.run(global),
             Self::Export(command) => command.run(global),
             Self::Policy(command) => command.run(global),

@@ -4,6 +4,7 @@
 //! come back: the hold stays, and the first who waits when it is approved runs the call, once. A denial stands for
 //! identical calls until the hold's time is over, so that an agent cannot wear its operator down.
 
+mod glass;
 mod outdated;
 
 use std::collections::HashMap;
@@ -22,6 +23,8 @@ use tokio_util::sync::CancellationToken;
 use crate::app::Reloadable;
 use crate::clock;
 use crate::operator::people::{People, Person};
+
+pub use glass::Reasons;
 
 /// How many calls of one agent may wait: more is a flood in which a person overlooks the one that matters.
 const MOST_OPEN: usize = 64;
@@ -385,11 +388,12 @@ impl Holds {
     }
 
     /// Two answers that were recorded one after the other may arrive here in the other order: what is older never
-    /// replaces what is newer.
+    /// replaces what is newer. Nothing leads back from approved to pending.
     fn publish(&self, waiting: &Waiting, hold: Hold) {
         let newer = waiting.hold.send_if_modified(|known| {
             let newer = known.state().is_open()
-                && (!hold.state().is_open() || hold.approvals().len() >= known.approvals().len());
+                && (!hold.state().is_open() || hold.approvals().len() >= known.approvals().len())
+                && (*known.state() == HoldState::Pending || *hold.state() != HoldState::Pending);
             if newer {
                 known.clone_from(&hold);
             }

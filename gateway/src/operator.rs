@@ -20,6 +20,7 @@ mod peer;
 pub mod people;
 pub mod pin;
 pub mod refused;
+mod reviews;
 mod rules;
 mod run;
 pub mod secrets;

@@ -9,10 +9,13 @@
 //!  not yet  Denied  Expired  Cancelled ◄──────┘
 //! ```
 //!
+//! `BreakGlass` leads from Pending to Approved too, without the quorum (`glass.rs`).
+//!
 //! Denied, Expired, Cancelled and Consumed are final. Past its time a hold can only expire: an approval that comes late,
 //! or that nobody collected in time, opens nothing. One operator's denial outweighs any number of approvals until the
 //! call has run.
 
+mod glass;
 mod glob;
 mod pass;
 mod proof;
@@ -26,6 +29,7 @@ use crate::call::{AgentId, CallId, HoldId, Method, OperatorId, ServerName, Sessi
 use crate::decision::{Binding, Held};
 use crate::risk::Risk;
 
+pub use glass::{Glass, ReasonsError, Review};
 pub use glob::{Glob, GlobError};
 pub use pass::{Allowed, Covering, LONGEST, Leeway, Loose, MOST_TIMES, Pass, PassError};
 pub use proof::{Approved, COVER_LASTS, COVER_ROUNDS, Covered};
@@ -47,6 +51,9 @@ pub struct Hold {
     assessment: serde_json::Value,
     required: u8,
     approvals: Vec<Approval>,
+    /// Somebody let it run without the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    glass: Option<Glass>,
     state: HoldState,
     /// Why it was cancelled, in the gateway's words.
     note: Option<String>,
@@ -158,6 +165,7 @@ impl Hold {
             assessment: serde_json::to_value(assessment).unwrap_or_default(),
             required: required.max(1),
             approvals: Vec::new(),
+            glass: None,
             state: HoldState::Pending,
             note: None,
             opened: now,

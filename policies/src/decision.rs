@@ -20,11 +20,11 @@ use crate::facts::Facts;
 use crate::risk::{self, Assessed, Reason, Risk};
 use crate::session::{Provenance, Session};
 
-use ask::{Answer, Question};
-use observe::Says;
+use ask::{Answer, Answering, Question};
 pub use binding::{Binding, Field};
 pub use held::{Held, HoldTimes, NotApproved};
 pub use load::{OBSERVE, Problem, Source, schema_text, shipped_policies};
+use observe::Says;
 pub use observe::{Observed, Would};
 pub use permit::{Because, Denial, PERMIT_LASTS, Permit, Refused};
 use slice::{Policy, Slices};
@@ -186,20 +186,44 @@ impl Policies {
     /// # Errors
     /// The policy that forbids it, if one does; what cannot be answered is no.
     pub fn may_approve(&self, approver: &Approver<'_>, hold: &Hold) -> Result<(), NotYours> {
-        let slice = self.slices.named(hold.server(), hold.method(), hold.tool());
-        let request = ask::approval(approver, hold).ok_or_else(NotYours::default)?;
-        match slice.may_approve(&request) {
-            Answer::Yes(_) => Ok(()),
-            Answer::No(forbids) | Answer::Broken(forbids) => Err(NotYours::of(forbids.first().copied())),
-        }
+        self.may_answer(Answering::Approve, approver, hold)
+    }
+
+    /// Whether this operator may let this hold's call run without the others who were to be asked: only who may approve
+    /// it may.
+    ///
+    /// # Errors
+    /// The policy that forbids it, if one does; what cannot be answered is no.
+    pub fn may_break_glass(&self, approver: &Approver<'_>, hold: &Hold) -> Result<(), NotYours> {
+        self.may_approve(approver, hold)?;
+        self.may_answer(Answering::BreakGlass, approver, hold)
     }
 
     /// The policies that only watch and would not have let this operator approve this hold, whom those in force let.
     #[must_use]
     pub fn would_not_approve(&self, approver: &Approver<'_>, hold: &Hold) -> Vec<String> {
+        self.would_refuse(&[Answering::Approve], approver, hold)
+    }
+
+    /// The policies that only watch and would not have let this operator break the glass, whom those in force let.
+    #[must_use]
+    pub fn would_not_break_glass(&self, approver: &Approver<'_>, hold: &Hold) -> Vec<String> {
+        self.would_refuse(&[Answering::Approve, Answering::BreakGlass], approver, hold)
+    }
+
+    fn may_answer(&self, how: Answering, approver: &Approver<'_>, hold: &Hold) -> Result<(), NotYours> {
         let slice = self.slices.named(hold.server(), hold.method(), hold.tool());
-        let Some(request) = ask::approval(approver, hold) else { return Vec::new() };
-        let refuses = |policy: &&Policy| slice.alone_on_approval(policy, &request) > Says::Permits;
+        let request = ask::answering(how, approver, hold).ok_or_else(NotYours::default)?;
+        match slice.may_answer(how, &request) {
+            Answer::Yes(_) => Ok(()),
+            Answer::No(forbids) | Answer::Broken(forbids) => Err(NotYours::of(forbids.first().copied())),
+        }
+    }
+
+    fn would_refuse(&self, how: &[Answering], approver: &Approver<'_>, hold: &Hold) -> Vec<String> {
+        let slice = self.slices.named(hold.server(), hold.method(), hold.tool());
+        let asked: Vec<_> = how.iter().filter_map(|how| ask::answering(*how, approver, hold)).collect();
+        let refuses = |policy: &&Policy| asked.iter().any(|one| slice.alone_on_answer(policy, one) > Says::Permits);
         slice.observed().filter(refuses).map(|policy| policy.id().to_owned()).collect()
     }
 

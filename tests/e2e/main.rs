@@ -35,6 +35,8 @@ mod export;
 #[cfg(test)]
 mod fidelity;
 #[cfg(test)]
+mod glass;
+#[cfg(test)]
 mod jail;
 #[cfg(test)]
 mod killed;

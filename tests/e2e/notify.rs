@@ -74,7 +74,7 @@ impl Bench {
 }
 
 /// Every credential that a channel may name, for its owner alone.
-fn credentials(folder: &Path) {
+pub(crate) fn credentials(folder: &Path) {
     for (name, word) in [("hook.key", KEY), ("ntfy.token", NTFY), ("bot.token", TELEGRAM), ("password", PASSWORD)] {
         write(&folder.join(name), word, 0o600);
     }
@@ -85,7 +85,7 @@ fn write(path: &Path, text: &str, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-fn webhook(name: &str, receiver: &Receiver) -> String {
+pub(crate) fn webhook(name: &str, receiver: &Receiver) -> String {
     let url = format!("http://127.0.0.1:{}/hook?of=portcullis", receiver.port());
     format!("[notify.{name}]\nkind = \"webhook\"\nurl = \"{url}\"\nkey = {{ file = \"hook.key\" }}\n")
 }

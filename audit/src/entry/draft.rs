@@ -212,6 +212,10 @@ impl Audit {
             Step::Approve { by, reason, proof, pass, observed } => {
                 Step::Approve { by, reason: reason.map(|reason| self.outside(&reason)), proof, pass, observed }
             }
+            Step::BreakGlass { by, reason, because, proof, observed } => {
+                let (reason, because) = (self.outside(&reason), self.outside(&because));
+                Step::BreakGlass { by, reason, because, proof, observed }
+            }
             Step::Expire | Step::Consume { .. } | Step::Continue { .. } => step,
         }
     }
@@ -246,6 +250,7 @@ impl Audit {
             Event::PackageRemoved { name, .. } => Work::NoMark { draft, kind: MarkKind::Package, name },
             Event::QuarantineLifted { name, .. } => Work::NoMark { draft, kind: MarkKind::Quarantine, name },
             Event::PassRevoked { hold, .. } => Work::NoPass { draft, hold },
+            Event::ReviewClosed { hold, by, .. } => Work::NoReview { draft, hold, by },
             Event::LeaseTaken { backend, lease, intent } => {
                 Work::Borrow { draft, borrowed: Borrowed { backend, lease, intent, at: now } }
             }

@@ -1,7 +1,7 @@
 //! The projections, as the gateway asks for them: from memory where calls wait for the answer.
 
 use jiff::Timestamp;
-use policies::approval::{Hold, Pass};
+use policies::approval::{Hold, Pass, Review};
 use policies::{AgentId, Call, Hash, HoldId, Method, OperatorId, ServerName};
 
 use super::Audit;
@@ -101,6 +101,14 @@ impl Audit {
         let mut passes: Vec<Pass> = views.passes.values().filter(|pass| pass.is_live(now)).cloned().collect();
         passes.sort_by(|a, b| a.made().cmp(&b.made()).then_with(|| a.hold().cmp(b.hold())));
         passes
+    }
+
+    /// The open reviews, the oldest first.
+    #[must_use]
+    pub fn reviews(&self) -> Vec<Review> {
+        let mut reviews: Vec<Review> = self.log.shared().views().reviews.values().cloned().collect();
+        reviews.sort_by(|a, b| a.glass.at.cmp(&b.glass.at).then_with(|| a.hold.cmp(&b.hold)));
+        reviews
     }
 
     /// A hold, open or ended. One that is not open is read from the disk.

@@ -47,6 +47,9 @@ pub enum AuditError {
     /// There is a record of this id already: a hold's or a call's id must be new.
     #[error("the id is taken")]
     IdTaken,
+    /// Whoever broke the glass says that it was right.
+    #[error("whoever broke the glass cannot close its review")]
+    OwnReview,
     /// The event changes something that is not there, such as an agent nobody added or a definition that is not pending.
     #[error("the event is about something the log does not know")]
     Unknown,

@@ -116,6 +116,7 @@ impl Pen<'_> {
             Work::Hold { draft, hold, sealed } => self.hold(draft, hold, sealed),
             Work::Step { hold, step, pass, at } => self.step(hold, step, pass.as_deref(), *at),
             Work::NoPass { draft, hold } => self.no_pass(draft, hold),
+            Work::NoReview { draft, hold, by } => self.close_review(draft, hold, by),
             Work::Agent { draft, agent } => {
                 let seq = self.record(draft)?;
                 self.db
@@ -312,7 +313,9 @@ impl Pen<'_> {
         let hold = load_hold(self.db, id)?.ok_or(NotDone::NoHold)?;
         let next = hold.apply(step.clone(), at).map_err(NotDone::Step)?;
         let pass = pass.map(|pass| self.pass(&hold, pass, at)).transpose()?;
-        let seq = self.stepped(&next, step, pass, at)?;
+        let review = self.open_review(step, &next)?;
+        let more = [("pass", pass), ("review", review)];
+        let seq = self.stepped(&next, step, more, at)?;
         Ok(Done { seq, guard: None, hold: Some(Box::new(next)) })
     }
 
@@ -327,21 +330,21 @@ impl Pen<'_> {
             (StepError::Settled { .. }, HoldState::Consumed { .. }) => AuditError::AlreadyConsumed,
             (_, _) => AuditError::NotApproved,
         })?;
-        self.stepped(&next, &step, None, approval.at)?;
+        self.stepped(&next, &step, [], approval.at)?;
         Ok(())
     }
 
-    fn stepped(
+    fn stepped<const N: usize>(
         &mut self,
         next: &Hold,
         step: &Step,
-        pass: Option<serde_json::Value>,
+        more: [(&str, Option<serde_json::Value>); N],
         at: Timestamp,
     ) -> rusqlite::Result<u64> {
         let mut detail = json!({ "hold": next.id(), "step": step, "state": next.state().as_str(),
             "approvals": next.approvals().len(), "required": next.required(), "digest": digest(next) });
-        if let (Some(pass), Some(members)) = (pass, detail.as_object_mut()) {
-            members.insert("pass".to_owned(), pass);
+        if let Some(members) = detail.as_object_mut() {
+            members.extend(more.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
         }
         let subject = Subject::of_hold(next);
         let seq = self.record(&Draft::new(Kind::Step, at, detail.to_string().into_bytes()).about(subject))?;

@@ -1,7 +1,7 @@
 //! What a start finds: the head, the projections, and the entries that a crash left open.
 
 use jiff::Timestamp;
-use policies::approval::{Hold, HoldState, Pass};
+use policies::approval::{Hold, HoldState, Pass, Review};
 use policies::{AgentId, CallId, Hash, Limits, Method, OperatorId, Role, ServerName, Value};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -98,6 +98,7 @@ pub(crate) fn views(db: &Connection) -> rusqlite::Result<Views> {
     each(db, pins, |row| pin(row).map(Change::Pin).map(&mut change))?;
     each(db, "SELECT hold FROM hold WHERE open = 1", |row| hold(row).map(Box::new).map(Change::Hold).map(&mut change))?;
     each(db, "SELECT pass FROM pass", |row| pass(row).map(Box::new).map(Change::Pass).map(&mut change))?;
+    each(db, "SELECT review FROM review", |row| review(row).map(Box::new).map(Change::Review).map(&mut change))?;
     let used = "SELECT a.text, s.text, t.text FROM used JOIN name a ON a.id = agent JOIN name s ON s.id = server
                 JOIN name t ON t.id = tool";
     each(db, used, |row| {
@@ -227,6 +228,10 @@ pub(crate) fn hold(row: &Row<'_>) -> rusqlite::Result<Hold> {
 }
 
 pub(crate) fn pass(row: &Row<'_>) -> rusqlite::Result<Pass> {
+    parsed(row, 0, |text| serde_json::from_str(text).ok())
+}
+
+pub(crate) fn review(row: &Row<'_>) -> rusqlite::Result<Review> {
     parsed(row, 0, |text| serde_json::from_str(text).ok())
 }
 

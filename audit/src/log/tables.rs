@@ -68,8 +68,9 @@ CREATE TABLE used (
 
 /// `mark` is what is noted of a server beside its records: the digest of the package it was added as, and its quarantine.
 /// `lease` is what backends made for one call and have not taken back. Made where they are missing, since logs that were
-/// begun without them are continued. `pass` is a person's yes to calls like one that they saw, unless it was revoked.
-/// `erased` says up to which record bodies were erased, and up to which their space was given back.
+/// begun without them are continued. `pass` is a person's yes to calls like one that they saw, unless it was revoked;
+/// `review` what others have to look at since somebody broke a hold's glass. `erased` says up to which record bodies were
+/// erased, and up to which their space was given back.
 const LATER: &str = "
 CREATE TABLE IF NOT EXISTS mark (
     kind TEXT NOT NULL,
@@ -91,6 +92,7 @@ CREATE TABLE IF NOT EXISTS erased (
     bodies INTEGER NOT NULL,
     freed INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS review (hold TEXT PRIMARY KEY, review TEXT NOT NULL) STRICT, WITHOUT ROWID;
 ";
 
 /// Who answers for an agent, the people who were added, and how often their PINs were wrong in a row.

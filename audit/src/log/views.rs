@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
-use policies::approval::{Hold, Pass};
+use policies::approval::{Hold, Pass, Review};
 use policies::{AgentId, Hash, HoldId, Method, OperatorId, ServerName, Value};
 use serde::Serialize;
 
@@ -116,6 +116,8 @@ pub(crate) struct Views {
     pub(crate) holds: BTreeMap<HoldId, Hold>,
     /// Those with uses left; their time may be over.
     pub(crate) passes: BTreeMap<HoldId, Pass>,
+    /// The open ones, by their hold.
+    pub(crate) reviews: BTreeMap<HoldId, Review>,
     pub(crate) used: HashSet<String>,
     pub(crate) marks: BTreeMap<(MarkKind, ServerName), Mark>,
     /// By backend and lease.
@@ -129,6 +131,8 @@ pub(crate) enum Change {
     Hold(Box<Hold>),
     Pass(Box<Pass>),
     NoPass(HoldId),
+    Review(Box<Review>),
+    NoReview(HoldId),
     Agent(Agent),
     NoAgent(AgentId),
     Pin(Pin),
@@ -160,6 +164,12 @@ impl Views {
             }
             Change::NoPass(hold) => {
                 self.passes.remove(&hold);
+            }
+            Change::Review(review) => {
+                self.reviews.insert(review.hold.clone(), *review);
+            }
+            Change::NoReview(hold) => {
+                self.reviews.remove(&hold);
             }
             Change::Agent(agent) => {
                 self.forget(&agent.name);

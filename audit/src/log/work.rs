@@ -44,6 +44,8 @@ pub(crate) enum Work {
     },
     /// A pass is revoked.
     NoPass { draft: Draft, hold: HoldId },
+    /// A review is closed.
+    NoReview { draft: Draft, hold: HoldId, by: OperatorId },
     /// An agent is added.
     Agent { draft: Draft, agent: Agent },
     /// An agent is removed.
@@ -113,6 +115,7 @@ impl Work {
             | Self::Borrow { draft, .. }
             | Self::Return { draft, .. }
             | Self::NoPass { draft, .. }
+            | Self::NoReview { draft, .. }
             | Self::Accept { draft, .. }
             | Self::Key { draft, .. }
             | Self::Erase { draft, .. } => draft.prepare(),

@@ -18,6 +18,8 @@ pub(super) struct Expected {
     holds: BTreeMap<String, (u64, String)>,
     /// Hold → digest of the pass that was given with it, unless it was revoked.
     passes: BTreeMap<String, (u64, Option<String>)>,
+    /// Hold → digest of the review that was opened with its glass, unless it was closed.
+    reviews: BTreeMap<String, (u64, Option<String>)>,
     /// Kind, server → what is noted of it, unless it was taken back.
     marks: BTreeMap<[String; 2], (u64, Option<String>)>,
     /// Backend, hash of the lease → whether it is still borrowed.
@@ -66,9 +68,12 @@ impl Expected {
                 if let (Some(hold), Some(digest)) = (text("hold"), digest) {
                     self.holds.insert(hold, (record.seq, digest));
                 }
-                let of_pass = |name: &str| record.detail.pointer(name).and_then(Value::as_str).map(str::to_owned);
-                if let (Some(pass), Some(digest)) = (of_pass("/pass/hold"), of_pass("/pass/digest")) {
+                let of = |name: &str| record.detail.pointer(name).and_then(Value::as_str).map(str::to_owned);
+                if let (Some(pass), Some(digest)) = (of("/pass/hold"), of("/pass/digest")) {
                     self.passes.insert(pass, (record.seq, Some(digest)));
+                }
+                if let (Some(review), Some(digest)) = (of("/review/hold"), of("/review/digest")) {
+                    self.reviews.insert(review, (record.seq, Some(digest)));
                 }
             }
             Kind::Event => {
@@ -107,6 +112,9 @@ impl Expected {
             }
             (Some("pass-revoked"), _, _) => {
                 self.passes.insert(text("hold").unwrap_or_default(), (seq, None));
+            }
+            (Some("review-closed"), _, _) => {
+                self.reviews.insert(text("hold").unwrap_or_default(), (seq, None));
             }
             (Some("package-added"), Some(name), _) => {
                 self.marks.insert(["package".to_owned(), name], (seq, Some(text("digest").unwrap_or_default())));
@@ -169,7 +177,8 @@ impl Expected {
         self.compare_agents(db)?;
         self.compare_pins(db)?;
         self.compare_holds(db)?;
-        self.compare_passes(db)?;
+        compare_texts(db, "pass", "SELECT hold, pass FROM pass", &self.passes)?;
+        compare_texts(db, "review", "SELECT hold, review FROM review", &self.reviews)?;
         self.compare_marks(db)?;
         self.compare_leases(db)?;
         self.compare_people(db)?;
@@ -206,18 +215,6 @@ impl Expected {
             rows.into_iter().map(|(id, hold)| (id, Hash::of(hold.as_bytes()).to_string())).collect();
         let wanted = self.holds.iter().map(|(id, (seq, digest))| (id, *seq, digest.clone()));
         same("hold", wanted, &stored, |id| self.holds.get(id).map_or(0, |(seq, _)| *seq))
-    }
-
-    fn compare_passes(&self, db: &Connection) -> Result<(), VerifyError> {
-        if self.passes.is_empty() && !has_table(db, "pass")? {
-            return Ok(());
-        }
-        let rows =
-            rows(db, "SELECT hold, pass FROM pass", |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
-        let stored: BTreeMap<String, String> =
-            rows.into_iter().map(|(hold, pass)| (hold, Hash::of(pass.as_bytes()).to_string())).collect();
-        let wanted = self.passes.iter().filter_map(|(hold, (seq, digest))| Some((hold, *seq, digest.clone()?)));
-        same("pass", wanted, &stored, |hold| self.passes.get(hold).map_or(0, |(seq, _)| *seq))
     }
 
     fn compare_marks(&self, db: &Connection) -> Result<(), VerifyError> {
@@ -284,6 +281,24 @@ impl Expected {
             None => Ok(()),
         }
     }
+}
+
+/// Compares a table of texts by hold with their digests.
+fn compare_texts(
+    db: &Connection,
+    table: &'static str,
+    sql: &str,
+    expected: &BTreeMap<String, (u64, Option<String>)>,
+) -> Result<(), VerifyError> {
+    // A log that an older version wrote has no such table, and nothing that belongs in it.
+    if expected.is_empty() && !has_table(db, table)? {
+        return Ok(());
+    }
+    let rows = rows(db, sql, |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+    let stored: BTreeMap<String, String> =
+        rows.into_iter().map(|(hold, text)| (hold, Hash::of(text.as_bytes()).to_string())).collect();
+    let wanted = expected.iter().filter_map(|(hold, (seq, digest))| Some((hold, *seq, digest.clone()?)));
+    same(table, wanted, &stored, |hold| expected.get(hold).map_or(0, |(seq, _)| *seq))
 }
 
 fn has_table(db: &Connection, name: &str) -> Result<bool, VerifyError> {

@@ -29,6 +29,8 @@ mod query;
 #[cfg(test)]
 mod retention;
 #[cfg(test)]
+mod reviews;
+#[cfg(test)]
 mod signed;
 #[cfg(test)]
 mod tamper;

@@ -74,6 +74,10 @@ fn facts(card: &Card, page: &Page) -> Vec<Line> {
         let given = format!("{} of {} approvals{by}", card.approvals.len(), card.required);
         rows.extend(field("answers", Line::new().ours(given), page));
     }
+    if let Some(glass) = &card.glass {
+        let by = Line::new().inked(Ink::Alarm, format!("broken by {}: ", glass.by));
+        rows.extend(field("glass", by.theirs(&glass.reason).ours("; ").theirs(&glass.because), page));
+    }
     if let Some(note) = &card.note {
         let by = card.by.as_ref().map(|by| format!("{by}: ")).unwrap_or_default();
         rows.extend(field("note", Line::new().ours(by).theirs(note), page));

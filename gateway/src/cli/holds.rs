@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use jiff::tz::TimeZone;
+use policies::approval::Review;
 use serde_json::Value;
 
 use super::card::{Page, draw};
@@ -59,6 +60,26 @@ enum Action {
         #[command(flatten)]
         pass: Giving,
     },
+    /// Let a held call run without the others who were to be asked; everybody is told
+    #[command(
+        name = "break-glass",
+        long_about = "Lets a held call run, once, without the others who were to be asked.\n\n\
+            For an emergency in which nobody else answers. It waives how many people approve and nothing else: you must be one \
+            who may approve this call, it takes your PIN and two reasons, and what policy denies stays denied. Everybody is \
+            told through every channel, and a review stays open until somebody else has looked at it: `portcullis reviews`.",
+        after_help = "Examples:\n  portcullis holds break-glass k3v7qx --reason 'customers cannot log in' \\\n    \
+            --because 'bob and cyn are on a plane until 14:00'"
+    )]
+    BreakGlass {
+        #[command(flatten)]
+        which: Which,
+        /// Why the call must run
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Why nobody else can be waited for
+        #[arg(long, value_name = "TEXT")]
+        because: String,
+    },
     /// Refuse a held call; the agent is told the reason
     #[command(after_help = "Examples:\n  portcullis holds deny k3v7qx --reason 'wrong recipient; ask me first'")]
     Deny {
@@ -96,6 +117,11 @@ impl HoldsCommand {
                     params.extend(pass.leeway().map(|pass| ("pass", pass)));
                     answer(global, &out, "holds_approve", params).await?;
                 }
+                Action::BreakGlass { which, reason, because } => {
+                    let params = [("id", which.id), ("reason", reason), ("because", because)];
+                    let params = params.map(|(name, text)| (name, Value::from(text))).to_vec();
+                    answer(global, &out, "holds_break_glass", params).await?;
+                }
                 Action::Deny { which, reason } => {
                     let params = vec![("id", Value::from(which.id)), ("reason", Value::from(reason))];
                     answer(global, &out, "holds_deny", params).await?;
@@ -117,10 +143,16 @@ async fn list(global: &Global, out: &Out) -> anyhow::Result<()> {
         return cards.iter().try_for_each(print::json);
     }
     if cards.is_empty() {
-        return Ok(out.say("no call waits for an answer")?);
+        out.say("no call waits for an answer")?;
+    } else {
+        out.lines(&table(&cards, clock::now()).lines(out.width()))?;
     }
-    let table = table(&cards, clock::now());
-    Ok(out.lines(&table.lines(out.width()))?)
+    let open: Vec<Review> = client.ask("reviews_list", &[]).await?;
+    if !open.is_empty() {
+        let count = if open.len() == 1 { "1 call".to_owned() } else { format!("{} calls", open.len()) };
+        out.line(&Line::new().inked(Ink::Alarm, format!("{count} let through by broken glass: portcullis reviews")))?;
+    }
+    Ok(())
 }
 
 fn table(cards: &[Card], now: jiff::Timestamp) -> Table {
@@ -131,12 +163,16 @@ fn table(cards: &[Card], now: jiff::Timestamp) -> Table {
         } else {
             card.state.clone()
         };
+        let state = match &card.glass {
+            Some(glass) => Line::new().inked(Ink::Alarm, format!("{state}, glass broken by {}", glass.by)),
+            None => Line::new().ours(state),
+        };
         table.row(vec![
             Line::new().ours(card.id.as_str()),
             Line::new().inked(card.risk.into(), card.risk.as_str()),
             Line::new().ours(card.agent.as_str()),
             Line::new().ours(format!("{}.", card.server)).theirs(&card.tool),
-            Line::new().ours(state),
+            state,
             Line::new().ours(when::left(card.expires, now).to_string()),
             card.reasons.first().map_or_else(Line::new, |why| Line::new().theirs(&why.text)),
         ]);

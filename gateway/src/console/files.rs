@@ -49,6 +49,7 @@ const FILES: &[File] = &[
     file!("passes.js", MODULE),
     file!("plot.js", MODULE),
     file!("policies.js", MODULE),
+    file!("reviews.js", MODULE),
     file!("sign-in.js", MODULE),
     file!("text.js", MODULE),
     file!("tools.js", MODULE),

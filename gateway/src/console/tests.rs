@@ -385,7 +385,7 @@ async fn every_answer_is_kept_from_other_sites_and_files_are_asked_for_once() {
 }
 
 /// What each method takes, changed only on purpose.
-const READ: [&str; 21] = [
+const READ: [&str; 23] = [
     "secrets_list",
     "secrets_recipient",
     "whoami",
@@ -405,15 +405,18 @@ const READ: [&str; 21] = [
     "trail_prove",
     "now",
     "policies_show",
+    "policies_observed",
+    "reviews_list",
     "policies_explain",
     "policies_replay",
 ];
 const OPERATE: [&str; 2] = ["holds_deny", "passes_revoke"];
-const PROVE: [&str; 12] = [
+const PROVE: [&str; 13] = [
     "secrets_set",
     "secrets_remove",
     "secrets_revoke",
     "holds_approve",
+    "holds_break_glass",
     "agents_add",
     "agents_remove",
     "tools_accept",
@@ -423,13 +426,14 @@ const PROVE: [&str; 12] = [
     "policies_reload",
     "pin_change",
 ];
+const REVIEW: [&str; 1] = ["reviews_close"];
 const GOVERN: [&str; 3] = ["operators_add", "operators_remove", "operators_pin"];
 const STREAMS: [&str; 4] = ["holds_subscribe", "holds_unsubscribe", "calls_run", "calls_leave"];
 
 #[tokio::test]
 async fn every_method_refuses_without_a_session_and_for_a_role_that_may_not() {
     let world = World::start();
-    let listed = [&READ[..], &OPERATE, &PROVE, &GOVERN, &STREAMS].concat();
+    let listed = [&READ[..], &OPERATE, &PROVE, &GOVERN, &REVIEW, &STREAMS].concat();
     assert_eq!(world.methods, listed.iter().copied().collect(), "a method is in no list, or in one and gone");
     for (name, role) in [("ann", Role::Admin), ("bob", Role::Operator), ("eve", Role::Reviewer)] {
         world.add(name, role).await;
@@ -445,7 +449,7 @@ async fn every_method_refuses_without_a_session_and_for_a_role_that_may_not() {
         let wanted = |least| (!STREAMS.contains(&method)).then_some(least);
         let reads = READ.contains(&method);
         let changes = !reads && !OPERATE.contains(&method);
-        let governs = GOVERN.contains(&method);
+        let (governs, reviews) = (GOVERN.contains(&method), REVIEW.contains(&method));
         // A stream is refused over plain HTTP whoever asks; over a socket it is tried below.
         let Some(()) = wanted(()) else { continue };
         let (by_eve, by_bob, by_ann) = (
@@ -453,8 +457,9 @@ async fn every_method_refuses_without_a_session_and_for_a_role_that_may_not() {
             world.call(&bob, method, &json!({})).await,
             world.call(&ann, method, &json!({})).await,
         );
-        assert_eq!(code(&by_eve) == 1403, !reads, "{method} by a reviewer: {by_eve}");
-        assert_eq!(code(&by_bob) == 1403, governs, "{method} by an operator: {by_bob}");
+        assert_eq!(code(&by_eve) == 1403, !reads && !reviews, "{method} by a reviewer: {by_eve}");
+        assert_eq!(code(&by_eve) == 1402, reviews, "{method} by a reviewer without a PIN: {by_eve}");
+        assert_eq!(code(&by_bob) == 1403, governs || reviews, "{method} by an operator: {by_bob}");
         assert_eq!(code(&by_ann) == 1402, changes, "{method} by an admin without a PIN: {by_ann}");
     }
     let socket = world.socket(&eve, Some(&world.origin()), &eve.csrf).await.unwrap();

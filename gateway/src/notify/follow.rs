@@ -1,4 +1,5 @@
-//! `Follower`: tells one channel of every hold that is open, and of a gate that does not hold, each once.
+//! `Follower`: tells one channel of every hold that is open, of broken glass that nobody has looked at, and of a gate that
+//! does not hold, each once.
 //!
 //! ```text
 //! holds ── a change, a start ─► current, not told ─► send ── taken ─► kept in `STATE/notified/NAME`: never again
@@ -100,7 +101,8 @@ impl Follower {
         }
     }
 
-    /// What there is to tell of: a gate that does not hold, a log that a witness knows otherwise, then the holds, the nearest deadline first.
+    /// What there is to tell of: a gate that does not hold, a log that a witness knows otherwise, broken glass until it is
+    /// reviewed, then the holds, the nearest deadline first.
     fn current(&self) -> Vec<Subject> {
         let mut holds = self.desk.holds.list();
         // Nobody is to answer the gateway's own trials, nor what is approved.
@@ -108,7 +110,9 @@ impl Follower {
         let gate = self.desk.pulse.failing().map(Subject::Gate);
         let conflict = |stand: Stand| Some(Subject::Log(stand.name, stand.conflict?));
         let log = self.desk.witnesses.list().into_iter().filter_map(conflict);
-        gate.into_iter().chain(log).chain(holds.into_iter().map(|hold| Subject::Hold(Box::new(hold)))).collect()
+        let glass = self.desk.holds.reviews().into_iter().map(|review| Subject::Glass(Box::new(review)));
+        let holds = holds.into_iter().map(|hold| Subject::Hold(Box::new(hold)));
+        gate.into_iter().chain(log).chain(glass).chain(holds).collect()
     }
 
     /// What is to be told first, and when.

@@ -1,10 +1,11 @@
 //! `Message`: what a person is told of a held call: who, what, how risky, until when, and where to answer. Never an argument.
-//! And of a gate that does not hold: what the gateway found when it tried itself.
+//! And of a gate that does not hold: what the gateway found when it tried itself. And of broken glass: who let a call run
+//! without the others, not why.
 
 use audit::Redactor;
 use jiff::Timestamp;
 use policies::Hash;
-use policies::approval::Hold;
+use policies::approval::{Hold, Review};
 use policies::risk::Risk;
 use serde::Serialize;
 
@@ -16,6 +17,8 @@ use crate::liveness::Failing;
 pub(super) enum Subject {
     /// A call waits for them.
     Hold(Box<Hold>),
+    /// Somebody let a call run without the others who were to be asked.
+    Glass(Box<Review>),
     /// The gate does not hold.
     Gate(Failing),
     /// A witness of this name says, since then, that the log is not what it signed.
@@ -49,6 +52,8 @@ struct Data {
     #[serde(skip_serializing_if = "Option::is_none")]
     hold: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     agent: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool: Option<String>,
@@ -67,6 +72,7 @@ impl Subject {
     pub(super) fn id(&self) -> String {
         match self {
             Self::Hold(hold) => hold.id().to_string(),
+            Self::Glass(review) => format!("glass-{}", review.hold),
             Self::Gate(failing) => format!("gate-{}", failing.since.as_second()),
             Self::Log(witness, (since, _)) => {
                 let witness = Hash::of(witness.as_bytes()).to_string();
@@ -84,6 +90,7 @@ impl Message {
         let id = format!("{}-{channel}", subject.id());
         match subject {
             Subject::Hold(hold) => Self::of_hold(id, hold, console, shown),
+            Subject::Glass(review) => Self::of_glass(id, review, console, shown),
             Subject::Gate(failing) => Self::of_gate(id, failing, console, shown),
             Subject::Log(witness, conflict) => Self::of_log(id, witness, conflict, console, shown),
         }
@@ -119,8 +126,46 @@ impl Message {
                     tool: Some(tool),
                     risk: Some(risk),
                     expires: Some(hold.expires()),
-                    failures: None,
                     link,
+                    ..Data::default()
+                },
+            },
+        }
+    }
+
+    /// Whose call ran and who let it: everything in it is the same each time.
+    fn of_glass(message: String, review: &Review, console: Option<&str>, shown: impl Fn(&str) -> String) -> Self {
+        let (agent, tool) = (shown(review.agent.as_str()), shown(&format!("{}.{}", review.server, review.tool)));
+        let (by, risk, id) = (shown(review.glass.by.as_str()), review.risk, &review.hold);
+        let link = console.map(|console| format!("{console}/#now"));
+        let see = match &link {
+            Some(link) => format!("Review: {link}"),
+            None => "Review: portcullis reviews".to_owned(),
+        };
+        let lines = vec![
+            format!("By: {by}, without the others who were to be asked"),
+            format!("Agent: {agent}"),
+            format!("Tool: {tool}"),
+            format!("Risk: {risk}"),
+            format!("At: {}", review.glass.at.strftime("%Y-%m-%d %H:%M:%S UTC")),
+            see,
+        ];
+        Self {
+            id: message,
+            title: format!("ALERT: {by} broke the glass: {agent} may call {tool}"),
+            lines,
+            risk: Some(Risk::Critical),
+            event: Event {
+                r#type: "glass.broken",
+                timestamp: review.glass.at,
+                data: Data {
+                    hold: Some(id.to_string()),
+                    by: Some(by),
+                    agent: Some(agent),
+                    tool: Some(tool),
+                    risk: Some(risk),
+                    link,
+                    ..Data::default()
                 },
             },
         }

@@ -7,7 +7,7 @@ use jsonrpsee::core::RegisterMethodError;
 use jsonrpsee::types::{ErrorObjectOwned, Params};
 use jsonrpsee::{Methods, RpcModule};
 use policies::approval::{Hold, Leeway};
-use policies::{Hash, HoldId, Method, OperatorId, Role, ServerName};
+use policies::{Hash, HoldId, Method, OperatorId, Role, ServerName, StepError};
 use sandbox::Status;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,9 @@ use super::grant::Grant;
 use super::people::{Caller, Claim, Needs, Person};
 use super::pin::Pin;
 use super::refused::Refused;
-use super::{Operators, agents, events, now, observed, packages, passes, rules, run, secrets, similar, staff, trail};
+use super::{
+    Operators, agents, events, now, observed, packages, passes, reviews, rules, run, secrets, similar, staff, trail,
+};
 use crate::catalog::{AcceptError, Offer};
 use crate::clock;
 use crate::config::{Origin, Server};
@@ -141,6 +143,7 @@ pub(super) fn methods(operators: Operators, stop: CancellationToken) -> Result<M
         },
     )?;
     similar::register(&mut module)?;
+    reviews::register(&mut module)?;
     trail::register(&mut module)?;
     now::register(&mut module)?;
     rules::register(&mut module)?;
@@ -294,7 +297,7 @@ fn uid<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u32>,
     uid.map(Some).ok_or_else(|| serde::de::Error::custom("a uid is a number"))
 }
 
-fn reason(reason: &str) -> Asked<String> {
+pub(super) fn reason(reason: &str) -> Asked<String> {
     let reason = reason.trim();
     if reason.is_empty() {
         return Err(Refused::Params("the reason is empty: whoever reads it can do better with one".into()));
@@ -338,15 +341,19 @@ impl Operators {
 
     async fn answer(&self, given: &str, by: Person, answer: Answer) -> Asked<Card> {
         let id = find(&self.holds.list(), given)?;
-        let error = match self.holds.answer(&id, &by, answer).await {
-            Ok(hold) => return Ok(Card::of(&hold)),
-            Err(error) => error,
-        };
+        match self.holds.answer(&id, &by, answer).await {
+            Ok(hold) => Ok(Card::of(&hold)),
+            Err(error) => Err(self.refused_answer(id, by, error).await),
+        }
+    }
+
+    /// Records an answer that had no effect, and says why.
+    pub(super) async fn refused_answer(&self, id: HoldId, by: Person, error: AnswerError) -> Refused {
         let event = Recorded::AnswerRefused { by: by.id, hold: id.clone(), reason: error.to_string() };
         if let Err(error) = self.audit.note(event, clock::now()).await {
             tracing::error!(%error, "a refused answer could not be recorded");
         }
-        Err(self.unanswered(&id, &error))
+        self.unanswered(&id, &error)
     }
 
     fn unanswered(&self, id: &HoldId, error: &AnswerError) -> Refused {
@@ -365,6 +372,9 @@ impl Operators {
             }
             AnswerError::Another(_) => state(None, "read it again: portcullis holds show"),
             AnswerError::Refused(StepRefused::Audit(error)) => Refused::Unrecorded(error.to_string()),
+            AnswerError::Refused(StepRefused::Step(step @ StepError::NoGlass)) => {
+                Refused::State { what: step.to_string(), next: "approve it: portcullis holds approve".to_owned() }
+            }
             AnswerError::Unknown(_) | AnswerError::Refused(_) => {
                 state(now, "`portcullis log list` shows what became of it")
             }

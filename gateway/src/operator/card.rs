@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use policies::approval::{Approval, Hold, HoldState};
+use policies::approval::{Approval, Glass, Hold, HoldState};
 use policies::decision::Observed;
 use policies::profile::Resources;
 use policies::risk::Risk;
@@ -54,6 +54,9 @@ pub struct Card {
     pub required: u8,
     /// Who has approved.
     pub approvals: Vec<Approval>,
+    /// Who let it run without the others, if somebody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub glass: Option<Glass>,
     /// When it was opened.
     pub opened: Timestamp,
     /// When it ends by itself, as a denial.
@@ -430,6 +433,7 @@ impl Card {
             digest: hold.binding().digest(),
             required: hold.required(),
             approvals: hold.approvals().to_vec(),
+            glass: hold.glass().cloned(),
             opened: hold.opened(),
             expires: hold.expires(),
             next: next(hold),
@@ -474,6 +478,11 @@ fn next(hold: &Hold) -> String {
         HoldState::Pending => {
             format!(
                 "the call runs once, exactly as shown, as soon as agent {agent} waits for it; a changed call needs a new approval"
+            )
+        }
+        HoldState::Approved if hold.glass().is_some() => {
+            format!(
+                "the glass is broken: it runs once, as soon as agent {agent} waits for it, or lapses when its time is over; somebody else reviews it"
             )
         }
         HoldState::Approved => {

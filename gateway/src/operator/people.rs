@@ -64,6 +64,11 @@ pub enum Needs {
     Change,
     /// Whom the policies let, with a proof that comes with the request.
     Approve,
+    /// Whom the policies let, who has a PIN, with it.
+    Glass,
+    /// A reviewer or an admin who has a PIN and has proved who they are not long ago: the one thing that a reviewer does
+    /// beside reading. Operators do not: it is their answers that are looked at.
+    Review,
     /// An admin who has proved who they are not long ago.
     Govern,
 }
@@ -189,11 +194,17 @@ impl People {
     pub async fn admit(&self, caller: &Caller, claim: Claim, needs: Needs) -> Result<Person, Refused> {
         let (mut person, known) = self.person(caller, claim.name.as_deref())?;
         let least = match needs {
-            Needs::Read => Role::Reviewer,
+            Needs::Read | Needs::Review => Role::Reviewer,
             // The policies say who approves; a role that they never let must not cost a PIN.
-            Needs::Operate | Needs::Change | Needs::Approve => Role::Operator,
+            Needs::Operate | Needs::Change | Needs::Approve | Needs::Glass => Role::Operator,
             Needs::Govern => Role::Admin,
         };
+        if known && matches!(needs, Needs::Glass | Needs::Review) && !person.added && person.role >= least {
+            return Err(without_pin(&person.id));
+        }
+        if known && needs == Needs::Review && person.role == Role::Operator {
+            return Err(not_theirs(person));
+        }
         if person.role < least && known {
             return Err(self.too_little(&person, least));
         }
@@ -209,9 +220,14 @@ impl People {
             Needs::Read | Needs::Operate => known || person.proved,
             Needs::Change | Needs::Govern => fresh || !person.added,
             Needs::Approve => person.proved || !person.added,
+            Needs::Glass => person.proved && person.added,
+            Needs::Review => fresh && person.added,
         };
         if !enough {
             return Err(Refused::NeedsPin { name: person.id });
+        }
+        if needs == Needs::Review && person.role == Role::Operator {
+            return Err(not_theirs(person));
         }
         if person.role < least { Err(self.too_little(&person, least)) } else { Ok(person) }
     }
@@ -314,6 +330,20 @@ fn locked(failures: Failures, now: Timestamp) -> Option<Timestamp> {
     let wait = FIRST_WAIT.checked_mul(1_i32.checked_shl(over.min(20)).unwrap_or(i32::MAX)).unwrap_or(LONGEST_WAIT);
     let until = failures.last?.checked_add(wait.min(LONGEST_WAIT)).ok()?;
     (now < until).then_some(until)
+}
+
+/// An operator's own kind of answers are what is reviewed.
+fn not_theirs(person: Person) -> Refused {
+    let next = "a reviewer or an admin who did not break the glass looks at it".to_owned();
+    Refused::Role { who: person.id, role: person.role, least: Role::Admin, next }
+}
+
+/// Whoever is known by their user alone: a program that runs as it could do the same.
+fn without_pin(who: &OperatorId) -> Refused {
+    Refused::State {
+        what: format!("`{who}` has no PIN, and this takes one"),
+        next: "say who you are: --as NAME; an admin adds people: portcullis operator add NAME --role ROLE".to_owned(),
+    }
 }
 
 fn nobody(name: &str) -> Refused {

@@ -6,7 +6,7 @@ use super::{Hold, HoldState};
 use crate::call::{CallId, HoldId, OperatorId};
 use crate::decision::Binding;
 
-/// The proof that enough people approved one deed, in time. Only [`Hold::approved`] makes one.
+/// The proof that enough people approved one deed, or that one broke the glass, in time. Only [`Hold::approved`] makes one.
 ///
 /// ```compile_fail
 /// fn forge(honest: policies::Approved) -> policies::Approved {
@@ -25,6 +25,7 @@ pub struct Approved {
     hold: HoldId,
     binding: Binding,
     operators: Vec<OperatorId>,
+    glass: Option<OperatorId>,
     expires: Timestamp,
 }
 
@@ -59,7 +60,8 @@ impl Hold {
             return None;
         }
         let operators = self.approvals.iter().map(|approval| approval.operator.clone()).collect();
-        Some(Approved { hold: self.id.clone(), binding: self.binding.clone(), operators, expires: self.expires })
+        let glass = self.glass.as_ref().map(|glass| glass.by.clone());
+        Some(Approved { hold: self.id.clone(), binding: self.binding.clone(), operators, glass, expires: self.expires })
     }
 
     /// The proof that `by` goes on with an approved call, if the step [`Continue`](super::Step::Continue) let just this
@@ -94,6 +96,12 @@ impl Approved {
     #[must_use]
     pub fn operators(&self) -> &[OperatorId] {
         &self.operators
+    }
+
+    /// Who let it run without the others who were to be asked.
+    #[must_use]
+    pub fn glass(&self) -> Option<&OperatorId> {
+        self.glass.as_ref()
     }
 
     /// When the approval is void.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-use super::{Approval, COVER_ROUNDS, Hold, HoldState};
+use super::{Approval, COVER_ROUNDS, Glass, Hold, HoldState, ReasonsError};
 use crate::call::{CallId, HoldId, OperatorId};
 
 /// One thing that happens to a hold.
@@ -25,6 +25,22 @@ pub enum Step {
         /// The pass that says it for them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pass: Option<HoldId>,
+        /// The policies that only watch and would not have let them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        observed: Vec<String>,
+    },
+    /// A person lets it run without the others who were to be asked.
+    #[serde(rename = "break-glass")]
+    BreakGlass {
+        /// Who.
+        by: OperatorId,
+        /// Why it must run.
+        reason: String,
+        /// Why nobody else can be waited for.
+        because: String,
+        /// How they proved who they are, beside being let in.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        proof: Option<Value>,
         /// The policies that only watch and would not have let them.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         observed: Vec<String>,
@@ -86,6 +102,12 @@ pub enum StepError {
         /// Who.
         by: OperatorId,
     },
+    /// Nobody else is to be asked.
+    #[error("one approval is enough: there is no glass to break")]
+    NoGlass,
+    /// It takes two reasons.
+    #[error("{0}")]
+    Reasons(ReasonsError),
     /// Not enough people have approved.
     #[error("the hold is not approved")]
     NotApproved,
@@ -114,8 +136,11 @@ impl Hold {
             Step::Expire if in_time => Err(StepError::TimeLeft),
             Step::Expire => Ok(self.settle(HoldState::Expired, now)),
             Step::Cancel { why } => Ok(Self { note: Some(why), ..self.settle(HoldState::Cancelled, now) }),
-            Step::Approve { .. } | Step::Deny { .. } | Step::Consume { .. } if !in_time => Err(StepError::TimeRanOut),
+            Step::Approve { .. } | Step::BreakGlass { .. } | Step::Deny { .. } | Step::Consume { .. } if !in_time => {
+                Err(StepError::TimeRanOut)
+            }
             Step::Approve { by, reason, pass, .. } => self.approve(Approval { operator: by, at: now, reason, pass }),
+            Step::BreakGlass { by, reason, because, .. } => self.break_glass(Glass { by, at: now, reason, because }),
             Step::Deny { by, reason } => Ok(self.settle(HoldState::Denied { by, reason }, now)),
             Step::Consume { by } if self.state == HoldState::Approved => {
                 Ok(self.settle(HoldState::Consumed { by }, now))

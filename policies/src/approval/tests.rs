@@ -157,6 +157,13 @@ fn any_step() -> impl Strategy<Value = Step> {
     let name = prop_oneof![Just("ann"), Just("bob"), Just("cyn")];
     prop_oneof![
         4 => name.clone().prop_map(approve),
+        1 => name.clone().prop_map(|name| Step::BreakGlass {
+            by: operator(name),
+            reason: "customers cannot log in".into(),
+            because: "the others are on a plane".into(),
+            proof: None,
+            observed: Vec::new(),
+        }),
         1 => name.prop_map(|name| Step::Deny { by: operator(name), reason: String::new() }),
         1 => Just(Step::Expire),
         1 => Just(Step::Cancel { why: "gone".into() }),
@@ -176,7 +183,7 @@ proptest! {
         let mut hold = hold(required);
         let mut now = noon();
         let (mut ended, mut consumed, mut rounds) = (None, 0, 0);
-        let mut yes = std::collections::BTreeSet::new();
+        let (mut yes, mut broken) = (std::collections::BTreeSet::new(), false);
         for (step, seconds) in steps {
             now += SignedDuration::from_secs(seconds);
             let Ok(next) = hold.apply(step.clone(), now) else { continue };
@@ -184,6 +191,7 @@ proptest! {
                 Step::Approve { by, .. } => { prop_assert!(yes.insert(by.to_string())); }
                 Step::Consume { .. } => consumed += 1,
                 Step::Continue { .. } => rounds += 1,
+                Step::BreakGlass { .. } => { prop_assert!(!std::mem::replace(&mut broken, true)); }
                 Step::Deny { .. } | Step::Expire | Step::Cancel { .. } => {}
             }
             // Only a continuation changes a hold that has ended, and it changes nothing but who goes on.
@@ -198,7 +206,8 @@ proptest! {
             }
             if let Some(proof) = hold.approved(now) {
                 prop_assert!(now < hold.expires());
-                prop_assert!(proof.operators().len() >= usize::from(required.max(1)));
+                prop_assert_eq!(proof.glass().is_some(), broken);
+                prop_assert!(broken || proof.operators().len() >= usize::from(required.max(1)));
                 prop_assert_eq!(proof.operators().len(), yes.len());
             }
         }

@@ -93,8 +93,15 @@ impl Question {
     }
 }
 
-/// The question whether this operator may approve this hold.
-pub(super) fn approval(approver: &Approver<'_>, hold: &Hold) -> Option<(Request, Entities)> {
+/// What an operator wants to do to a hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answering {
+    Approve,
+    BreakGlass,
+}
+
+/// The question whether this operator may answer this hold so.
+pub(super) fn answering(how: Answering, approver: &Approver<'_>, hold: &Hold) -> Option<(Request, Entities)> {
     let principal = uid(&NAMES.operator, approver.operator.as_str());
     let parents = HashSet::from([uid(&NAMES.role, approver.role.as_str())]);
     let named = hold.agent().as_str().strip_prefix("operator:");
@@ -113,7 +120,11 @@ pub(super) fn approval(approver: &Approver<'_>, hold: &Hold) -> Option<(Request,
     let tool = uid(&NAMES.tool, &tool_id(hold.server(), hold.method(), hold.tool()));
     let server = HashSet::from([uid(&NAMES.server, hold.server().as_str())]);
     let entities = [Entity::new_no_attrs(principal.clone(), parents), Entity::new_no_attrs(tool.clone(), server)];
-    let request = Request::new(principal, NAMES.approve.clone(), tool, context, None).ok()?;
+    let action = match how {
+        Answering::Approve => NAMES.approve.clone(),
+        Answering::BreakGlass => NAMES.break_glass.clone(),
+    };
+    let request = Request::new(principal, action, tool, context, None).ok()?;
     Some((request, Entities::from_entities(entities, None).ok()?))
 }
 
@@ -261,6 +272,7 @@ struct Names {
     call: EntityUid,
     call_unattended: EntityUid,
     approve: EntityUid,
+    break_glass: EntityUid,
 }
 
 static NAMES: LazyLock<Names> = LazyLock::new(|| {
@@ -277,5 +289,6 @@ static NAMES: LazyLock<Names> = LazyLock::new(|| {
         call: uid(&action, "call"),
         call_unattended: uid(&action, "call_unattended"),
         approve: uid(&action, "approve"),
+        break_glass: uid(&action, "break_glass"),
     }
 });

@@ -122,7 +122,11 @@ impl Held {
                 "Send the call again; it will wait for a new approval.",
             )));
         }
-        let because = Because::Approval { hold: approved.hold().clone(), operators: approved.operators().to_vec() };
+        let (hold, operators) = (approved.hold().clone(), approved.operators().to_vec());
+        let because = match approved.glass() {
+            Some(operator) => Because::BreakGlass { hold, operator: operator.clone(), operators },
+            None => Because::Approval { hold, operators },
+        };
         self.permit_if_same(approved.binding(), because, now)
     }
 

@@ -55,6 +55,16 @@ pub enum Because {
         /// Who approved, in order.
         operators: Vec<OperatorId>,
     },
+    /// One person let it run without the others who were to be asked.
+    #[serde(rename = "break-glass")]
+    BreakGlass {
+        /// The hold.
+        hold: HoldId,
+        /// Who.
+        operator: OperatorId,
+        /// Who had approved before.
+        operators: Vec<OperatorId>,
+    },
     /// It continues an approved call that asked for more input.
     Continuation {
         /// The call before it.

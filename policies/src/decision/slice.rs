@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cedar_policy::{ActionConstraint, Authorizer, Decision, EntityUid, PolicySet, Request, ResourceConstraint};
 
-use super::ask::{Answer, Question, tool_id};
+use super::ask::{Answer, Answering, Question, tool_id};
 use super::observe::Says;
 use crate::call::{Hash, Method, ServerName, Tool};
 
@@ -136,6 +136,7 @@ pub(super) struct Slice {
     call: PolicySet,
     unattended: PolicySet,
     approve: PolicySet,
+    break_glass: PolicySet,
     /// Those that decide nothing.
     observed: Vec<Policy>,
     hash: Hash,
@@ -162,6 +163,7 @@ impl Slice {
             call: set("call"),
             unattended: set("call_unattended"),
             approve: set("approve"),
+            break_glass: set("break_glass"),
             hash: hash(&chosen),
             arguments: enforced.iter().any(|policy| policy.looks_at_arguments()),
             watched: observed.iter().any(|policy| policy.looks_at_arguments()),
@@ -202,19 +204,22 @@ impl Slice {
         self.ask(&self.unattended, &question.unattended, &question.entities)
     }
 
-    pub(super) fn may_approve(&self, (request, entities): &(Request, cedar_policy::Entities)) -> Answer<'_> {
-        self.ask(&self.approve, request, entities)
+    pub(super) fn may_answer(&self, how: Answering, asked: &(Request, cedar_policy::Entities)) -> Answer<'_> {
+        let policies = match how {
+            Answering::Approve => &self.approve,
+            Answering::BreakGlass => &self.break_glass,
+        };
+        self.ask(policies, &asked.0, &asked.1)
     }
 
     /// What an observed policy says to each of the two questions, by itself.
     pub(super) fn alone(&self, policy: &Policy, question: &Question) -> [Says; 2] {
         let Some(alone) = &policy.alone else { return [Says::Nothing; 2] };
-        [&question.call, &question.unattended]
-            .map(|request| Says::of(&self.ask(alone, request, &question.entities)))
+        [&question.call, &question.unattended].map(|request| Says::of(&self.ask(alone, request, &question.entities)))
     }
 
-    /// What an observed policy says to whether this operator may approve, by itself.
-    pub(super) fn alone_on_approval(&self, policy: &Policy, asked: &(Request, cedar_policy::Entities)) -> Says {
+    /// What an observed policy says to whether this operator may answer so, by itself.
+    pub(super) fn alone_on_answer(&self, policy: &Policy, asked: &(Request, cedar_policy::Entities)) -> Says {
         policy.alone.as_ref().map_or(Says::Nothing, |alone| Says::of(&self.ask(alone, &asked.0, &asked.1)))
     }
 

@@ -219,3 +219,34 @@ fn an_operator_can_keep_an_approval_to_some() {
     let may = |role| approves(&policies, "bob", role, false, 2, &hold("agent", 1));
     assert!(may(Role::Admin) && !may(Role::Operator));
 }
+
+fn breaks(policies: &Policies, role: Role, own: bool, people: usize) -> Result<(), Option<String>> {
+    let (ann, hold) = (OperatorId::authenticated("ann"), hold("ci", 2));
+    let approver = Approver { operator: &ann, role, own, people, reasoned: true, pass: false };
+    policies.may_break_glass(&approver, &hold).map_err(|not| not.rule)
+}
+
+#[test]
+fn who_may_approve_may_break_the_glass_and_nobody_for_an_agent_of_their_own() {
+    let policies = Policies::builtin();
+    for role in [Role::Operator, Role::Admin] {
+        assert_eq!(breaks(&policies, role, false, 2), Ok(()));
+        assert_eq!(breaks(&policies, role, true, 2), Err(Some("not-your-own".to_owned())));
+        assert_eq!(breaks(&policies, role, true, 1), Err(Some("no-glass-for-your-own".to_owned())));
+    }
+    assert_eq!(breaks(&policies, Role::Reviewer, false, 2), Err(Some("reviewers-only-read".to_owned())));
+    let all = Policies::load_without_defaults(&[source("@id(\"all\") permit (principal, action, resource);")]).unwrap();
+    assert_eq!(breaks(&all, Role::Reviewer, false, 2), Err(Some("reviewers-only-read".to_owned())));
+    let approve = source("@id(\"all\") permit (principal, action == Action::\"approve\", resource);");
+    let none = Policies::load_without_defaults(&[approve]).unwrap();
+    assert_eq!(breaks(&none, Role::Admin, false, 2), Err(None), "without the defaults nothing permits it");
+    // Whatever keeps somebody from approving keeps them from the glass.
+    let admins = with(
+        r#"@id("admins") forbid (principal, action == Action::"approve", resource) unless { principal in Role::"admin" };"#,
+    );
+    assert_eq!(breaks(&admins, Role::Operator, false, 2), Err(Some("admins".to_owned())));
+    assert_eq!(breaks(&admins, Role::Admin, false, 2), Ok(()));
+    let no = with(r#"@id("no-glass") forbid (principal, action == Action::"break_glass", resource);"#);
+    assert_eq!(breaks(&no, Role::Admin, false, 2), Err(Some("no-glass".to_owned())));
+    assert!(approves(&no, "ann", Role::Admin, false, 2, &hold("ci", 2)));
+}

@@ -5,6 +5,8 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt};
 use std::path::Path;
 
 use audit::{Filter, Reader};
+use jiff::SignedDuration;
+use policies::approval::Review;
 
 use super::Check;
 use crate::operator::card::{Health, OperatorRow, ServerRow, WitnessRow};
@@ -109,6 +111,7 @@ async fn gateway(folder: &Path) -> Vec<Check> {
     checks.extend(health.observed.iter().map(|found| Check::broken("policies", found, ENFORCE)));
     let operators: Vec<OperatorRow> = client.ask("operators_list", &[]).await.unwrap_or_default();
     checks.push(people(folder, &operators));
+    checks.extend(reviews(&client.ask::<Vec<Review>>("reviews_list", &[]).await.unwrap_or_default()));
     let servers: Vec<ServerRow> = client.ask("servers_list", &[]).await.unwrap_or_default();
     checks.extend(servers.iter().map(server));
     checks
@@ -140,6 +143,19 @@ fn people(folder: &Path, operators: &[OperatorRow]) -> Check {
         ),
         None => Check::ok("operators", found),
     }
+}
+
+/// Whoever broke the glass is at work again by then, and so are those who must look at it.
+const LATE: SignedDuration = SignedDuration::from_hours(24);
+
+/// Broken glass that nobody looks at is a way around the quorum.
+fn reviews(open: &[Review]) -> Option<Check> {
+    let now = crate::clock::now();
+    let late: Vec<&Review> = open.iter().filter(|review| now.duration_since(review.glass.at) > LATE).collect();
+    let oldest = late.first()?;
+    let found =
+        format!("{} open for more than a day; the oldest is of {} by {}", late.len(), oldest.hold, oldest.glass.by);
+    Some(Check::warning("reviews", found, "a reviewer or an admin looks at it: portcullis reviews"))
 }
 
 fn liveness(state: &str) -> Check {
@@ -178,5 +194,27 @@ fn server(server: &ServerRow) -> Check {
     match &server.why {
         Some(why) => Check::warning("server", format!("{found}: {why}"), "mend it, and restart the gateway"),
         None => Check::ok("server", found),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn review(at: jiff::Timestamp) -> Review {
+        let text = format!(
+            r#"{{"hold":"hold-abcdefghijklmnop","call":"call-abcdefghijklmnop","agent":"ci","server":"notes","tool":"delete",
+            "risk":"CRITICAL","required":2,"approved":[],"glass":{{"by":"ann","at":"{at}","reason":"a","because":"b"}}}}"#
+        );
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn a_review_that_is_open_for_more_than_a_day_is_told() {
+        let now = crate::clock::now();
+        assert!(reviews(&[review(now - SignedDuration::from_hours(23))]).is_none());
+        let late = reviews(&[review(now - SignedDuration::from_hours(25)), review(now)]).unwrap();
+        assert_eq!(late.health, super::super::Health::Warning);
+        assert!(late.found.starts_with("1 open") && late.found.contains("ann"), "{}", late.found);
     }
 }

@@ -64,7 +64,16 @@ fn what(found: &Found) -> Line {
     let of = |pointer: &str| record.detail.pointer(pointer).and_then(Value::as_str);
     let call = record.call.as_ref().map(policies::CallId::as_str).unwrap_or_default();
     match record.kind {
-        Kind::Intent => watched(record, Line::new().ours("runs ").inked(Ink::Faint, call)),
+        Kind::Intent => {
+            let line = Line::new().ours("runs ").inked(Ink::Faint, call);
+            let line = match (of("/because/by"), of("/because/operator")) {
+                (Some("break-glass"), Some(operator)) => {
+                    line.ours(" ").inked(Ink::Alarm, "by glass that was broken by ").theirs(operator)
+                }
+                (Some(_) | None, _) => line,
+            };
+            watched(record, line)
+        }
         Kind::Outcome => {
             let words = [of("/outcome"), of("/failure"), of("/detail")].into_iter().flatten();
             let line = joined(words).ours(" ").inked(Ink::Faint, call);
@@ -79,7 +88,10 @@ fn what(found: &Found) -> Line {
         Kind::Step => {
             let by = of("/step/by").or(of("/by")).map(|by| Line::new().ours(" by ").theirs(by)).unwrap_or_default();
             let hold = Line::new().ours(" ").theirs(of("/hold").unwrap_or_default());
-            Line::new().theirs(of("/step/step").or(of("/step")).unwrap_or("changed")).then(by).then(hold)
+            match of("/step/step").or(of("/step")).unwrap_or("changed") {
+                "break-glass" => Line::new().inked(Ink::Alarm, "broke the glass").then(by).then(hold),
+                step => Line::new().theirs(step).then(by).then(hold),
+            }
         }
         Kind::Relay => {
             joined([of("/direction"), of("/message")].into_iter().flatten()).ours(" ").inked(Ink::Faint, call)
@@ -93,7 +105,11 @@ fn watched(record: &audit::Record, line: Line) -> Line {
     let observed = record.detail.pointer("/assessment/observed").and_then(Value::as_array).unwrap_or_default();
     let text = |one: &Value, name: &str| one.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     observed.iter().fold(line, |line, one| {
-        line.ours(" ").inked(Ink::Warning, "observed ").theirs(&text(one, "policy")).ours(" would ").theirs(&text(one, "would"))
+        line.ours(" ")
+            .inked(Ink::Warning, "observed ")
+            .theirs(&text(one, "policy"))
+            .ours(" would ")
+            .theirs(&text(one, "would"))
     })
 }
 
