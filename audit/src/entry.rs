@@ -13,6 +13,7 @@ use policies::{Call, HoldId};
 use thiserror::Error;
 
 use crate::event::Event;
+use crate::figures::Figures;
 use crate::log::Log;
 use crate::log::health::AuditError;
 use crate::log::views::{Mark, MarkKind};
@@ -185,6 +186,7 @@ impl Audit {
         let ran = ran.into();
         let sandboxed = entry.call().tool().standing().profile.resources().is_some();
         let quarantine = (sandboxed && ran.observed.undeclared()).then(|| self.quarantine(&entry, now));
+        self.figures().refused(ran.observed.denied());
         let (draft, answer, redactions) = self.outcome(&entry, loans, ran, now);
         let done = self.record(Work::Outcome { draft, intent: entry.seq, quarantine }).await?;
         entry.guard.settle();
@@ -305,6 +307,12 @@ impl Audit {
     /// The [`AuditError`] that calls are refused with.
     pub fn healthy(&self) -> Result<(), AuditError> {
         self.log.shared().health.check()
+    }
+
+    /// What was counted and timed since the start.
+    #[must_use]
+    pub fn figures(&self) -> &Figures {
+        &self.log.shared().figures
     }
 
     /// The redactor that the log writes through.

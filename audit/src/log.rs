@@ -37,6 +37,8 @@ use health::{AuditError, Health};
 use views::{Change, Views};
 use work::{Done, Job, NotDone, Owed, Work};
 
+use crate::figures::Figures;
+
 pub(crate) use write::{Opened, Writer};
 
 /// How long anyone waits for the disk where a config says nothing: within the two seconds that are promised.
@@ -58,13 +60,15 @@ pub(crate) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 pub(crate) struct Shared {
     pub(crate) state: PathBuf,
     pub(crate) health: Health,
+    pub(crate) figures: Figures,
     pub(crate) owed: Arc<Owed>,
     views: RwLock<Views>,
 }
 
 impl Shared {
     pub(crate) fn new(state: PathBuf, patience: Duration, views: Views) -> Self {
-        Self { state, health: Health::new(patience), owed: Arc::new(Owed::new()), views: RwLock::new(views) }
+        let (health, figures) = (Health::new(patience), Figures::new());
+        Self { state, health, figures, owed: Arc::new(Owed::new()), views: RwLock::new(views) }
     }
 
     pub(crate) fn views(&self) -> RwLockReadGuard<'_, Views> {

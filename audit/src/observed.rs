@@ -112,6 +112,12 @@ impl Observed {
         self.more
     }
 
+    /// How many attempts were refused, of those that were kept apart.
+    #[must_use]
+    pub fn denied(&self) -> u64 {
+        self.attempts.iter().filter(|attempt| attempt.denied.is_some()).map(|attempt| attempt.times).sum()
+    }
+
     /// Whether the tool tried what was not declared.
     #[must_use]
     pub fn undeclared(&self) -> bool {

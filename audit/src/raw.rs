@@ -71,6 +71,12 @@ impl Raw {
         result_type(&self.value)
     }
 
+    /// Whether it says of itself that the tool failed.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        self.value.get("isError").and_then(Value::as_bool) == Some(true)
+    }
+
     /// The `requestState` of an `input_required` result, as the server sent it. Once taken, or dropped with this value, it is gone.
     #[must_use]
     pub fn take_state(&mut self) -> Option<String> {

@@ -18,6 +18,7 @@ mod tail;
 mod walk;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,8 +42,15 @@ use walk::Walk;
 pub struct Redacted {
     value: Value,
     redactions: usize,
+    kinds: Kinds,
     withheld: bool,
 }
+
+/// How often something of each kind was replaced.
+pub(crate) type Kinds = BTreeMap<&'static str, u64>;
+
+/// The kind of what was withheld whole.
+const WHOLE: &str = "withheld";
 
 impl Redacted {
     /// The value.
@@ -63,6 +71,11 @@ impl Redacted {
         self.redactions
     }
 
+    /// What was replaced, by kind.
+    pub(crate) fn kinds(&self) -> &Kinds {
+        &self.kinds
+    }
+
     /// The same with all that it says hidden: what a protocol needs to know it by stays.
     pub(crate) fn hidden(mut self) -> Self {
         for name in ["message", "data"] {
@@ -70,6 +83,7 @@ impl Redacted {
                 members.insert(name, Value::from(WITHHELD));
             }
         }
+        *self.kinds.entry(WHOLE).or_default() += 1;
         Self { redactions: self.redactions + 1, withheld: true, ..self }
     }
 
@@ -157,18 +171,18 @@ impl Redactor {
         let mut value = raw.into_value();
         let text = value.to_bytes();
         if self.holds_nothing(&text) {
-            return (Redacted { value, redactions: 0, withheld: false }, text);
+            return (Redacted { value, redactions: 0, kinds: Kinds::new(), withheld: false }, text);
         }
         match self.in_place(&mut value) {
-            Ok(0) => (Redacted { value, redactions: 0, withheld: false }, text),
-            Ok(redactions) => {
+            Ok((0, kinds)) => (Redacted { value, redactions: 0, kinds, withheld: false }, text),
+            Ok((redactions, kinds)) => {
                 let text = value.to_bytes();
-                (Redacted { value, redactions, withheld: false }, text)
+                (Redacted { value, redactions, kinds, withheld: false }, text)
             }
             Err(OutOfWork) => {
                 let value = notice(&value);
                 let text = value.to_bytes();
-                (Redacted { value, redactions: 1, withheld: true }, text)
+                (Redacted { value, redactions: 1, kinds: Kinds::from([(WHOLE, 1)]), withheld: true }, text)
             }
         }
     }
@@ -178,7 +192,7 @@ impl Redactor {
     pub fn redact_value(&self, value: &Value) -> (Value, usize) {
         let mut redacted = value.clone();
         match self.in_place(&mut redacted) {
-            Ok(redactions) => (redacted, redactions),
+            Ok((redactions, _)) => (redacted, redactions),
             Err(OutOfWork) => (notice(value), 1),
         }
     }
@@ -276,10 +290,12 @@ impl Redactor {
         self.live.is_empty() && !shape::may_hold(text) && !self.personal.may_stand_in(text)
     }
 
-    /// Redacts in place; the number of places.
-    fn in_place(&self, value: &mut Value) -> Result<usize, OutOfWork> {
+    /// Redacts in place; the number of places, and what was replaced.
+    fn in_place(&self, value: &mut Value) -> Result<(usize, Kinds), OutOfWork> {
         let live = self.leaves(value)?;
-        Ok(Walk::new(self, live).value(value))
+        let mut walk = Walk::new(self, live);
+        let redactions = walk.value(value);
+        Ok((redactions, walk.into_kinds()))
     }
 
     /// The live secrets in each leaf of a value.

@@ -154,11 +154,13 @@ impl Audit {
         match outcome {
             Outcome::Answered(raw) => {
                 let (redacted, body) = self.redactor.redact_with_text(raw);
+                self.figures().redacted(redacted.kinds());
                 let redactions = redacted.redactions();
                 (Answer::Result(redacted.into_value()), Some(body), redactions)
             }
             Outcome::Errored(raw) => {
                 let (redacted, body) = self.redactor.redact_with_text(raw);
+                self.figures().redacted(redacted.kinds());
                 let redactions = redacted.redactions();
                 (Answer::Error(redacted.into_value()), Some(body), redactions)
             }
@@ -185,6 +187,7 @@ impl Audit {
         now: Timestamp,
     ) -> (Draft, Redacted) {
         let (redacted, body) = self.redactor.redact_with_text(message);
+        self.figures().redacted(redacted.kinds());
         let detail = serde_json::json!({ "intent": entry.seq, "direction": direction.as_str(),
             "message": self.outside(method), "redactions": redacted.redactions() });
         let draft = Draft::new(Kind::Relay, now, json(&detail)).with_body(body);

@@ -226,6 +226,7 @@ impl Writer {
         self.files.check()?;
         let shared = Arc::clone(&self.shared);
         let db = self.db.take().ok_or(Fault::Replaced)?;
+        let begun = Instant::now();
         let written = self.commit(&db, tasks, &shared).inspect_err(|_| self.names.roll_back());
         self.db = Some(db);
         let Committed { head, tree, note, changes, results } = written.map_err(|error| {
@@ -235,6 +236,9 @@ impl Writer {
             }
             fault
         })?;
+        if !tasks.is_empty() {
+            shared.figures.committed(begun.elapsed(), tasks.len());
+        }
         (self.head, self.tree) = (head, tree);
         self.names.keep();
         shared.apply(changes);

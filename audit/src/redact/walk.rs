@@ -5,18 +5,28 @@ use policies::{Object, Value};
 use super::gather::Leaves;
 use super::live::Hit;
 use super::span::Span;
-use super::{Redactor, name};
+use super::{Kinds, LIVE, Redactor, name};
 
 /// One pass over a value. Leaves are counted as in `gather`.
 pub(super) struct Walk<'r> {
     redactor: &'r Redactor,
     live: Leaves,
     next: usize,
+    kinds: Kinds,
 }
 
 impl<'r> Walk<'r> {
     pub(super) fn new(redactor: &'r Redactor, live: Leaves) -> Self {
-        Self { redactor, live, next: 0 }
+        Self { redactor, live, next: 0, kinds: Kinds::new() }
+    }
+
+    /// What was replaced.
+    pub(super) fn into_kinds(self) -> Kinds {
+        self.kinds
+    }
+
+    fn count(&mut self, kind: &'static str) {
+        *self.kinds.entry(kind).or_default() += 1;
     }
 
     /// Redacts; the number of places.
@@ -29,6 +39,7 @@ impl<'r> Walk<'r> {
                 }
                 // One of the numbers that are a secret's bytes. A number it stays: the output schema says so.
                 *value = Value::from(0_i64);
+                self.count(LIVE);
                 1
             }
             Value::String(text) => self.string(text, true),
@@ -49,6 +60,9 @@ impl<'r> Walk<'r> {
         let spans = self.redactor.spans(text, &hits, shapes);
         if !spans.is_empty() {
             *text = self.redactor.replace(text, &spans);
+        }
+        for span in &spans {
+            self.count(span.kind);
         }
         spans.len()
     }
@@ -80,8 +94,10 @@ impl<'r> Walk<'r> {
     fn named(&mut self, kind: &'static str, text: &mut String) -> usize {
         let whole = Span { start: 0, end: text.len(), kind, certain: false, print: None };
         // Unless it is a live secret: then it is called that, as everywhere.
-        let live = self.hits().first().map(|hit| Span { kind: super::LIVE, print: Some(hit.print), ..whole });
-        *text = self.redactor.replace(text, &[live.unwrap_or(whole)]);
+        let live = self.hits().first().map(|hit| Span { kind: LIVE, print: Some(hit.print), ..whole });
+        let span = live.unwrap_or(whole);
+        *text = self.redactor.replace(text, &[span]);
+        self.count(span.kind);
         1
     }
 
@@ -94,6 +110,9 @@ impl<'r> Walk<'r> {
                 self.redactor.spans(key, &hits, true)
             })
             .collect();
+        for span in spans.iter().flatten() {
+            self.count(span.kind);
+        }
         let found = spans.iter().filter(|spans| !spans.is_empty()).count();
         if found == 0 {
             return 0;
