@@ -33,12 +33,13 @@ use crate::console::Console;
 use crate::export::{Exporter, Worker};
 use crate::hold::Holds;
 use crate::liveness::{self, Pulse, Trial, Tripwire};
+use crate::metrics::{Listener, Metrics, Watch};
 use crate::notify::{self, Channel, Desk, Follower};
 use crate::operator::people::People;
 use crate::operator::{self, Operators, Peers};
 use crate::seal::Sealer;
 use crate::sessions::Sessions;
-use crate::telemetry;
+use crate::telemetry::{self, Tracer};
 use crate::witness::{Cosigner, Standing};
 
 /// What a started gateway tells its operator.
@@ -53,6 +54,8 @@ pub struct Announcement {
     pub servers: Vec<String>,
     /// Where a browser finds the console, where it is on.
     pub console: Option<String>,
+    /// Where metrics and health are asked, where they are on.
+    pub metrics: Option<String>,
 }
 
 /// The policies in force, swapped whole.
@@ -138,6 +141,7 @@ pub struct App {
     pub agents: Arc<Agents>,
     state: PathBuf,
     console: Option<String>,
+    metrics: Option<String>,
     policies: Arc<Reloadable>,
     /// How the gateway fared when it last tried itself.
     pulse: Arc<Pulse>,
@@ -183,8 +187,8 @@ pub async fn serve(config: Config, announce: impl FnOnce(&Announcement)) -> anyh
         .await
         .context("the log cannot be written")?;
     app.agents.audit.note(app.policies.event(Ok(())), clock::now()).await.context("the log cannot be written")?;
-    let console = app.console.clone();
-    announce(&Announcement { endpoint, state: app.state.clone(), agent, servers, console });
+    let (console, metrics) = (app.console.clone(), app.metrics.clone());
+    announce(&Announcement { endpoint, state: app.state.clone(), agent, servers, console, metrics });
     app.until_told().await?;
     app.stop().await;
     Ok(())
@@ -209,16 +213,19 @@ impl App {
             config.servers.insert(name, server);
         }
         let (background, stop, halt) = (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
-        let around = Around { background: background.clone(), stop: stop.clone(), halt: halt.clone() };
+        let exporter = config.telemetry.as_ref().map(|settings| telemetry::Exporter::open(settings, audit.redactor())).transpose();
+        let (tracer, exporter) = exporter.context("traces and figures cannot be sent")?.unzip();
+        let around = Around { background: background.clone(), stop: stop.clone(), halt: halt.clone(), tracer };
         let agents = assemble(Arc::new(config), Arc::clone(&policies), audit, recovered, &around)?;
         let pulse = Arc::new(Pulse::new(tripwire.is_some()));
-        let (console, witnesses) = (None, Arc::new(Standing::new(&agents.config.log.witness)));
-        let mut app = Self { agents, state, console, policies, pulse, witnesses, background, stop, halt };
+        let (console, metrics, witnesses) = (None, None, Arc::new(Standing::new(&agents.config.log.witness)));
+        let mut app = Self { agents, state, console, metrics, policies, pulse, witnesses, background, stop, halt };
         app.try_gate(tripwire);
         app.console = app.serve_operators()?;
         app.notify()?;
         app.export()?;
         app.cosign()?;
+        app.metrics = app.watched(exporter)?;
         connections::listen_unix(&app.agents, &app.state.join(AGENT_SOCKET))?;
         app.follow();
         Ok(app)
@@ -356,6 +363,20 @@ impl App {
         Ok(())
     }
 
+    /// Tells whoever watches the gateway how it fares: those who ask, and a collector. Where it is asked, if it is.
+    fn watched(&self, exporter: Option<telemetry::Exporter>) -> anyhow::Result<Option<String>> {
+        let watch = || Watch::new(Arc::clone(&self.agents), Arc::clone(&self.pulse), clock::now());
+        if let Some(exporter) = exporter {
+            self.background.spawn(exporter.run(watch(), self.halt.clone()));
+        }
+        let Some(at) = &self.agents.config.metrics else { return Ok(None) };
+        let listener = Listener::bind(at)?;
+        let url = listener.url();
+        let run = listener.run(watch(), self.agents.audit.clone(), self.background.clone(), self.halt.clone());
+        self.background.spawn(async move { run.await.unwrap_or_else(|error| tracing::error!(%error, "no metrics")) });
+        Ok(Some(url))
+    }
+
     /// Tries the gate, again and again.
     fn try_gate(&self, tripwire: Option<Tripwire>) {
         let (Some(tripwire), Some(every)) = (tripwire, self.agents.config.liveness) else { return };
@@ -370,6 +391,8 @@ impl App {
             vault: real.vault.clone(),
             sandbox: Arc::clone(&real.sandbox),
             hold_for: liveness::hold_times(),
+            metrics: Arc::clone(&real.metrics),
+            tracer: None,
             halt: real.halt.clone(),
         });
         let (pulse, tracker, stop) = (Arc::clone(&self.pulse), self.agents.tracker.clone(), self.stop.clone());
@@ -402,6 +425,7 @@ pub(crate) struct Around {
     pub(crate) background: TaskTracker,
     pub(crate) stop: CancellationToken,
     pub(crate) halt: CancellationToken,
+    pub(crate) tracer: Option<Arc<Tracer>>,
 }
 
 /// What serves agents, over a log.
@@ -420,7 +444,10 @@ pub(crate) fn assemble(
     let catalog = Arc::new(Catalog::new(Arc::clone(&config), Arc::clone(&sandbox), audit.clone()));
     let people = Arc::new(People::new(audit.clone(), Peers::new(&config.operators)));
     let standing = recovered.holds.into_iter().chain(recovered.denied).collect();
-    let holds = Arc::new(Holds::new(audit.clone(), Arc::clone(&policies), Arc::clone(&people), standing));
+    let methods = methods::table()?;
+    let metrics = Arc::new(Metrics::new(methods.method_names()));
+    let (asked, counted) = (Arc::clone(&people), Arc::clone(&metrics));
+    let holds = Arc::new(Holds::new(audit.clone(), Arc::clone(&policies), asked, counted, standing));
     let sessions = Sessions::new(config.session_idle, lost(&audit, config.session_idle));
     let calls = Arc::new(Calls {
         policies,
@@ -431,11 +458,13 @@ pub(crate) fn assemble(
         vault: open_vault(&config, &audit, around)?,
         sandbox,
         hold_for: config.hold,
+        metrics,
+        tracer: around.tracer.clone(),
         halt: around.halt.clone(),
     });
     Ok(Arc::new(Agents {
         gate: Gate::new(audit.clone(), config.agents),
-        methods: methods::table()?,
+        methods,
         config,
         calls,
         catalog,

@@ -8,6 +8,7 @@ mod converse;
 
 use std::pin::pin;
 use std::sync::{Arc, PoisonError};
+use std::time::Instant;
 
 use audit::{
     Answer, Audit, AuditError, Entry, Failure, FailureKind, Loans, MarkKind, NotOpened, Outcome, Ran, Receipt, Refusal,
@@ -24,7 +25,9 @@ use crate::app::Reloadable;
 use crate::catalog::Catalog;
 use crate::clock;
 use crate::hold::{Holds, Place, Settled};
+use crate::metrics::Metrics;
 use crate::sessions::Sessions;
+use crate::telemetry::{Trace, Tracer};
 
 pub use caller::{Caller, Continued, Heard, Terms};
 
@@ -46,6 +49,10 @@ pub struct Calls {
     pub sandbox: Arc<Sandbox>,
     /// How long people have to answer.
     pub hold_for: HoldTimes,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Which requests are traced; `None` for none.
+    pub tracer: Option<Arc<Tracer>>,
     /// Calls that still run are interrupted.
     pub halt: CancellationToken,
 }
@@ -76,7 +83,8 @@ impl Calls {
     /// # Errors
     /// If something could not be recorded. Then nothing ran, or its answer is withheld.
     pub async fn run(&self, call: Call, caller: Caller) -> Result<End, AuditError> {
-        let (permit, place) = match self.decide(call) {
+        let trace = caller.terms.trace.clone();
+        let (permit, place) = match self.decide_first(call, &trace) {
             Verdict::Allow(permit) => (permit, None),
             Verdict::Deny(denial) => return self.audit.refuse(denial, clock::now()).await.map(End::Refused),
             Verdict::Hold(held) => match self.wait(held, &caller).await? {
@@ -90,10 +98,12 @@ impl Calls {
             return Ok(End::Held(hold.clone())); // the approval stays for whoever comes back
         }
         let reads = permit.assessment().facts.reads;
+        let span = trace.step("record intent");
         let entry = match self.audit.open(permit, clock::now()).await {
             Ok(entry) => entry, // the intent is on disk
             Err(not) => return self.not_opened(not).await,
         };
+        drop(span);
         if let Some(hold) = approved_by {
             self.holds.consumed(&hold);
             caller.hears.try_send(Heard::Running).ok();
@@ -101,7 +111,9 @@ impl Calls {
         drop(place);
         let (mut ran, loans) = self.execute(&entry, caller).await;
         let state = state_of(&mut ran.outcome);
+        let span = trace.step("redact, record outcome");
         let receipt = self.audit.close(entry, loans, ran, clock::now()).await?; // redacted, and on disk
+        drop(span);
         if let Answer::Result(value) | Answer::Error(value) = receipt.outcome() {
             self.sessions.observe(receipt.call(), reads, value);
         }
@@ -120,6 +132,26 @@ impl Calls {
         }
     }
 
+    /// Decides a call that was not decided before: this counts.
+    fn decide_first(&self, call: Call, trace: &Trace) -> Verdict {
+        let mut span = trace.step("decide");
+        if let Some(span) = &mut span {
+            span.set("portcullis.call", call.id().as_str().to_owned());
+        }
+        let verdict = self.decide(call);
+        self.metrics.decided(&verdict);
+        if let Some(span) = &mut span {
+            let (word, risk) = match &verdict {
+                Verdict::Allow(permit) => ("allow", permit.assessment().risk),
+                Verdict::Deny(denial) => ("deny", denial.assessment().risk),
+                Verdict::Hold(held) => ("hold", held.assessment().risk),
+            };
+            span.set("portcullis.verdict", word);
+            span.set("portcullis.risk", risk.as_str());
+        }
+        verdict
+    }
+
     fn decide(&self, call: Call) -> Verdict {
         let first_use = self.audit.first_use(&call);
         let session = self.sessions.of(&call);
@@ -131,7 +163,10 @@ impl Calls {
             Circumstances { session: &session, first_use, anomaly: false, undeclared, live_secret, now, hold_for };
         let policies = self.policies.current();
         if self.catalog.stands(call.tool()) {
-            return policies.decide(call, &around);
+            let begun = Instant::now();
+            let verdict = policies.decide(call, &around);
+            self.metrics.evaluated(begun.elapsed());
+            return verdict;
         }
         let text = "The tool's definition is not the one that was pinned.".to_owned();
         Verdict::Deny(policies.reject(call, &around, Reason { id: "changed-definition", text, at: None }))
@@ -144,6 +179,7 @@ impl Calls {
             Ok(Err(denial)) => return Ok(Waited::Refused(denial)),
             Err(held) => held,
         };
+        let _span = caller.terms.trace.step("hold");
         // Who does not hear of the hold still waits for it.
         let opened = |hold: &Hold| drop(caller.hears.try_send(Heard::Held(Box::new(hold.clone()))));
         let task = caller.terms.task.as_ref();
@@ -206,14 +242,20 @@ impl Calls {
 
     /// Runs a recorded call with what it was lent, and carries what is said meanwhile.
     async fn execute(&self, entry: &Entry, caller: Caller) -> (Ran, Loans) {
+        let mut span = caller.terms.trace.step("lease");
         let leases = match self.vault.lease(entry, caller.terms.deadline.into_std()).await {
             Ok(leases) => leases,
             Err(error) => {
+                self.metrics.unlent();
+                if let Some(span) = &mut span {
+                    span.fail("lease");
+                }
                 tracing::warn!(call = %entry.call().id(), secret = error.secret(), %error, "a call was lent nothing");
                 let failure = Failure { kind: FailureKind::Lease, detail: error.to_string() };
                 return (Outcome::Failed(failure).into(), Loans::none(entry));
             }
         };
+        drop(span);
         let ran = self.while_lent(entry, &leases, caller).await;
         (ran, leases.end(entry).await)
     }

@@ -10,6 +10,7 @@ mod sandboxes;
 mod secrets;
 mod section;
 mod shelf;
+mod telemetry;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,6 +31,7 @@ pub(crate) use keys::{bare, usable};
 pub use log::Log;
 pub use notify::{Mail, Notify, Security, Way};
 pub use shelf::packages;
+pub use telemetry::{MetricsAt, Telemetry, Word};
 
 /// Everything that an operator can set.
 pub struct Config {
@@ -37,6 +39,10 @@ pub struct Config {
     pub state: PathBuf,
     /// Where agents knock.
     pub listen: Listen,
+    /// Where metrics and health are asked; `None` for nowhere.
+    pub metrics: Option<MetricsAt>,
+    /// Who is sent traces and figures.
+    pub telemetry: Option<Telemetry>,
     /// What one agent may ask at once.
     pub agents: AgentLimits,
     /// The tool servers.

@@ -13,7 +13,7 @@
 mod answer;
 mod files;
 mod link;
-mod request;
+pub(crate) mod request;
 mod session;
 mod sign_in;
 

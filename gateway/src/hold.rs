@@ -22,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::Reloadable;
 use crate::clock;
+use crate::liveness::is_synthetic;
+use crate::metrics::{Answered, Metrics};
 use crate::operator::people::{People, Person};
 
 pub use glass::Reasons;
@@ -34,6 +36,7 @@ pub struct Holds {
     audit: Audit,
     policies: Arc<Reloadable>,
     people: Arc<People>,
+    metrics: Arc<Metrics>,
     known: Mutex<HashMap<HoldId, Arc<Waiting>>>,
     changes: broadcast::Sender<Hold>,
 }
@@ -124,9 +127,15 @@ impl Holds {
     /// The holds that still stood when the gateway last stopped (open, or denied and not over), and those to come. `people` can
     /// answer: CRITICAL wants two where two exist.
     #[must_use]
-    pub fn new(audit: Audit, policies: Arc<Reloadable>, people: Arc<People>, standing: Vec<Hold>) -> Self {
+    pub fn new(
+        audit: Audit,
+        policies: Arc<Reloadable>,
+        people: Arc<People>,
+        metrics: Arc<Metrics>,
+        standing: Vec<Hold>,
+    ) -> Self {
         let known = standing.into_iter().map(|hold| (hold.id().clone(), Waiting::new(hold, false))).collect();
-        Self { audit, policies, people, known: Mutex::new(known), changes: broadcast::channel(256).0 }
+        Self { audit, policies, people, metrics, known: Mutex::new(known), changes: broadcast::channel(256).0 }
     }
 
     /// Waits until the call may run, may not, or its agent has gone: who has gone is handed no approval. `opened`
@@ -242,6 +251,7 @@ impl Holds {
             Some(pass) => self.audit.approve_with(id.clone(), step, pass, clock::now()).await?,
             None => self.audit.step(id.clone(), step, clock::now()).await?,
         };
+        self.count(&hold);
         self.publish(&waiting, hold.clone());
         Ok(hold)
     }
@@ -357,6 +367,7 @@ impl Holds {
     async fn expire(&self, id: &HoldId) -> Result<(), AuditError> {
         match self.audit.step(id.clone(), Step::Expire, clock::now()).await {
             Ok(hold) => {
+                self.count(&hold);
                 if let Some(waiting) = self.waiting(id) {
                     self.publish(&waiting, hold);
                 }
@@ -371,6 +382,20 @@ impl Holds {
                 }
                 Ok(())
             }
+        }
+    }
+
+    /// How long people were waited for, once they have said all that is needed, or their time is over.
+    fn count(&self, hold: &Hold) {
+        let how = match hold.state() {
+            HoldState::Approved => Answered::Approved,
+            HoldState::Denied { .. } => Answered::Denied,
+            HoldState::Expired => Answered::Expired,
+            HoldState::Pending | HoldState::Cancelled | HoldState::Consumed { .. } => return,
+        };
+        if !is_synthetic(hold) {
+            let took = clock::now().duration_since(hold.opened());
+            self.metrics.waited(how, Duration::try_from(took).unwrap_or_default());
         }
     }
 

@@ -17,6 +17,7 @@ pub mod export;
 pub mod hold;
 mod kept;
 pub mod liveness;
+pub mod metrics;
 pub mod notify;
 pub mod operator;
 pub mod seal;

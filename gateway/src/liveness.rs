@@ -25,6 +25,7 @@ use crate::agent::tools::session_key;
 use crate::call::{Caller, Calls, End, Heard, Terms};
 use crate::clock;
 use crate::config::{Origin, Server};
+use crate::telemetry::Trace;
 
 /// The server that only the gateway itself sees. `guard.cedar` names it too.
 pub(crate) const SERVER: &str = "portcullis-liveness";
@@ -93,6 +94,16 @@ impl Pulse {
             State::Untried => "not tried yet".to_owned(),
             State::Passed => "ok".to_owned(),
             State::Failed(failing) => failing.failures.join("; "),
+        }
+    }
+
+    /// Whether the gate held when it was last tried; `None` where it was not.
+    #[must_use]
+    pub fn holds(&self) -> Option<bool> {
+        match &*self.0.borrow() {
+            State::Off | State::Untried => None,
+            State::Passed => Some(true),
+            State::Failed(_) => Some(false),
         }
     }
 
@@ -280,7 +291,7 @@ fn terms() -> Terms {
         deadline: Instant::now() + PATIENCE,
         progress: false,
         capabilities: Value::from(Object::new()),
-        trace: Vec::new(),
+        trace: Trace::default(),
         log_level: None,
         resume: None,
         task: None,

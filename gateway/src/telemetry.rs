@@ -1,10 +1,22 @@
-//! Logs for operators: structured, on stderr, without argument values or secrets.
+//! What the gateway says of itself: its log, structured, on stderr, without argument values or secrets; and traces.
+
+mod context;
+mod export;
+mod otlp;
+mod span;
+mod tracer;
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, OnceLock};
 
 use audit::Redactor;
 use tracing_subscriber::EnvFilter;
+
+pub use context::Remote;
+pub use export::Exporter;
+pub use span::{Kind, Scope, Span, Trace};
+pub(crate) use tracer::ALL;
+pub use tracer::Tracer;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

@@ -47,6 +47,8 @@ mod liveness;
 #[cfg(test)]
 mod matrix;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod notify;
 #[cfg(test)]
 mod observe;
@@ -78,6 +80,8 @@ mod rows;
 mod secrets;
 #[cfg(test)]
 mod signed;
+#[cfg(test)]
+mod telemetry;
 #[cfg(test)]
 mod templates;
 #[cfg(test)]

@@ -37,6 +37,8 @@ pub enum Mood {
 pub struct Heard {
     /// The whole request of HTTP; everything that an SMTP client said.
     pub text: String,
+    /// The same, where it is not text.
+    pub bytes: Vec<u8>,
     /// Whether it was told that it was taken.
     pub taken: bool,
 }
@@ -180,8 +182,8 @@ impl State {
             let mut moods = lock(&self.moods);
             if moods.len() > 1 { moods.pop_front() } else { moods.front().cloned() }.unwrap_or(Mood::Take)
         };
-        let text = String::from_utf8_lossy(text).into_owned();
-        lock(&self.heard).push(Heard { text, taken: matches!(mood, Mood::Take | Mood::Items(_)) });
+        let (text, bytes) = (String::from_utf8_lossy(text).into_owned(), text.to_vec());
+        lock(&self.heard).push(Heard { text, bytes, taken: matches!(mood, Mood::Take | Mood::Items(_)) });
         match mood {
             Mood::Take | Mood::Items(_) | Mood::Refuse(_, _) => answer(&mood),
             Mood::Hang => {

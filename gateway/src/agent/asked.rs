@@ -1,8 +1,9 @@
 //! `Asked`: one request of an agent with everything that its handler needs to know.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use audit::Redactor;
 use http::HeaderMap;
 use policies::{AgentId, Object, Value};
 use sandbox::Era;
@@ -11,6 +12,7 @@ use tokio::sync::mpsc;
 use super::envelope::{Id, Request};
 use super::legacy::Session;
 use crate::answer::{INVALID_PARAMS, RpcError, UNSUPPORTED_VERSION};
+use crate::telemetry::{Remote, Span, Trace, Tracer};
 
 /// One request of an agent.
 pub struct Asked {
@@ -26,8 +28,10 @@ pub struct Asked {
     pub capabilities: Value,
     /// The token under which it wants progress.
     pub progress_token: Option<Value>,
-    /// `traceparent` and `tracestate`.
-    pub trace: Vec<(String, String)>,
+    /// The trace that the agent says it is part of.
+    remote: Option<Remote>,
+    /// In which it is answered, if it is traced.
+    span: Mutex<Option<Span>>,
     /// The lowest level of log messages it wants.
     pub log_level: Option<String>,
     params: Mutex<Object>,
@@ -63,7 +67,7 @@ pub struct Meta {
     pub era: Era,
     capabilities: Value,
     progress_token: Option<Value>,
-    trace: Vec<(String, String)>,
+    remote: Option<Remote>,
     log_level: Option<String>,
 }
 
@@ -92,14 +96,13 @@ impl Meta {
             (_, Some(session)) => session.capabilities(),
             (_, None) => Object::new().into(),
         };
-        let trace = ["traceparent", "tracestate"].iter().filter_map(|key| Some(((*key).to_owned(), text(key)?)));
         Ok(Self {
             era,
             capabilities,
             progress_token: member("progressToken")
                 .filter(|token| matches!(token, Value::String(_) | Value::Number(_)))
                 .cloned(),
-            trace: trace.filter(|(_, value)| value.len() <= 512 && value.is_ascii()).collect(),
+            remote: meta.and_then(Remote::read),
             log_level: text(META_LOG_LEVEL),
         })
     }
@@ -109,10 +112,65 @@ impl Asked {
     /// A request whose sender and era are known.
     #[must_use]
     pub fn new(origin: Origin, request: Request, meta: Meta) -> Self {
-        let Meta { era, capabilities, progress_token, trace, log_level } = meta;
+        let Meta { era, capabilities, progress_token, remote, log_level } = meta;
         let Request { id, method, params } = request;
         let (params, greeted, noted) = (Mutex::new(params), Mutex::default(), AtomicBool::default());
-        Self { origin, id, method, era, capabilities, progress_token, trace, log_level, params, greeted, noted }
+        let span = Mutex::default();
+        Self { origin, id, method, era, capabilities, progress_token, remote, span, log_level, params, greeted, noted }
+    }
+
+    /// Begins the span that it is answered in, if it is one of those that are traced. `method` is its method, or stands for
+    /// one that does not exist.
+    pub fn begin(&mut self, tracer: Option<&Arc<Tracer>>, method: &'static str, redactor: &Redactor) {
+        // An agent that knows a live secret must not carry it out as the digits of a trace, to a tool or a collector.
+        let remote = self.remote.take();
+        self.remote = remote
+            .filter(|remote| remote.carried().into_iter().all(|(_, text)| !redactor.holds_live(&Value::from(text))));
+        let Some(mut span) = tracer.and_then(|tracer| tracer.request(self.remote.as_ref(), method)) else { return };
+        span.set("mcp.method.name", method);
+        span.set("mcp.protocol.version", self.era.version());
+        span.set("network.transport", if self.origin.headers.is_some() { "tcp" } else { "pipe" });
+        // An id that is a text is an agent's own.
+        if let Value::Number(id) = self.id.value() {
+            span.set("jsonrpc.request.id", id.as_str().to_owned());
+        }
+        *self.span() = Some(span);
+    }
+
+    /// It calls this tool, which is offered.
+    pub fn calls(&self, tool: &str) {
+        if let Some(span) = &mut *self.span() {
+            span.rename(format!("tools/call {tool}"));
+            span.set("gen_ai.operation.name", "execute_tool");
+            span.set("gen_ai.tool.name", tool.to_owned());
+        }
+    }
+
+    /// A tool's answer says whether it failed.
+    pub fn told(&self, answer: &Result<Value, RpcError>) {
+        let failed = answer.as_ref().is_ok_and(|result| result.get("isError").and_then(Value::as_bool) == Some(true));
+        if let (true, Some(span)) = (failed, &mut *self.span()) {
+            span.fail("tool_error");
+        }
+    }
+
+    /// It is answered: with this error, if it is one. One that is never answered was given up.
+    pub fn ended(&self, code: Option<i32>) {
+        let Some(mut span) = self.span().take() else { return };
+        if let Some(code) = code {
+            span.set("rpc.response.status_code", code.to_string());
+            span.fail(code.to_string());
+        }
+    }
+
+    /// What its call carries of the trace.
+    #[must_use]
+    pub fn trace(&self) -> Trace {
+        Trace::new(self.remote.as_ref(), self.span().as_ref().map(Span::scope))
+    }
+
+    fn span(&self) -> MutexGuard<'_, Option<Span>> {
+        self.span.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps the session id that `initialize` made for the response's header.

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use audit::Event;
 use bytes::Bytes;
@@ -233,16 +233,20 @@ impl Agents {
         if let (Era::Legacy(_), Some(session)) = (asked.era, &asked.origin.session) {
             asked.log_level = Some(self.legacy.level(session).unwrap_or_else(|| "info".to_owned()));
         }
+        let method = self.calls.metrics.method(&asked.method);
+        asked.begin(self.calls.tracer.as_ref(), method, self.audit.redactor());
         self.answer(admitted, Arc::new(asked), said).await
     }
 
     /// JSON if the answer comes soon and nothing is said before it, else a stream.
     async fn answer(self: Arc<Self>, admitted: Admitted, asked: Arc<Asked>, mut said: mpsc::Receiver<Value>) -> Answer {
         let (era, may_stream) = (asked.era, asked.origin.may_stream);
-        let held = Arc::clone(&asked);
+        let (held, begun) = (Arc::clone(&asked), Instant::now());
         let mut reply: Pin<Box<dyn Future<Output = Reply> + Send>> = Box::pin(async move {
             let reply = dispatch(Arc::clone(&self), Arc::clone(&held)).await;
             self.note_unfit(&held, &reply).await;
+            held.ended(reply.code);
+            self.calls.metrics.answered(&held.method, begun.elapsed());
             drop(admitted); // the place is taken for as long as the request lives
             reply
         });

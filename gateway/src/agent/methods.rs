@@ -33,7 +33,11 @@ struct Request(Arc<Agents>, Arc<Asked>);
 /// If a method is registered twice.
 pub fn table() -> Result<Methods, RegisterMethodError> {
     let mut module = RpcModule::new(());
-    add(&mut module, "tools/call", |on, asked| async move { on.call_tool(&asked).await })?;
+    add(&mut module, "tools/call", |on, asked| async move {
+        let answer = on.call_tool(&asked).await;
+        asked.told(&answer);
+        answer
+    })?;
     add(&mut module, "resources/read", |on, asked| async move { on.read_resource(&asked).await })?;
     add(&mut module, "prompts/get", |on, asked| async move { on.get_prompt(&asked).await })?;
     add(&mut module, "completion/complete", |on, asked| async move { on.complete(&asked).await })?;

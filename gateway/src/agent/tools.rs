@@ -55,6 +55,7 @@ impl Agents {
             return Err(RpcError::new(INVALID_PARAMS, "`params.arguments` must be an object"));
         }
         let Some(offered) = self.catalog.tool(&name).await else { return self.not_offered(asked, &name).await };
+        asked.calls(&name);
         if let Some(sent) = &asked.origin.headers
             && asked.era == Era::Modern
         {
@@ -242,6 +243,7 @@ impl Agents {
     }
 
     async fn not_offered(&self, asked: &Asked, name: &str) -> Result<Value, RpcError> {
+        self.calls.metrics.unoffered();
         let withheld = self.catalog.tools().into_iter().find(|offer| offer.shown_name == name);
         let Some(offer) = withheld else {
             self.note_refused(asked, "unknown-tool", name).await?;
@@ -318,7 +320,7 @@ pub fn terms(asked: &Asked, resume: Option<Continued>) -> Terms {
         deadline: Instant::now() + LONGEST,
         progress: asked.progress_token.is_some(),
         capabilities: asked.capabilities.clone(),
-        trace: asked.trace.clone(),
+        trace: asked.trace(),
         log_level: asked.log_level.clone(),
         resume,
         task: None,

@@ -5,6 +5,8 @@ use sandbox::{Era, Event, Line, Resume};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::telemetry::Trace;
+
 /// The agent's side of one call.
 pub struct Caller {
     /// Where the tool's words go while it runs, redacted.
@@ -28,8 +30,8 @@ pub struct Terms {
     pub progress: bool,
     /// What its client can be asked for.
     pub capabilities: Value,
-    /// `traceparent` and `tracestate`.
-    pub trace: Vec<(String, String)>,
+    /// The trace that it is part of.
+    pub trace: Trace,
     /// The lowest level of log messages it wants.
     pub log_level: Option<String>,
     /// It goes on where an `input_required` answer left it.
@@ -76,7 +78,14 @@ pub enum Heard {
 }
 
 impl Terms {
-    pub(super) fn line(&self, events: mpsc::Sender<Event>, cancel: CancellationToken, resume: Option<Resume>) -> Line {
+    /// `trace` is what goes on of the trace.
+    pub(super) fn line(
+        &self,
+        events: mpsc::Sender<Event>,
+        cancel: CancellationToken,
+        resume: Option<Resume>,
+        trace: Vec<(String, String)>,
+    ) -> Line {
         Line {
             agent_era: self.era,
             events,
@@ -85,7 +94,7 @@ impl Terms {
             progress: self.progress,
             capabilities: self.capabilities.clone(),
             resume,
-            trace: self.trace.clone(),
+            trace,
             log_level: self.log_level.clone(),
         }
     }

@@ -1,16 +1,19 @@
 //! What is said while a call runs: notices on the way, questions of its server and their answers, each recorded before it
 //! goes on.
 
+use std::time::Instant;
+
 use audit::{Direction, Entry, Failure, FailureKind, Observed, Outcome, Ran, Raw, ResultType, Tail};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use policies::{Object, Value};
-use sandbox::{Era, Event, Resume};
+use policies::{Method, Object, Value};
+use sandbox::{Era, Event, Kind, Resume};
 use tokio::sync::{mpsc, oneshot};
 use vault::Leases;
 
 use super::{Caller, Calls, Heard};
 use crate::clock;
+use crate::telemetry::Span;
 
 impl Calls {
     /// Runs the call, again for as long as its server asks for input that a legacy agent gives on its open stream.
@@ -75,7 +78,9 @@ impl Calls {
         (resume, notices): (Option<Resume>, &mut Tail),
     ) -> Ran {
         let (events, mut said) = mpsc::channel(WORDS);
-        let line = caller.terms.line(events, caller.cancel.clone(), resume);
+        let (mut asking, begun) = (self.asks(entry, caller), Instant::now());
+        let trace = caller.terms.trace.carried(asking.as_ref());
+        let line = caller.terms.line(events, caller.cancel.clone(), resume, trace);
         let mut run = std::pin::pin!(self.sandbox.run(entry, leases, line));
         let mut questions = FuturesUnordered::new();
         loop {
@@ -88,9 +93,34 @@ impl Calls {
                     Event::Ask { method, params, reply } => questions.push(self.ask(entry, method, params, reply, caller)),
                 },
                 Some(()) = questions.next(), if !questions.is_empty() => {}
-                ran = &mut run => return ran,
+                ran = &mut run => {
+                    self.metrics.ran(begun.elapsed());
+                    if let (Some(asking), Some(why)) = (&mut asking, failed(&ran.outcome)) {
+                        asking.fail(why);
+                    }
+                    return ran;
+                }
             }
         }
+    }
+
+    /// The span in which a tool server is asked: with the names that it was offered by, and nothing of what it is asked.
+    fn asks(&self, entry: &Entry, caller: &Caller) -> Option<Span> {
+        let tool = entry.call().tool();
+        let (method, name) = (tool.method().as_str(), tool.name());
+        let calls = tool.method() == Method::CallTool;
+        let title = if calls { format!("{method} {name}") } else { method.to_owned() };
+        let mut span = caller.terms.trace.ask(title)?;
+        span.set("mcp.method.name", method);
+        span.set("portcullis.server", tool.server().as_str().to_owned());
+        if calls {
+            span.set("gen_ai.operation.name", "execute_tool");
+            span.set("gen_ai.tool.name", name.to_owned());
+        }
+        if let Some(state) = self.sandbox.server(tool.server()) {
+            span.set("network.transport", if state.kind == Kind::Remote { "tcp" } else { "pipe" });
+        }
+        Some(span)
     }
 
     /// What a tool says on the way can steer an agent as well as its answer can.
@@ -162,6 +192,17 @@ impl Calls {
             };
         }
         Ok(Resume { state, responses: Some(responses.into()) })
+    }
+}
+
+/// Why asking failed, in one of a few words.
+fn failed(outcome: &Outcome) -> Option<&'static str> {
+    match outcome {
+        Outcome::Answered(raw) => raw.is_error().then_some("tool_error"),
+        Outcome::Errored(_) => Some("rpc_error"),
+        Outcome::Failed(failure) => Some(failure.kind.as_str()),
+        Outcome::Cancelled => Some("cancelled"),
+        Outcome::Interrupted => Some("interrupted"),
     }
 }
 

@@ -130,6 +130,8 @@ struct Started<'a> {
     servers: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     console: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metrics: Option<&'a str>,
 }
 
 impl<'a> From<&'a Announcement> for Started<'a> {
@@ -141,6 +143,7 @@ impl<'a> From<&'a Announcement> for Started<'a> {
             token: started.agent.as_ref().map(|(_, token)| token.as_str()),
             servers: &started.servers,
             console: started.console.as_deref(),
+            metrics: started.metrics.as_deref(),
         }
     }
 }
@@ -158,6 +161,9 @@ fn block(started: &Announcement) -> Vec<Line> {
     lines.extend(started.servers.iter().zip(names).map(|(server, name)| ours(format!("{name}{server}"))));
     if started.servers.is_empty() {
         lines.push(ours("servers:  none; name one: --server NAME='COMMAND ARG…'".into()));
+    }
+    if let Some(metrics) = &started.metrics {
+        lines.push(ours(format!("metrics:  {metrics}/metrics")));
     }
     match &started.agent {
         Some((agent, token)) => {
@@ -198,6 +204,7 @@ mod tests {
             agent: agent.then(|| (AgentId::authenticated("default"), "pcl_abc".to_owned())),
             servers: vec!["files (process, not jailed)".into(), "docs (remote)".into()],
             console: Some("http://localhost:7733".into()),
+            metrics: Some("http://127.0.0.1:9464".into()),
         }
     }
 
@@ -217,6 +224,7 @@ mod tests {
                 "state:    /home/me/.local/state/portcullis\n",
                 "servers:  files (process, not jailed)\n",
                 "          docs (remote)\n",
+                "metrics:  http://127.0.0.1:9464/metrics\n",
                 "agent:    default\n",
                 "token:    pcl_abc   (shown once; only its hash is kept)\n",
                 "\n",

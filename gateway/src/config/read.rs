@@ -13,9 +13,10 @@ use toml::de::DeTable;
 
 use super::section::{Section, Sheet};
 use super::{
-    AgentLimits, Config, Listen, Origin, Overrides, PolicyFiles, Problem, Server, TlsFiles, default_state, packages,
+    AgentLimits, Config, Listen, MetricsAt, Origin, Overrides, PolicyFiles, Problem, Server, TlsFiles, default_state,
+    packages,
 };
-use super::{people, sandboxes, secrets};
+use super::{people, sandboxes, secrets, telemetry};
 
 pub(super) fn config(path: Option<&Path>, overrides: Overrides) -> Result<Config, Vec<Problem>> {
     let file = path.unwrap_or(Path::new("portcullis.toml"));
@@ -45,15 +46,16 @@ pub(super) fn config(path: Option<&Path>, overrides: Overrides) -> Result<Config
     Err(problems)
 }
 
-const TABLES: [&str; 20] = [
-    "listen", "agents", "server", "tool", "policy", "hold", "session", "operator", "state", "sandbox", "egress",
-    "wasm", "bundled", "liveness", "vault", "secret", "redact", "audit", "notify", "export",
+const TABLES: [&str; 21] = [
+    "listen", "agents", "server", "tool", "policy", "hold", "session", "operator", "state", "sandbox", "egress", "wasm",
+    "bundled", "liveness", "vault", "secret", "redact", "audit", "notify", "export", "telemetry",
 ];
 
 fn read(sheet: &Sheet<'_>, root: &Section<'_>, state: PathBuf) -> Config {
     let servers = servers(sheet, &root.below("server"), &state);
     let (sandbox, runtime) = sandboxes::settings(sheet, root, &state);
     let (operators, console) = people::operators(sheet, root.below("operator"));
+    let (listen, metrics) = listen(sheet, root.below("listen"));
     Config {
         sandbox,
         runtime,
@@ -66,7 +68,9 @@ fn read(sheet: &Sheet<'_>, root: &Section<'_>, state: PathBuf) -> Config {
         liveness: sandboxes::liveness(sheet, root.below("liveness")),
         servers,
         state,
-        listen: listen(sheet, root.below("listen")),
+        listen,
+        metrics,
+        telemetry: telemetry::telemetry(sheet, root.below("telemetry")),
         agents: agents(root.below("agents")),
         tools: tools(sheet, &root.below("tool")),
         policy: policy(sheet, root.below("policy")),
@@ -77,7 +81,7 @@ fn read(sheet: &Sheet<'_>, root: &Section<'_>, state: PathBuf) -> Config {
     }
 }
 
-fn listen(sheet: &Sheet<'_>, section: Section<'_>) -> Listen {
+fn listen(sheet: &Sheet<'_>, section: Section<'_>) -> (Listen, Option<MetricsAt>) {
     let address = section.string("address").and_then(|(text, at)| {
         let address = text.parse().ok();
         if address.is_none() {
@@ -87,13 +91,15 @@ fn listen(sheet: &Sheet<'_>, section: Section<'_>) -> Listen {
     });
     let (hosts, origins) = (section.strings("hosts"), section.strings("origins"));
     let files = tls(sheet, &section, "listen.tls");
-    section.finish(&["address", "hosts", "origins", "tls"]);
-    Listen {
+    let metrics = telemetry::metrics(sheet, &section);
+    section.finish(&["address", "hosts", "origins", "tls", "metrics", "metrics_hosts"]);
+    let listen = Listen {
         address: address.unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8700)),
         hosts: hosts.unwrap_or_default(),
         origins: origins.unwrap_or_default(),
         tls: files,
-    }
+    };
+    (listen, metrics)
 }
 
 /// A certificate chain and its key, or neither.

@@ -210,3 +210,42 @@ fn a_channel_names_files_for_its_credentials_and_is_encrypted_off_this_machine()
         assert!(problems.len() == 1 && !problems[0].to_string().contains("inline"), "{problems:?}");
     }
 }
+
+#[test]
+fn metrics_are_off_unless_written_and_a_port_is_one_of_loopback() {
+    let at = |text: &str| load(text).map(|config| config.metrics.map(|at| at.address.to_string()));
+    assert_eq!(at("").unwrap(), None);
+    assert_eq!(at("[listen]\nmetrics = false\n").unwrap(), None);
+    assert_eq!(at("[listen]\nmetrics = 9464\n").unwrap().as_deref(), Some("127.0.0.1:9464"));
+    assert_eq!(at("[listen]\nmetrics = \"10.0.0.5:9464\"\n").unwrap().as_deref(), Some("10.0.0.5:9464"));
+    assert!(at("[listen]\nmetrics = \"0.0.0.0:9464\"\nmetrics_hosts = [\"gw.test:9464\"]\n").unwrap().is_some());
+    for wrong in ["true", "99999", "-1", "\"9464\"", "\"gw.test:9464\"", "\"0.0.0.0:9464\"", "[]"] {
+        let problems = at(&format!("[listen]\nmetrics = {wrong}\n")).err().unwrap_or_else(|| panic!("{wrong}"));
+        assert_eq!(problems[0].key, "listen.metrics", "{problems:?}");
+    }
+}
+
+#[test]
+fn a_collector_is_encrypted_off_this_machine_and_its_credentials_are_elsewhere() {
+    let telemetry = |text: &str| load(&format!("[telemetry]\n{text}")).map(|config| config.telemetry);
+    assert_eq!(load("").unwrap().telemetry, None);
+    let usual = telemetry("endpoint = \"http://127.0.0.1:4318\"\n").unwrap().unwrap();
+    assert_eq!((usual.service.as_str(), usual.sample, usual.every.as_secs()), ("portcullis", 1_000_000, 60));
+    let tenth = telemetry("endpoint = \"https://o.test\"\nsample = 0.1\nheaders = { a = { env = \"B\" } }\n").unwrap();
+    let tenth = tenth.unwrap();
+    assert_eq!((tenth.sample, &tenth.headers[0].1), (100_000, &Word::Env("B".to_owned())));
+    for (wrong, key) in [
+        ("sample = 0.5", "telemetry.endpoint"),
+        ("endpoint = \"http://o.test/inline\"", "telemetry.endpoint"),
+        ("endpoint = \"https://u:inline@o.test\"", "telemetry.endpoint"),
+        ("endpoint = \"https://o.test\"\nsample = 1.5", "telemetry.sample"),
+        ("endpoint = \"https://o.test\"\nevery = \"1d\"", "telemetry.every"),
+        ("endpoint = \"https://o.test\"\nheaders = { authorization = \"inline\" }", "telemetry.headers.authorization"),
+        ("endpoint = \"https://o.test\"\nheaders = { host = { env = \"B\" } }", "telemetry.headers.host"),
+        ("endpoint = \"https://o.test\"\nprotocol = \"grpc\"", "telemetry.protocol"),
+    ] {
+        let problems = telemetry(wrong).err().unwrap_or_else(|| panic!("{wrong}"));
+        assert_eq!(problems[0].key, key, "{problems:?}");
+        assert!(problems.len() == 1 && !problems[0].to_string().contains("inline"), "{problems:?}");
+    }
+}

@@ -17,7 +17,7 @@ pub(super) const CSRF: HeaderName = HeaderName::from_static("x-csrf-token");
 pub(super) const NAME: &str = "portcullis";
 
 /// The names that the console answers to.
-pub(super) struct Names {
+pub(crate) struct Names {
     secure: bool,
     local: Vec<String>,
     named: Vec<String>,
@@ -25,7 +25,7 @@ pub(super) struct Names {
 
 impl Names {
     /// Those of loopback, if that is where it listens, and the config's.
-    pub(super) fn new(bound: SocketAddr, secure: bool, named: &[String]) -> Self {
+    pub(crate) fn new(bound: SocketAddr, secure: bool, named: &[String]) -> Self {
         let port = bound.port();
         let local = if bound.ip().is_loopback() { &["localhost", "127.0.0.1", "[::1]"][..] } else { &[] };
         let local = local.iter().map(|name| format!("{name}:{port}")).collect();
@@ -35,6 +35,11 @@ impl Names {
     /// The name to link to, if the config has one.
     pub(super) fn first(&self) -> Option<&str> {
         self.named.first().map(String::as_str)
+    }
+
+    /// Whether a request without a session came here by a name of ours.
+    pub(crate) fn are_asked<B>(&self, request: &Request<B>) -> bool {
+        self.check(request).is_ok()
     }
 
     /// DNS rebinding makes a browser send another site's name to a loopback address: `Host` must be ours, and one. A page

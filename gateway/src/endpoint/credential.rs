@@ -14,6 +14,22 @@ const LONGEST: u64 = 4 << 10;
 
 /// The word that a file holds.
 pub(crate) fn read(path: &Path, wanted: &'static str) -> Result<Zeroizing<String>, OpenError> {
+    let word = line(path, wanted)?;
+    if word.contains(' ') { Err(none(path, wanted)) } else { Ok(word) }
+}
+
+/// The line that a variable of the gateway's environment holds.
+pub(crate) fn variable(name: &str) -> Result<Zeroizing<String>, OpenError> {
+    let text = std::env::var(name).map(Zeroizing::new).unwrap_or_default();
+    if is_line(&text) { Ok(text) } else { Err(OpenError::Variable(name.to_owned())) }
+}
+
+fn is_line(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
+}
+
+/// The line that a file holds: words with spaces between them.
+pub(crate) fn line(path: &Path, wanted: &'static str) -> Result<Zeroizing<String>, OpenError> {
     let fault = |source| OpenError::Read { path: path.to_owned(), source };
     let file = File::open(path).map_err(fault)?;
     if file.metadata().map_err(fault)?.permissions().mode() & 0o077 != 0 {
@@ -21,11 +37,8 @@ pub(crate) fn read(path: &Path, wanted: &'static str) -> Result<Zeroizing<String
     }
     let mut text = Zeroizing::new(String::new());
     file.take(LONGEST).read_to_string(&mut text).map_err(fault)?;
-    let word = Zeroizing::new(text.trim().to_owned());
-    if word.is_empty() || !word.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(none(path, wanted));
-    }
-    Ok(word)
+    let line = Zeroizing::new(text.trim().to_owned());
+    if is_line(&line) { Ok(line) } else { Err(none(path, wanted)) }
 }
 
 /// The file holds something else.

@@ -33,6 +33,9 @@ pub enum OpenError {
         /// What it should hold.
         wanted: &'static str,
     },
+    /// A variable that it needs.
+    #[error("the environment has no variable `{0}` that holds one line")]
+    Variable(String),
     /// Whom it is to trust.
     #[error("cannot read certificates from `{}`", path.display())]
     Authority {

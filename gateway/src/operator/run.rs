@@ -18,6 +18,7 @@ use crate::agent::tools::session_key;
 use crate::answer::{self, RpcError};
 use crate::call::{End, Heard, Terms};
 use crate::clock;
+use crate::telemetry::Trace;
 
 /// Which tool, with what.
 #[derive(Deserialize)]
@@ -113,7 +114,7 @@ fn terms() -> Terms {
         deadline: Instant::now() + LONGEST,
         progress: false,
         capabilities: Object::new().into(),
-        trace: Vec::new(),
+        trace: Trace::default(),
         log_level: None,
         resume: None,
         task: None,

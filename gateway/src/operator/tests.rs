@@ -26,7 +26,7 @@ pub(crate) fn operators(folder: &Path, audit: &Audit) -> Operators {
     let config = Arc::new(Config::load(Some(Path::new("/dev/null")), overrides).ok().unwrap());
     let policies = Arc::new(Reloadable::load(config.policy.clone()).ok().unwrap());
     let (stop, halt) = (CancellationToken::new(), CancellationToken::new());
-    let around = Around { background: TaskTracker::new(), stop, halt };
+    let around = Around { background: TaskTracker::new(), stop, halt, tracer: None };
     let agents = assemble(config, Arc::clone(&policies), audit.clone(), Recovered::default(), &around).unwrap();
     Operators {
         audit: audit.clone(),

@@ -40,7 +40,7 @@ impl Shelf {
             Err(ConnectError::NotRunning { .. }) => {
                 let audit = crate::app::open_log(&config.state)?;
                 let (background, stop, halt) = (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
-                let around = Around { background, stop, halt };
+                let around = Around { background, stop, halt, tracer: None };
                 let vault = open_vault(&config, &audit, &around)?;
                 Ok(Self::Alone(Box::new(Alone { audit, vault, around, by: Peers::new(&[]).own() })))
             }
