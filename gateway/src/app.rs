@@ -213,7 +213,8 @@ impl App {
             config.servers.insert(name, server);
         }
         let (background, stop, halt) = (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
-        let exporter = config.telemetry.as_ref().map(|settings| telemetry::Exporter::open(settings, audit.redactor())).transpose();
+        let exporter =
+            config.telemetry.as_ref().map(|settings| telemetry::Exporter::open(settings, audit.redactor())).transpose();
         let (tracer, exporter) = exporter.context("traces and figures cannot be sent")?.unzip();
         let around = Around { background: background.clone(), stop: stop.clone(), halt: halt.clone(), tracer };
         let agents = assemble(Arc::new(config), Arc::clone(&policies), audit, recovered, &around)?;

@@ -122,10 +122,8 @@ impl Calls {
 
     /// Somebody may have denied a call in the moment between its approval and its dispatch: that is their answer, no failure.
     async fn not_opened(&self, not: NotOpened) -> Result<End, AuditError> {
-        let ended = match &not.why {
-            AuditError::NotApproved => approval(&not.permit).and_then(|hold| self.holds.ended(&hold)),
-            _ => None,
-        };
+        let hold = approval(&not.permit).filter(|_| not.why == AuditError::NotApproved);
+        let ended = hold.and_then(|hold| self.holds.ended(&hold));
         match ended {
             Some(why) => self.audit.refuse(not.permit.refuse(why), clock::now()).await.map(End::Refused),
             None => Err(not.why),

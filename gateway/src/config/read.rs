@@ -47,8 +47,27 @@ pub(super) fn config(path: Option<&Path>, overrides: Overrides) -> Result<Config
 }
 
 const TABLES: [&str; 21] = [
-    "listen", "agents", "server", "tool", "policy", "hold", "session", "operator", "state", "sandbox", "egress", "wasm",
-    "bundled", "liveness", "vault", "secret", "redact", "audit", "notify", "export", "telemetry",
+    "listen",
+    "agents",
+    "server",
+    "tool",
+    "policy",
+    "hold",
+    "session",
+    "operator",
+    "state",
+    "sandbox",
+    "egress",
+    "wasm",
+    "bundled",
+    "liveness",
+    "vault",
+    "secret",
+    "redact",
+    "audit",
+    "notify",
+    "export",
+    "telemetry",
 ];
 
 fn read(sheet: &Sheet<'_>, root: &Section<'_>, state: PathBuf) -> Config {

@@ -9,7 +9,7 @@ use http::HeaderName;
 use serde_json::Value;
 use url::Url;
 
-use super::notify::usable;
+use super::keys::usable;
 use super::section::{Section, Sheet};
 use crate::telemetry::ALL;
 

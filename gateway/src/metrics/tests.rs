@@ -64,6 +64,10 @@ fn a_method_that_does_not_exist_is_nobodys() {
         ]
     );
     assert_eq!((metrics.method("subscriptions/listen"), metrics.method("made/up")), ("subscriptions/listen", UNKNOWN));
-    let within = lines(&metrics, "mcp_server_operation_duration_seconds_bucket{le=\"5e-5\"");
-    assert!(within[0].ends_with(" 1"), "{within:?}");
+    let within = lines(&metrics, "mcp_server_operation_duration_seconds_bucket{mcp_method_name=\"ping\",le=\"5e-05\"");
+    assert!(
+        within.first().is_some_and(|line| line.ends_with(" 1")),
+        "{:?}",
+        lines(&metrics, "mcp_server_operation_duration")
+    );
 }

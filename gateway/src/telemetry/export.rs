@@ -24,8 +24,8 @@ use super::span::Told;
 use super::tracer::Tracer;
 use crate::clock;
 use crate::config::{Telemetry, Word};
-use crate::metrics::Watch;
 use crate::endpoint::{Endpoint, OpenError, Reply, SendError, credential};
+use crate::metrics::Watch;
 
 /// Sends spans and figures to a collector.
 pub struct Exporter {
@@ -220,7 +220,7 @@ fn may_pass(error: &SendError) -> bool {
     match error {
         SendError::Connect(_) | SendError::Broken(_) | SendError::Late => true,
         SendError::Refused { status, .. } => matches!(status, 408 | 429 | 502 | 503 | 504),
-        SendError::Form(_) => false,
+        SendError::Unfit { .. } | SendError::Form(_) => false,
     }
 }
 

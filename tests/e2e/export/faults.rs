@@ -199,7 +199,7 @@ fn an_older_log_that_was_put_back_is_noticed_and_nothing_is_sent_until_somebody_
     caught_up(&world);
     stop(&mut world);
     let copy = world.folder().join("copy");
-    copy_folder(&world.state().to_owned(), &copy);
+    copy_folder(world.state(), &copy);
     world.start();
     some(&world, "b");
     caught_up(&world);
@@ -207,7 +207,7 @@ fn an_older_log_that_was_put_back_is_noticed_and_nothing_is_sent_until_somebody_
     // The state of before, and the cursor of now.
     let cursor = fs::read(world.state().join("exported/siem")).unwrap();
     fs::remove_dir_all(world.state()).unwrap();
-    copy_folder(&copy, &world.state().to_owned());
+    copy_folder(&copy, world.state());
     fs::write(world.state().join("exported/siem"), cursor).unwrap();
     world.start();
     let row = world.eventually("the notice", || {

@@ -47,7 +47,7 @@ fn is_within(text: &[u8], mark: usize) -> bool {
 fn is_reversed(before: &[u8]) -> bool {
     let digit = |byte: &u8| byte.is_ascii_hexdigit();
     match before {
-        [.., a, b'x' | b'u' | b'U' | b'k' | b'h' | b'H'] => is_digit(a) || digit(a),
+        [.., a, b'x' | b'u' | b'U' | b'k' | b'h' | b'H'] => is_digit(*a) || digit(a),
         [.., a, b] => digit(a) && digit(b),
         _ => false,
     }
@@ -93,21 +93,21 @@ fn add(parts: &mut Vec<Range<usize>>, part: Range<usize>) {
 }
 
 /// A hexadecimal digit after its rotation.
-fn is_digit(byte: &u8) -> bool {
-    rot13(*byte).is_ascii_hexdigit()
+fn is_digit(byte: u8) -> bool {
+    rot13(byte).is_ascii_hexdigit()
 }
 
-fn is_rotated_letter(byte: &u8) -> bool {
+fn is_rotated_letter(byte: u8) -> bool {
     is_digit(byte) && byte.is_ascii_alphabetic()
 }
 
 /// Whether text begins with an escape that has a rotated letter.
 fn is_rotated(rest: &[u8]) -> bool {
     match rest {
-        [b'\\', b'k', a, b, ..] => is_digit(a) && is_digit(b),
-        [b'\\', b'h' | b'H', a, b, c, d, ..] => [a, b, c, d].into_iter().all(is_digit),
-        [b'%', a, b, ..] => is_digit(a) && is_digit(b) && [a, b].into_iter().any(is_rotated_letter),
-        [b'&', b'#', b'k', a, ..] => is_digit(a),
+        [b'\\', b'k', a, b, ..] => is_digit(*a) && is_digit(*b),
+        [b'\\', b'h' | b'H', a, b, c, d, ..] => [*a, *b, *c, *d].into_iter().all(is_digit),
+        [b'%', a, b, ..] => is_digit(*a) && is_digit(*b) && [*a, *b].into_iter().any(is_rotated_letter),
+        [b'&', b'#', b'k', a, ..] => is_digit(*a),
         [b'&', a, b, ..] => NAMES.iter().any(|name| name.as_bytes().starts_with(&[rot13(*a), rot13(*b)])),
         _ => false,
     }

@@ -166,7 +166,8 @@ mod tests {
 
     #[test]
     fn a_character_that_is_not_ascii_is_seen_wherever_it_stands_in_an_encoding() {
-        let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap();
+        let hex = |text: &str| text.bytes().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect::<String>();
         for (text, name) in
             [("a\u{ad}b\u{ad}c\u{ad}d", "soft"), ("a\u{200b}b\u{2060}c\u{202e}d", "zero"), ("ａｂｃｄ", "wide")]
         {
