@@ -99,17 +99,10 @@ impl<'s> Ladder<'s> {
             if outermost { outer(text, span, hit) } else { Hit { start: span.0, end: span.1, ..hit } }
         };
         let least = self.index.smallest();
-        for stretch in lane::stretches(&compact.bytes, least, self.index.has_high()) {
-            let bytes = stretch.decode(&compact.bytes);
-            if !may_hold(&bytes, least) {
-                continue;
-            }
-            for hit in self.search(&bytes, depth, false)? {
-                let (start, end) = stretch.span(hit.start, hit.end);
-                hits.extend(compact.span(start, end).map(|span| place(span, hit)));
-            }
-        }
-        for (stretch, bytes) in unseen::all(&compact.bytes) {
+        let texts = lane::stretches(&compact.bytes, least, self.index.has_high()).into_iter();
+        let texts = texts.map(|stretch| (stretch, stretch.decode(&compact.bytes)));
+        let texts = texts.filter(|(_, bytes)| may_hold(bytes, least));
+        for (stretch, bytes) in texts.chain(unseen::all(&compact.bytes, self.work)?) {
             for hit in self.search(&bytes, depth, false)? {
                 let (start, end) = stretch.span(hit.start, hit.end);
                 hits.extend(compact.span(start, end).map(|span| place(span, hit)));

@@ -20,7 +20,7 @@ pub(super) enum Alphabet {
 }
 
 impl Alphabet {
-    const ALL: [Self; 6] =
+    pub(super) const ALL: [Self; 6] =
         [Self::Base64, Self::Base64Rotated, Self::Base32, Self::Base32Hex, Self::Hex, Self::HexRotated];
 
     /// Bits in a character.

@@ -25,14 +25,7 @@ struct Beginnings {
 
 static TABLE: LazyLock<Beginnings> = LazyLock::new(|| {
     let (mut texts, mut known) = (Vec::new(), Vec::new());
-    for alphabet in [
-        Alphabet::Base64,
-        Alphabet::Base64Rotated,
-        Alphabet::Base32,
-        Alphabet::Base32Hex,
-        Alphabet::Hex,
-        Alphabet::HexRotated,
-    ] {
+    for alphabet in Alphabet::ALL {
         for (beginning, reversed) in BEGINNINGS.iter().flat_map(|bytes| [(bytes, false), (bytes, true)]) {
             for case in [u8::to_ascii_uppercase, u8::to_ascii_lowercase] {
                 let mut text = written(alphabet, beginning, case);

@@ -1,6 +1,5 @@
 //! Encodings that were turned as a whole: written from behind, or with their letters rotated. Base64 and hex are read so in lanes of
-//! their own (`lane`); numbers where they are read (`list`);
-//! here is what is left: escapes, and base32.
+//! their own (`lane`), numbers where they are read (`list`); here is what is left: escapes, and base32.
 //!
 //! Ordinary text has next to none of the marks that are looked for, so only the parts around such marks are read again.
 

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use super::lane::{Alphabet, Lane, Stretch};
+use super::work::{OutOfWork, Work};
 
 /// How the UTF-8 of characters begins that `normal` drops or makes plain: bytes, and how many of their bits are the same.
 const BEGINNINGS: &[([u8; 4], usize)] = &[
@@ -42,14 +43,7 @@ struct Pattern {
 
 static KNOWN: LazyLock<Known> = LazyLock::new(|| {
     let (mut texts, mut patterns) = (Vec::new(), Vec::new());
-    for alphabet in [
-        Alphabet::Base64,
-        Alphabet::Base64Rotated,
-        Alphabet::Base32,
-        Alphabet::Base32Hex,
-        Alphabet::Hex,
-        Alphabet::HexRotated,
-    ] {
+    for alphabet in Alphabet::ALL {
         for ((bytes, bits), reversed) in BEGINNINGS.iter().flat_map(|known| [(known, false), (known, true)]) {
             for (mut text, place) in written(alphabet, *bytes, *bits) {
                 if reversed {
@@ -107,9 +101,9 @@ fn written(alphabet: Alphabet, bytes: [u8; 4], known: usize) -> Vec<(Vec<u8>, us
 }
 
 /// Every part of the characters that may be such a text: a stretch, and its bytes.
-pub(super) fn all(chars: &[u8]) -> Vec<(Stretch, Vec<u8>)> {
+pub(super) fn all(chars: &[u8], work: &mut Work) -> Result<Vec<(Stretch, Vec<u8>)>, OutOfWork> {
     let mut found: Vec<(Stretch, Vec<u8>)> = Vec::new();
-    let Some(automaton) = &KNOWN.automaton else { return found };
+    let Some(automaton) = &KNOWN.automaton else { return Err(OutOfWork) };
     for seen in automaton.find_overlapping_iter(chars) {
         let Some(pattern) = KNOWN.patterns.get(seen.pattern().as_usize()) else { continue };
         let group = pattern.alphabet.group();
@@ -126,6 +120,7 @@ pub(super) fn all(chars: &[u8]) -> Vec<(Stretch, Vec<u8>)> {
         for around in [CLOSE, FAR] {
             let stretch = reach(chars, lane, seen.start()..seen.end(), around);
             let bytes = stretch.decode(chars);
+            work.spend(bytes.len())?;
             if !bytes
                 .utf8_chunks()
                 .any(|chunk| chunk.valid().chars().filter(|char| !char.is_ascii()).count() >= SEVERAL)
@@ -137,7 +132,7 @@ pub(super) fn all(chars: &[u8]) -> Vec<(Stretch, Vec<u8>)> {
             }
         }
     }
-    found
+    Ok(found)
 }
 
 /// How far the characters are looked at around what is seen first.
@@ -164,6 +159,10 @@ fn reach(chars: &[u8], lane: Lane, seen: std::ops::Range<usize>, around: usize) 
 mod tests {
     use super::*;
 
+    fn seen(chars: &[u8]) -> Vec<(Stretch, Vec<u8>)> {
+        all(chars, &mut Work::for_text(chars.len())).unwrap()
+    }
+
     #[test]
     fn a_character_that_is_not_ascii_is_seen_wherever_it_stands_in_an_encoding() {
         let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap();
@@ -171,9 +170,9 @@ mod tests {
         for (text, name) in
             [("a\u{ad}b\u{ad}c\u{ad}d", "soft"), ("a\u{200b}b\u{2060}c\u{202e}d", "zero"), ("ａｂｃｄ", "wide")]
         {
-            let found = all(hex(text).as_bytes());
+            let found = seen(hex(text).as_bytes());
             assert!(found.iter().any(|(_, bytes)| bytes == text.as_bytes()), "{name}: {found:?}");
         }
-        assert!(all(b"the quick brown fox jumps over the lazy dog").is_empty());
+        assert!(seen(b"the quick brown fox jumps over the lazy dog").is_empty());
     }
 }
