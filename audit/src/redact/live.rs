@@ -13,6 +13,7 @@ mod index;
 mod ladder;
 mod lane;
 mod list;
+mod marks;
 mod normal;
 mod packed;
 mod turned;

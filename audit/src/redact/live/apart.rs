@@ -18,7 +18,8 @@ pub(super) fn joined(text: &[u8], least: usize) -> Option<Rewritten> {
     let step = least.saturating_sub(REPEATED).max(1);
     let mut next = 0;
     while next + 2 < text.len() {
-        let row = (1..=SIGNS).find_map(|signs| Row::at(text, next, signs)).filter(|row| row.start >= at);
+        let mut likely = (1..=SIGNS).filter(|signs| may_repeat(text, next, signs + 1));
+        let row = likely.find_map(|signs| Row::at(text, next, signs)).filter(|row| row.start >= at);
         match row.filter(|row| row.count() >= least) {
             Some(row) => {
                 row.characters().for_each(|place| joined.push(text.get(place..=place).unwrap_or_default(), place));
@@ -31,6 +32,22 @@ pub(super) fn joined(text: &[u8], least: usize) -> Option<Rewritten> {
     }
     (!joined.bytes.is_empty()).then(|| joined.end(at))
 }
+
+/// Whether a byte here, or within a period, is the same one period on, and two: else no row is here.
+#[inline]
+fn may_repeat(text: &[u8], at: usize, period: usize) -> bool {
+    let word = |at: usize| text.get(at..).and_then(|rest| rest.first_chunk()).map(|run| u64::from_le_bytes(*run));
+    let (Some(here), Some(on), Some(further)) = (word(at), word(at + period), word(at + 2 * period)) else {
+        return true;
+    };
+    let differ = here ^ on | on ^ further;
+    // The lowest of the bits that this leaves is that of a byte that is zero.
+    let same = differ.wrapping_sub(ONES) & !differ & (ONES << 7);
+    same & ((1 << (8 * period)) - 1) != 0
+}
+
+/// A one in each byte.
+const ONES: u64 = u64::from_ne_bytes([1; 8]);
 
 /// How often signs must be seen again before a row is followed.
 const REPEATED: usize = 2;

@@ -34,36 +34,76 @@ impl Charset {
     }
 
     /// What stays of a text.
-    pub(super) fn of(&self, text: &[u8]) -> Compact {
+    pub(super) fn of<'t>(&'t self, text: &'t [u8]) -> Compact<'t> {
         // One more than is kept at any time: each byte is written, and the next overwrites it unless it stays.
         let mut bytes = vec![0; text.len() + 1];
-        let mut places = vec![0; text.len() + 1];
+        let mut before = Vec::with_capacity(text.len() / BLOCK + 1);
         let mut length = 0;
-        for (place, byte) in (0_u32..).zip(text) {
-            let kept = self.0.get(usize::from(*byte)).copied().unwrap_or_default();
-            if let (Some(slot), Some(spot)) = (bytes.get_mut(length), places.get_mut(length)) {
-                (*slot, *spot) = (kept, place);
+        for block in text.chunks(BLOCK) {
+            before.push(length);
+            for byte in block {
+                let kept = self.kept(*byte);
+                if let Some(slot) = bytes.get_mut(length) {
+                    *slot = kept;
+                }
+                length += usize::from(kept != 0);
             }
-            length += usize::from(kept != 0);
         }
         bytes.truncate(length);
-        places.truncate(length);
-        Compact { bytes, places }
+        Compact { bytes, charset: self, text, before }
+    }
+
+    #[inline]
+    fn kept(&self, byte: u8) -> u8 {
+        self.0.get(usize::from(byte)).copied().unwrap_or_default()
     }
 }
 
+/// Bytes of a text of which it is known how many stayed before them: to know it of each would be four times as much as the text.
+const BLOCK: usize = 256;
+
 /// What stayed.
-pub(super) struct Compact {
+pub(super) struct Compact<'t> {
     pub(super) bytes: Vec<u8>,
-    /// Where in the text each byte stood.
-    places: Vec<u32>,
+    charset: &'t Charset,
+    text: &'t [u8],
+    /// How many stayed before each block.
+    before: Vec<usize>,
 }
 
-impl Compact {
+impl Compact<'_> {
     /// Where in the text a part of it stands, from its first character to its last.
     pub(super) fn span(&self, start: usize, end: usize) -> Option<(usize, usize)> {
-        let first = *self.places.get(start)?;
-        let last = *self.places.get(end.checked_sub(1)?)?;
-        Some((first as usize, last as usize + 1))
+        Some((self.place(start)?, self.place(end.checked_sub(1)?)? + 1))
+    }
+
+    /// Where in the text a byte stood.
+    fn place(&self, number: usize) -> Option<usize> {
+        let block = self.before.partition_point(|before| *before <= number).checked_sub(1)?;
+        let places = (block * BLOCK..).zip(self.text.get(block * BLOCK..)?);
+        let mut stayed = places.filter(|(_, byte)| self.charset.kept(**byte) != 0);
+        stayed.nth(number - self.before.get(block)?).map(|(place, _)| place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_what_stayed_stands_where_it_stood() {
+        let text: Vec<u8> = b"ab, c-d\n  ,,,,,,,,,,,,,,,,,,,,,e".iter().copied().cycle().take(2_000).collect();
+        for charset in [&*ALNUM, &*ENCODED, &*VISIBLE] {
+            let compact = charset.of(&text);
+            let places: Vec<usize> = (0..text.len()).filter(|place| charset.kept(text[*place]) != 0).collect();
+            assert_eq!(compact.bytes, places.iter().map(|place| charset.kept(text[*place])).collect::<Vec<_>>());
+            for (number, place) in places.iter().enumerate() {
+                assert_eq!(compact.span(number, number + 1), Some((*place, place + 1)));
+            }
+            assert_eq!(compact.span(0, places.len()), Some((places[0], places.last().unwrap() + 1)));
+            assert_eq!(compact.span(0, 0), None);
+            assert_eq!(compact.span(0, places.len() + 1), None);
+        }
+        assert_eq!(ALNUM.of(b"").span(0, 1), None);
     }
 }

@@ -15,7 +15,7 @@ use super::compact::{self, ALNUM, Charset, ENCODED, VISIBLE};
 use super::index::Index;
 use super::normal::Rewritten;
 use super::work::{OutOfWork, Work};
-use super::{Hit, apart, compressed, escape, lane, list, merge, normal, packed, turned, unseen};
+use super::{Hit, apart, compressed, escape, lane, list, marks, merge, normal, packed, turned, unseen};
 
 /// How many encodings deep a secret is found: three, and one to write what they are in, such as a list in JSON.
 const DEPTH: u8 = 4;
@@ -102,13 +102,14 @@ impl<'s> Ladder<'s> {
         let texts = lane::stretches(&compact.bytes, least, self.index.has_high()).into_iter();
         let texts = texts.map(|stretch| (stretch, stretch.decode(&compact.bytes)));
         let texts = texts.filter(|(_, bytes)| may_hold(bytes, least));
-        for (stretch, bytes) in texts.chain(unseen::all(&compact.bytes, self.work)?) {
+        let marks = marks::all(&compact.bytes);
+        for (stretch, bytes) in texts.chain(unseen::all(&compact.bytes, &marks, self.work)?) {
             for hit in self.search(&bytes, depth, false)? {
                 let (start, end) = stretch.span(hit.start, hit.end);
                 hits.extend(compact.span(start, end).map(|span| place(span, hit)));
             }
         }
-        for packed in packed::all(&compact.bytes, self.work)? {
+        for packed in packed::all(&compact.bytes, &marks, self.work)? {
             if let Some(hit) = self.search(&packed.inflated.bytes, depth.saturating_sub(1), false)?.first() {
                 hits.extend(compact.span(packed.start, packed.end).map(|span| place(span, *hit)));
             }

@@ -69,6 +69,14 @@ impl Alphabet {
     }
 }
 
+impl Alphabet {
+    /// Whether a character is one of it.
+    #[inline]
+    pub(super) fn has(self, char: u8) -> bool {
+        VALUES.get(self as usize).and_then(|values| values.get(usize::from(char))).is_some_and(|value| *value != NONE)
+    }
+}
+
 /// One way to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Lane {
@@ -120,7 +128,8 @@ impl Stretch {
     pub(super) fn decode(&self, chars: &[u8]) -> Vec<u8> {
         let chars = chars.get(self.start..self.end).unwrap_or_default();
         let values = VALUES.get(self.lane.alphabet as usize);
-        let value = |char: &u8| values.and_then(|values| values.get(usize::from(*char))).copied().unwrap_or_default();
+        let value =
+            |char: &u8| values.and_then(|values| values.get(usize::from(*char))).copied().unwrap_or_default() % NONE;
         if self.lane.reversed { self.join(chars.iter().rev().map(value)) } else { self.join(chars.iter().map(value)) }
     }
 
@@ -156,11 +165,15 @@ impl Stretch {
     }
 }
 
+/// The worth of what is no character of an alphabet: more than any is worth, and nothing where it is read over.
+const NONE: u8 = 64;
+
 /// What each character is worth in each alphabet.
 static VALUES: LazyLock<[[u8; 256]; 6]> =
-    LazyLock::new(|| Alphabet::ALL.map(|alphabet| every_char(|char| alphabet.value(char).unwrap_or_default())));
+    LazyLock::new(|| Alphabet::ALL.map(|alphabet| every_char(|char| alphabet.value(char).unwrap_or(NONE))));
 
-fn every_char<T: Copy + Default>(of: impl Fn(u8) -> T) -> [T; 256] {
+/// A table of what each character is.
+pub(super) fn every_char<T: Copy + Default>(of: impl Fn(u8) -> T) -> [T; 256] {
     let mut table = [T::default(); 256];
     for (char, slot) in (0..=u8::MAX).zip(table.iter_mut()) {
         *slot = of(char);
@@ -257,9 +270,11 @@ impl Finder<'_> {
             if *passed > at || at >= self.chars.len() {
                 continue;
             }
-            let held = |at: usize| self.chars.get(at).is_some_and(|char| self.table.at(at, *char) & 1 << number != 0);
-            let start = (*passed..at).rev().take_while(|at| held(*at)).last().unwrap_or(at);
-            let end = (at..self.chars.len()).find(|at| !held(*at)).unwrap_or(self.chars.len());
+            let held = |(at, char): &(usize, &u8)| self.table.at(*at, **char) >> number & 1 != 0;
+            let before = (*passed..at).zip(self.chars.get(*passed..at).unwrap_or_default()).rev();
+            let start = at - before.take_while(held).count();
+            let after = (at..).zip(self.chars.get(at..).unwrap_or_default());
+            let end = at + after.take_while(held).count();
             *passed = end;
             if (end - start) * lane.alphabet.bits() >= self.bytes * 8 {
                 self.stretches.push(Stretch { lane: *lane, start, end });

@@ -71,6 +71,9 @@ impl Token {
             return None;
         }
         let word = text.get(start..start + length)?;
+        if !may_be_number(word) {
+            return None;
+        }
         let (mut turned, mut rotated) = ([0; LONGEST], [0; LONGEST]);
         for ((byte, turned), rotated) in word.iter().zip(turned.iter_mut().take(length).rev()).zip(&mut rotated) {
             (*turned, *rotated) = (*byte, rot13(*byte));
@@ -80,6 +83,14 @@ impl Token {
         let (value, octal) = (value(word), radix(word, 8));
         let any = value.or(octal).or(turned).or(turned_octal).or(rotated);
         any.map(|_| Self { start, end: start + length, value, octal, turned, turned_octal, rotated })
+    }
+}
+
+/// A quick look: digits alone, or a zero and a letter at one end, as a prefix or as one from behind.
+fn may_be_number(word: &[u8]) -> bool {
+    match word {
+        [b'0', letter, ..] | [.., letter, b'0'] if letter.is_ascii_alphabetic() => true,
+        _ => word.iter().all(u8::is_ascii_digit),
     }
 }
 

@@ -1,11 +1,8 @@
-//! Compressed bytes in an encoding: known by how they begin, since unlike text they leave every lane.
-
-use std::sync::LazyLock;
-
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
+//! Compressed bytes in an encoding: known by how they begin (`marks`), since unlike text they leave every lane.
 
 use super::compressed::{self, Inflated};
-use super::lane::{Alphabet, Lane, Stretch};
+use super::lane::{Lane, Stretch};
+use super::marks::{Mark, What};
 use super::work::{OutOfWork, Work};
 
 /// What an encoded part holds once it is inflated, and the characters it was.
@@ -15,56 +12,11 @@ pub(super) struct Packed {
     pub(super) inflated: Inflated,
 }
 
-/// How compressed bytes begin: gzip, and the four headers that zlib writes.
-const BEGINNINGS: &[&[u8]] = &[&[0x1f, 0x8b, 8], &[0x78, 0x01], &[0x78, 0x5e], &[0x78, 0x9c], &[0x78, 0xda]];
-
-struct Beginnings {
-    automaton: Option<AhoCorasick>,
-    known: Vec<(Alphabet, bool, usize)>,
-}
-
-static TABLE: LazyLock<Beginnings> = LazyLock::new(|| {
-    let (mut texts, mut known) = (Vec::new(), Vec::new());
-    for alphabet in Alphabet::ALL {
-        for (beginning, reversed) in BEGINNINGS.iter().flat_map(|bytes| [(bytes, false), (bytes, true)]) {
-            for case in [u8::to_ascii_uppercase, u8::to_ascii_lowercase] {
-                let mut text = written(alphabet, beginning, case);
-                if reversed {
-                    text.reverse();
-                }
-                known.push((alphabet, reversed, text.len()));
-                texts.push(text);
-            }
-        }
-    }
-    let automaton = AhoCorasick::builder().kind(Some(AhoCorasickKind::DFA)).build(texts).ok();
-    Beginnings { automaton, known }
-});
-
-/// The characters of an alphabet that are determined by some bytes.
-fn written(alphabet: Alphabet, bytes: &[u8], case: fn(&u8) -> u8) -> Vec<u8> {
-    let bits = alphabet.bits();
-    let whole = bytes.iter().fold(0_u32, |whole, byte| whole << 8 | u32::from(*byte));
-    let count = bytes.len() * 8;
-    let chars = (1..=count / bits).filter_map(|number| {
-        let value = whole >> (count - number * bits) & ((1 << bits) - 1);
-        let fits = |char: &u8| alphabet.value(*char).is_some_and(|worth| u32::from(worth) == value);
-        let char = (0..=u8::MAX).find(fits)?;
-        // Base64 means another value by another case.
-        Some(if bits == 6 { char } else { case(&char) })
-    });
-    chars.collect()
-}
-
 /// Every compressed part of the characters.
-pub(super) fn all(chars: &[u8], work: &mut Work) -> Result<Vec<Packed>, OutOfWork> {
+pub(super) fn all(chars: &[u8], marks: &[Mark], work: &mut Work) -> Result<Vec<Packed>, OutOfWork> {
     let mut found = Vec::new();
-    let Some(automaton) = &TABLE.automaton else { return Err(OutOfWork) };
-    for beginning in automaton.find_overlapping_iter(chars) {
-        let Some((alphabet, reversed, _)) = TABLE.known.get(beginning.pattern().as_usize()) else { continue };
-        let first = if *reversed { beginning.end() - 1 } else { beginning.start() };
-        let lane = Lane::beginning(*alphabet, first, *reversed);
-        found.extend(unpack(chars, lane, first, work)?);
+    for mark in marks.iter().filter(|mark| mark.what == What::Compressed) {
+        found.extend(unpack(chars, mark.lane, mark.first(), work)?);
     }
     Ok(found)
 }
@@ -96,7 +48,7 @@ const FIRST: usize = 2 << 10;
 
 /// As many characters of the alphabet as there are, up to a number.
 fn reach(chars: &[u8], lane: Lane, first: usize, most: usize) -> Stretch {
-    let fits = |char: &&u8| lane.alphabet.value(**char).is_some();
+    let fits = |char: &&u8| lane.alphabet.has(**char);
     if lane.reversed {
         let before = chars.get(..=first).unwrap_or_default();
         let count = before.iter().rev().take(most).take_while(fits).count();

@@ -4,10 +4,12 @@
 //! Ordinary text has next to none of the marks that are looked for, so only the parts around such marks are read again.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use memchr::memchr3_iter;
 
 use super::form::rot13;
+use super::lane;
 use super::normal::Rewritten;
 
 /// How far around a mark the text is read: what it may be a part of.
@@ -121,17 +123,17 @@ const RUN: usize = 13;
 
 /// Runs that may be base32: letters of one case and its digits. Few words are as long.
 fn runs(text: &[u8], parts: &mut Vec<Range<usize>>) {
-    const UPPER: fn(&u8) -> bool = |byte| matches!(byte, b'A'..=b'Z' | b'2'..=b'7');
-    const LOWER: fn(&u8) -> bool = |byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7');
+    let cases = &*CASES;
     let mut at = 0;
     while let Some(byte) = text.get(at) {
         let mut next = at + RUN;
-        for fits in [UPPER, LOWER] {
-            if !fits(byte) {
+        for case in [UPPER, LOWER] {
+            let fits = |byte: &&u8| cases.get(usize::from(**byte)).is_some_and(|held| held & case != 0);
+            if !fits(&byte) {
                 continue;
             }
-            let before = text.iter().take(at).rev().take_while(|byte| fits(byte)).count();
-            let after = text.iter().skip(at).take_while(|byte| fits(byte)).count();
+            let before = text.get(..at).unwrap_or_default().iter().rev().take_while(fits).count();
+            let after = text.get(at..).unwrap_or_default().iter().take_while(fits).count();
             if before + after >= RUN {
                 add(parts, at - before..at + after);
             }
@@ -140,3 +142,16 @@ fn runs(text: &[u8], parts: &mut Vec<Range<usize>>) {
         at = next;
     }
 }
+
+const UPPER: u8 = 1;
+const LOWER: u8 = 2;
+
+/// In which case each byte is a character of base32: its digits in both.
+static CASES: LazyLock<[u8; 256]> = LazyLock::new(|| {
+    lane::every_char(|char| match char {
+        b'A'..=b'Z' => UPPER,
+        b'a'..=b'z' => LOWER,
+        b'2'..=b'7' => UPPER | LOWER,
+        _ => 0,
+    })
+});
