@@ -51,6 +51,12 @@ impl Yard {
         yard
     }
 
+    /// Once it is in the log that something dynamic was lent: a role is in the database before its answer is here.
+    fn eventually_taken(&self) {
+        let taken = |record: &serde_json::Value| record["detail"]["event"] == "lease-taken";
+        self.world.eventually("the record of a role", || self.world.log().iter().any(taken).then_some(()));
+    }
+
     fn ready(&self) {
         let names = || self.world.modern().names();
         let both = ["free.echo", "lent.echo"].map(ToOwned::to_owned);
@@ -225,8 +231,7 @@ fn a_role_of_a_gateway_that_was_killed_is_gone_when_it_is_back() {
         agent.try_ask("tools/call", json!({ "name": "lent.slow", "arguments": { "ms": 60_000, "note": "killed" } }))
     });
     // Killed before that, it leaves a role that only its time ends: docs/guide/openbao.md.
-    let taken = |record: &serde_json::Value| record["detail"]["event"] == "lease-taken";
-    yard.world.eventually("the record of a role", || yard.world.log().iter().any(taken).then_some(()));
+    yard.eventually_taken();
     yard.world.kill();
     call.join().unwrap().ok();
     assert_eq!(postgres.made().len(), 1, "nobody else ends it");
@@ -243,7 +248,9 @@ fn a_role_that_openbao_cannot_end_now_is_ended_when_it_can() {
     thread::scope(|scope| {
         let agent = yard.world.modern();
         let call = scope.spawn(move || agent.call("lent.slow", &json!({ "ms": 3_000, "note": "sealed meanwhile" })));
-        yard.world.eventually("a role", || (postgres.made().len() == 1).then_some(()));
+        // Not only made: its answer is here.
+        yard.eventually_taken();
+        assert_eq!(postgres.made().len(), 1);
         bao.stop();
         assert!(call.join().unwrap().ran(), "what was lent before is good");
     });
@@ -262,7 +269,7 @@ fn a_role_that_openbao_revokes_under_a_running_call_ends_nothing_else() {
     thread::scope(|scope| {
         let agent = yard.world.modern();
         let call = scope.spawn(move || agent.call("lent.slow", &json!({ "ms": 3_000, "note": "revoked meanwhile" })));
-        yard.world.eventually("a role", || (postgres.made().len() == 1).then_some(()));
+        yard.eventually_taken();
         bao.admin("PUT", "sys/leases/revoke-prefix/database/creds", &json!({}));
         assert!(postgres.made().is_empty());
         assert!(call.join().unwrap().ran());
