@@ -45,6 +45,8 @@ mod layering;
 #[cfg(test)]
 mod liveness;
 #[cfg(test)]
+mod manual;
+#[cfg(test)]
 mod matrix;
 #[cfg(test)]
 mod metrics;
