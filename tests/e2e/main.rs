@@ -25,6 +25,8 @@ mod cosigned;
 #[cfg(test)]
 mod crowd;
 #[cfg(test)]
+mod delegation;
+#[cfg(test)]
 mod disk;
 #[cfg(test)]
 mod doctor;
