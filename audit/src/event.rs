@@ -1,9 +1,11 @@
 //! `Event`: what is recorded that is not about one call.
 
 use jiff::Timestamp;
+use policies::approval::Delegation;
 use policies::{AgentId, Hash, HoldId, Method, OperatorId, Role, ServerName, Value};
 use serde::Serialize;
 
+use crate::log::pen::digest;
 use crate::operator::{Door, Verifier};
 
 /// What happened. Texts from outside are redacted and cut when they are recorded.
@@ -323,6 +325,35 @@ pub enum Event {
         /// The number of the outcome's record.
         outcome: u64,
     },
+    /// An operator lent another the right to approve. Changes the delegations; it is named by this record's number.
+    DelegationMade {
+        /// Who, to whom, what for and until when; with a digest of what is kept.
+        #[serde(flatten, serialize_with = "digested")]
+        delegation: Box<Delegation>,
+    },
+    /// A delegation lets nobody approve any more. Changes the delegations.
+    DelegationEnded {
+        /// The number of its record.
+        delegation: u64,
+        /// Why.
+        why: DelegationEnd,
+        /// Who ended it, if somebody did.
+        by: Option<OperatorId>,
+    },
+}
+
+/// Why a delegation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DelegationEnd {
+    /// Its time is over.
+    Expired,
+    /// Somebody ended it.
+    Revoked,
+    /// Whoever lent it, or had it, is no operator any more.
+    Removed,
+    /// The log was restored from a backup: it may have ended since.
+    Restored,
 }
 
 impl Event {
@@ -362,7 +393,9 @@ impl Event {
             | Self::LogCreated { .. }
             | Self::LogOutage { .. }
             | Self::WitnessConflict { .. }
-            | Self::AnswerWithheld { .. } => None,
+            | Self::AnswerWithheld { .. }
+            | Self::DelegationMade { .. }
+            | Self::DelegationEnded { .. } => None,
         }
     }
 }
@@ -371,6 +404,17 @@ impl Event {
 /// projection holds what was added.
 fn fingerprint<S: serde::Serializer>(token: &Hash, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&Hash::of(token.as_bytes()))
+}
+
+/// With the digest that verification compares with what is kept.
+fn digested<S: serde::Serializer>(delegation: &Delegation, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Digested<'a> {
+        #[serde(flatten)]
+        delegation: &'a Delegation,
+        digest: Hash,
+    }
+    Digested { delegation, digest: digest(delegation) }.serialize(serializer)
 }
 
 /// Who can read records need not know what a backend would revoke.

@@ -30,7 +30,7 @@ mod witness;
 pub use backup::{BackupError, Listed, Listing, Order, Progress, RestoreError, Restored, Watch, backup, restore};
 pub use checkpoint::{BadCheckpoint, Checkpoint, Settings, WitnessAddress};
 pub use entry::{Audit, Config, Direction, Entry, NotOpened, Recovered, StartError, StepRefused};
-pub use event::Event;
+pub use event::{DelegationEnd, Event};
 pub use export::{ExportError, Exported, export};
 pub use figures::{Distribution, Figures, Histogram};
 pub use log::health::AuditError;

@@ -1,13 +1,15 @@
 // The agents: who may connect, with tokens that are shown once.
 
+import { delegations } from "./delegations.js";
 import { button, h, replace } from "./dom.js";
 import { ask, empty, proved, tell, toast, trouble } from "./parts.js";
 import { ago, shown, time } from "./text.js";
 
 export function open(root, around) {
   const body = h("div", {});
+  const lent = delegations(around);
   const may = around.session.role !== "reviewer";
-  root.append(h("header", { class: "page-head" }, h("h1", {}, "Agents"), may ? button("Add an agent", () => join(around, read), { class: "primary" }) : null), body);
+  root.append(h("header", { class: "page-head" }, h("h1", {}, "Agents"), may ? button("Add an agent", () => join(around, read), { class: "primary" }) : null), body, lent.place);
   const read = async () => {
     try {
       replace(body, drawn(await around.api.call("agents_list"), may, around, read));
@@ -15,8 +17,9 @@ export function open(root, around) {
       if (around.api.state === "live") replace(body, trouble(error));
     }
   };
-  read();
-  return { live: read, key: (name) => name === "r" && (read(), true) };
+  const all = () => { read(); lent.read(); };
+  all();
+  return { live: all, key: (name) => name === "r" && (all(), true) };
 }
 
 function drawn(agents, may, around, read) {

@@ -134,7 +134,7 @@ function similar(past) {
 }
 
 function details(hold) {
-  const by = hold.approvals.map((approval) => [shown(approval.operator), approval.pass ? " by a pass" : null, " ", time(approval.at)]);
+  const by = hold.approvals.map((approval) => [shown(approval.operator), approval.pass ? " by a pass" : null, approval.lent ? [" for ", shown(approval.lent.by), `, delegation ${approval.lent.delegation},`] : null, " ", time(approval.at)]);
   return facts([
     ["Agent", shown(hold.agent)],
     ["Request", hold.method === "tools/call" ? undefined : shown(hold.method)],

@@ -16,6 +16,7 @@ mod holds;
 mod images;
 mod line;
 mod log;
+mod man;
 mod notify;
 mod operator;
 mod packages;
@@ -130,6 +131,7 @@ enum Command {
     Redact(redact::RedactCommand),
     Scan(scan::ScanCommand),
     Completions(completions::CompletionsCommand),
+    Man(man::ManCommand),
     Reference(reference::ReferenceCommand),
 }
 
@@ -189,6 +191,7 @@ impl Command {
             Self::Redact(command) => command.run(global),
             Self::Scan(command) => command.run(global),
             Self::Completions(command) => command.run(),
+            Self::Man(command) => command.run(global),
             Self::Reference(command) => command.run(),
         }
     }

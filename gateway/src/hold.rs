@@ -4,6 +4,7 @@
 //! come back: the hold stays, and the first who waits when it is approved runs the call, once. A denial stands for
 //! identical calls until the hold's time is over, so that an agent cannot wear its operator down.
 
+mod delegated;
 mod glass;
 mod outdated;
 
@@ -26,6 +27,7 @@ use crate::liveness::is_synthetic;
 use crate::metrics::{Answered, Metrics};
 use crate::operator::people::{People, Person};
 
+use delegated::Right;
 pub use glass::Reasons;
 
 /// How many calls of one agent may wait: more is a flood in which a person overlooks the one that matters.
@@ -239,11 +241,10 @@ impl Holds {
                 }
                 let approver = self.people.approver(by, &hold);
                 let approver = Approver { reasoned: reason.is_some(), pass: pass.is_some(), ..approver };
-                self.policies.current().may_approve(&approver, &hold).map_err(|not| not_allowed(&by.id, not))?;
+                let Right { lent, observed } = self.right(by, &approver, &hold)?;
                 let pass = pass.map(|leeway| self.pass(&hold, by, reason.as_deref(), &leeway)).transpose()?;
                 let proof = by.proved.then(|| serde_json::json!({ "by": "pin" }));
-                let observed = self.policies.current().would_not_approve(&approver, &hold);
-                (Step::Approve { by: by.id.clone(), reason, proof, pass: None, observed }, pass)
+                (Step::Approve { by: by.id.clone(), reason, proof, pass: None, lent, observed }, pass)
             }
             Answer::Deny { reason } => (Step::Deny { by: by.id.clone(), reason }, None),
         };
@@ -298,8 +299,9 @@ impl Holds {
         Ok(())
     }
 
-    /// Ends what ran out of time, and forgets what ended before it. Called every few seconds.
+    /// Ends what ran out of time, delegations too, and forgets what ended before it. Called every few seconds.
     pub async fn sweep(&self) {
+        self.sweep_delegations().await;
         let now = clock::now();
         for waiting in self.all() {
             let (id, open, over) = {

@@ -9,6 +9,7 @@ pub mod agents;
 mod api;
 pub mod card;
 pub mod client;
+pub mod delegations;
 mod events;
 mod find;
 pub mod grant;

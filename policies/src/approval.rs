@@ -15,6 +15,7 @@
 //! or that nobody collected in time, opens nothing. One operator's denial outweighs any number of approvals until the
 //! call has run.
 
+mod delegation;
 mod glass;
 mod glob;
 mod pass;
@@ -29,6 +30,7 @@ use crate::call::{AgentId, CallId, HoldId, Method, OperatorId, ServerName, Sessi
 use crate::decision::{Binding, Held};
 use crate::risk::Risk;
 
+pub use delegation::{Delegation, DelegationError, LENT_LONGEST, Lent, Within};
 pub use glass::{Glass, ReasonsError, Review};
 pub use glob::{Glob, GlobError};
 pub use pass::{Allowed, Covering, LONGEST, Leeway, Loose, MOST_TIMES, Pass, PassError};
@@ -80,6 +82,19 @@ pub struct Approval {
     /// The pass that said it for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pass: Option<HoldId>,
+    /// Whose right it was given by, where that is not their own. The yes counts for both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lent: Option<Lent>,
+}
+
+impl Approval {
+    /// Whether this person gave it, or lent the right to. Names that differ only in case are one person: `Ann` and `ann` are
+    /// no quorum of two.
+    #[must_use]
+    pub fn is_of(&self, person: &OperatorId) -> bool {
+        let same = |name: &OperatorId| name.as_str().eq_ignore_ascii_case(person.as_str());
+        same(&self.operator) || self.lent.as_ref().is_some_and(|lent| same(&lent.by))
+    }
 }
 
 /// Where a hold stands.
@@ -246,6 +261,12 @@ impl Hold {
     #[must_use]
     pub fn approvals(&self) -> &[Approval] {
         &self.approvals
+    }
+
+    /// Whether this person is among those who have approved: by themselves, or by a right that they lent.
+    #[must_use]
+    pub fn counts(&self, person: &OperatorId) -> bool {
+        self.approvals.iter().any(|given| given.is_of(person))
     }
 
     /// Where it stands.

@@ -20,6 +20,7 @@ use crate::facts::Facts;
 use crate::risk::{self, Assessed, Reason, Risk};
 use crate::session::{Provenance, Session};
 
+pub(crate) use ask::tool_id;
 use ask::{Answer, Answering, Question};
 pub use binding::{Binding, Field};
 pub use held::{Held, HoldTimes, NotApproved};
@@ -211,6 +212,29 @@ impl Policies {
         self.would_refuse(&[Answering::Approve, Answering::BreakGlass], approver, hold)
     }
 
+    /// Whether this operator may approve this hold by the right that another lent them: the other may approve it, and they
+    /// may stand in for the other. An agent of either is an agent of both: what keeps one from approving their own agents'
+    /// calls is not got round by having somebody else do it.
+    ///
+    /// # Errors
+    /// The policy that forbids it, if one does; what cannot be answered is no.
+    pub fn may_stand_in(&self, delegate: &Approver<'_>, of: &Approver<'_>, hold: &Hold) -> Result<(), NotYours> {
+        let [delegate, of] = as_one(delegate, of, hold);
+        self.may_approve(&of, hold)?;
+        self.may_answer(Answering::StandIn, &delegate, hold)
+    }
+
+    /// The policies that only watch and would not have let this operator stand in for that one, whom those in force let.
+    #[must_use]
+    pub fn would_not_stand_in(&self, delegate: &Approver<'_>, of: &Approver<'_>, hold: &Hold) -> Vec<String> {
+        let [delegate, of] = as_one(delegate, of, hold);
+        let mut ids = self.would_refuse(&[Answering::Approve], &of, hold);
+        ids.extend(self.would_refuse(&[Answering::StandIn], &delegate, hold));
+        ids.sort();
+        ids.dedup();
+        ids
+    }
+
     fn may_answer(&self, how: Answering, approver: &Approver<'_>, hold: &Hold) -> Result<(), NotYours> {
         let slice = self.slices.named(hold.server(), hold.method(), hold.tool());
         let request = ask::answering(how, approver, hold).ok_or_else(NotYours::default)?;
@@ -244,6 +268,12 @@ impl Policies {
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.slices.policies().iter().map(Policy::id)
     }
+}
+
+/// Both as the policies see them where one stands in for the other. Neither gives a pass.
+fn as_one<'a>(delegate: &Approver<'a>, of: &Approver<'a>, hold: &Hold) -> [Approver<'a>; 2] {
+    let own = ask::owns(delegate, hold) || ask::owns(of, hold);
+    [delegate, of].map(|person| Approver { own, pass: false, reasoned: delegate.reasoned, ..*person })
 }
 
 fn assess(call: &Call, around: &Circumstances<'_>) -> Assessment {

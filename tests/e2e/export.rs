@@ -2,6 +2,7 @@
 
 mod bytes;
 mod faults;
+mod schema;
 
 use std::collections::BTreeMap;
 use std::fs;

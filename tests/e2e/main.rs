@@ -25,6 +25,8 @@ mod cosigned;
 #[cfg(test)]
 mod crowd;
 #[cfg(test)]
+mod delegation;
+#[cfg(test)]
 mod disk;
 #[cfg(test)]
 mod doctor;
@@ -44,6 +46,8 @@ mod killed;
 mod layering;
 #[cfg(test)]
 mod liveness;
+#[cfg(test)]
+mod manual;
 #[cfg(test)]
 mod matrix;
 #[cfg(test)]

@@ -15,7 +15,7 @@ use super::make::take;
 use super::{Progress, REPLACED, RESTORER, RESTORING, RestoreError, Watch};
 use crate::checkpoint::{COSIGNED, Checkpoint, newest};
 use crate::entry::{Config, Ready};
-use crate::event::Event;
+use crate::event::{DelegationEnd, Event};
 use crate::log::files::{DATABASE, LOCK, Lock, prepare};
 use crate::log::recover;
 use crate::log::renew::{Renewed, restored};
@@ -217,13 +217,14 @@ fn declare(order: &Order<'_>, listing: &Listing, lost: Option<&Note>, lock: Lock
     agents.sort();
     let mut works: Vec<Work> = views.holds.values().map(|hold| cancelled(hold, now)).collect();
     works.extend(views.passes.keys().map(|hold| revoked(hold, now)));
+    works.extend(views.delegations.keys().map(|id| ended(*id, now)));
     if order.revoke_agents {
         works.extend(agents.drain(..).map(|name| removed(name, now)));
     }
     let (holds, passes) = (views.holds.len(), views.passes.len());
     let detail = json!({ "event": "log-restored", "reason": order.reason, "made": listing.made,
         "records": listing.records, "checkpoint": listing.checkpoint, "lost": lost.map(Note::to_string),
-        "holds": holds, "passes": passes });
+        "holds": holds, "passes": passes, "delegations": views.delegations.len() });
     let renewed = restored(ready, detail, works)?.ok_or(RestoreError::StillOpen)?;
     let operators = views.operators.keys().cloned().collect();
     Ok(Declared { renewed, record, holds, passes, agents, operators })
@@ -238,6 +239,12 @@ fn cancelled(hold: &Hold, now: jiff::Timestamp) -> Work {
 fn revoked(hold: &HoldId, now: jiff::Timestamp) -> Work {
     let event = Event::PassRevoked { hold: hold.clone(), by: OperatorId::authenticated(RESTORER) };
     Work::NoPass { draft: draft(&event, now), hold: hold.clone() }
+}
+
+/// It may have been taken back since, or whoever lent it be gone.
+fn ended(id: u64, now: jiff::Timestamp) -> Work {
+    let (why, by) = (DelegationEnd::Restored, Some(OperatorId::authenticated(RESTORER)));
+    Work::NoDelegation { draft: draft(&Event::DelegationEnded { delegation: id, why, by }, now), id }
 }
 
 fn removed(name: AgentId, now: jiff::Timestamp) -> Work {

@@ -212,8 +212,8 @@ impl Audit {
         match step {
             Step::Deny { by, reason } => Step::Deny { by, reason: self.outside(&reason) },
             Step::Cancel { why } => Step::Cancel { why: self.outside(&why) },
-            Step::Approve { by, reason, proof, pass, observed } => {
-                Step::Approve { by, reason: reason.map(|reason| self.outside(&reason)), proof, pass, observed }
+            Step::Approve { by, reason, proof, pass, lent, observed } => {
+                Step::Approve { by, reason: reason.map(|reason| self.outside(&reason)), proof, pass, lent, observed }
             }
             Step::BreakGlass { by, reason, because, proof, observed } => {
                 let (reason, because) = (self.outside(&reason), self.outside(&because));
@@ -224,6 +224,7 @@ impl Audit {
     }
 
     pub(super) fn event(&self, event: Event, now: Timestamp) -> Work {
+        let event = self.redacted_event(event);
         let mut draft = Draft::new(Kind::Event, now, self.event_detail(&event));
         draft.agent = event.agent().map(|agent| agent.as_str().to_owned());
         match event {
@@ -263,6 +264,8 @@ impl Audit {
             }
             Event::OperatorRemoved { name, .. } => Work::NoOperator { draft, name },
             Event::PinChanged { name, pin, .. } => Work::OperatorPin { draft, name, pin },
+            Event::DelegationMade { delegation } => Work::Delegate { draft, delegation },
+            Event::DelegationEnded { delegation, .. } => Work::NoDelegation { draft, id: delegation },
             Event::PinRefused { name, door } => Work::Tried { draft, name, door, failed: Some(now) },
             Event::PinAccepted { name, door } => Work::Tried { draft, name, door, failed: None },
             Event::SecretChanged { .. }
@@ -284,6 +287,13 @@ impl Audit {
             | Event::WitnessConflict { .. }
             | Event::AnswerWithheld { .. } => Work::Record(draft),
         }
+    }
+
+    /// What a projection keeps of an event, and a digest of it is in the record, is redacted before.
+    fn redacted_event(&self, event: Event) -> Event {
+        let Event::DelegationMade { delegation } = event else { return event };
+        let reason = self.outside(delegation.reason());
+        Event::DelegationMade { delegation: Box::new(delegation.because(reason)) }
     }
 
     /// An event's texts come from requests too: cut, and redacted by shape alone, since its members are named by us.

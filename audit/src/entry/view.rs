@@ -1,7 +1,7 @@
 //! The projections, as the gateway asks for them: from memory where calls wait for the answer.
 
 use jiff::Timestamp;
-use policies::approval::{Hold, Pass, Review};
+use policies::approval::{Delegation, Hold, Pass, Review};
 use policies::{AgentId, Call, Hash, HoldId, Method, OperatorId, ServerName};
 
 use super::Audit;
@@ -109,6 +109,12 @@ impl Audit {
         let mut reviews: Vec<Review> = self.log.shared().views().reviews.values().cloned().collect();
         reviews.sort_by(|a, b| a.glass.at.cmp(&b.glass.at).then_with(|| a.hold.cmp(&b.hold)));
         reviews
+    }
+
+    /// The delegations that nothing has ended, each with the number of its record; the time of some may be over.
+    #[must_use]
+    pub fn delegations(&self) -> Vec<(u64, Delegation)> {
+        self.log.shared().views().delegations.iter().map(|(id, delegation)| (*id, delegation.clone())).collect()
     }
 
     /// A hold, open or ended. One that is not open is read from the disk.

@@ -147,6 +147,8 @@ impl Pen<'_> {
             Work::Operator { draft, operator } => self.operator(draft, operator),
             Work::OperatorPin { draft, name, pin } => self.operator_pin(draft, name, pin),
             Work::NoOperator { draft, name } => self.no_operator(draft, name),
+            Work::Delegate { draft, delegation } => self.delegate(draft, delegation),
+            Work::NoDelegation { draft, id } => self.no_delegation(draft, *id),
             Work::Tried { draft, name, door, failed } => self.tried(draft, name, *door, *failed),
             Work::Pin { draft, pin } => {
                 let seq = self.record(draft)?;
@@ -312,6 +314,7 @@ impl Pen<'_> {
     fn step(&mut self, id: &HoldId, step: &Step, pass: Option<&Passing>, at: Timestamp) -> Result<Done, Failed> {
         let hold = load_hold(self.db, id)?.ok_or(NotDone::NoHold)?;
         let next = hold.apply(step.clone(), at).map_err(NotDone::Step)?;
+        self.lends(&hold, step, at)?;
         let pass = pass.map(|pass| self.pass(&hold, pass, at)).transpose()?;
         let review = self.open_review(step, &next)?;
         let more = [("pass", pass), ("review", review)];

@@ -57,6 +57,7 @@ impl Pen<'_> {
         self.db.prepare_cached("DELETE FROM operator WHERE name = ?1")?.execute([name.as_str()])?;
         self.db.prepare_cached("DELETE FROM failure WHERE name = ?1")?.execute([name.as_str()])?;
         self.changes.push(Change::NoOperator(name.clone()));
+        self.end_delegations(draft, name)?;
         Ok(done(seq))
     }
 
@@ -84,7 +85,7 @@ impl Pen<'_> {
         Ok(done(seq))
     }
 
-    fn known(&self, name: &OperatorId) -> Result<(), Failed> {
+    pub(super) fn known(&self, name: &OperatorId) -> Result<(), Failed> {
         if self.db.prepare_cached("SELECT 1 FROM operator WHERE name = ?1")?.exists([name.as_str()])? {
             return Ok(());
         }

@@ -1,7 +1,7 @@
 //! What a start finds: the head, the projections, and the entries that a crash left open.
 
 use jiff::Timestamp;
-use policies::approval::{Hold, HoldState, Pass, Review};
+use policies::approval::{Delegation, Hold, HoldState, Pass, Review};
 use policies::{AgentId, CallId, Hash, Limits, Method, OperatorId, Role, ServerName, Value};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -114,6 +114,10 @@ pub(crate) fn views(db: &Connection) -> rusqlite::Result<Views> {
     let operators = "SELECT name, role, uid, pin, added FROM operator";
     each(db, operators, |row| operator(row).map(Change::Operator).map(&mut change))?;
     each(db, "SELECT name, door, count, last FROM failure", |row| failures(row).map(&mut change))?;
+    each(db, "SELECT delegation, id FROM delegation", |row| {
+        let id = number(row, 1)?;
+        delegation(row).map(Box::new).map(|delegation| change(Change::Delegation(id, delegation)))
+    })?;
     Ok(views)
 }
 
@@ -232,6 +236,10 @@ pub(crate) fn pass(row: &Row<'_>) -> rusqlite::Result<Pass> {
 }
 
 pub(crate) fn review(row: &Row<'_>) -> rusqlite::Result<Review> {
+    parsed(row, 0, |text| serde_json::from_str(text).ok())
+}
+
+pub(crate) fn delegation(row: &Row<'_>) -> rusqlite::Result<Delegation> {
     parsed(row, 0, |text| serde_json::from_str(text).ok())
 }
 

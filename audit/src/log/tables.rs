@@ -69,8 +69,9 @@ CREATE TABLE used (
 /// `mark` is what is noted of a server beside its records: the digest of the package it was added as, and its quarantine.
 /// `lease` is what backends made for one call and have not taken back. Made where they are missing, since logs that were
 /// begun without them are continued. `pass` is a person's yes to calls like one that they saw, unless it was revoked;
-/// `review` what others have to look at since somebody broke a hold's glass. `erased` says up to which record bodies were
-/// erased, and up to which their space was given back.
+/// `review` what others have to look at since somebody broke a hold's glass; `delegation` a right to approve that was lent,
+/// by the number of its record. `erased` says up to which record bodies were erased, and up to which their space was given
+/// back.
 const LATER: &str = "
 CREATE TABLE IF NOT EXISTS mark (
     kind TEXT NOT NULL,
@@ -93,6 +94,7 @@ CREATE TABLE IF NOT EXISTS erased (
     freed INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS review (hold TEXT PRIMARY KEY, review TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS delegation (id INTEGER PRIMARY KEY, delegation TEXT NOT NULL) STRICT;
 ";
 
 /// Who answers for an agent, the people who were added, and how often their PINs were wrong in a row.

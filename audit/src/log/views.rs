@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
-use policies::approval::{Hold, Pass, Review};
+use policies::approval::{Delegation, Hold, Pass, Review};
 use policies::{AgentId, Hash, HoldId, Method, OperatorId, ServerName, Value};
 use serde::Serialize;
 
@@ -124,6 +124,8 @@ pub(crate) struct Views {
     pub(crate) borrowed: BTreeMap<(String, String), Borrowed>,
     pub(crate) operators: BTreeMap<OperatorId, Operator>,
     pub(crate) failures: BTreeMap<(OperatorId, Door), Failures>,
+    /// By the number of their record; their time may be over.
+    pub(crate) delegations: BTreeMap<u64, Delegation>,
 }
 
 /// One change, held back until its transaction is committed.
@@ -145,6 +147,8 @@ pub(crate) enum Change {
     OperatorPin(OperatorId, Verifier),
     NoOperator(OperatorId),
     Failures(OperatorId, Door, Failures),
+    Delegation(u64, Box<Delegation>),
+    NoDelegation(u64),
 }
 
 impl Views {
@@ -209,6 +213,12 @@ impl Views {
             }
             Change::Failures(name, door, failures) => {
                 self.failures.insert((name, door), failures);
+            }
+            Change::Delegation(id, delegation) => {
+                self.delegations.insert(id, *delegation);
+            }
+            Change::NoDelegation(id) => {
+                self.delegations.remove(&id);
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
-use policies::approval::{Covering, Hold, Pass, Step, StepError};
+use policies::approval::{Covering, Delegation, Hold, Pass, Step, StepError};
 use policies::decision::Binding;
 use policies::{AgentId, CallId, Hash, HoldId, OperatorId, ServerName};
 use ring::error::Unspecified;
@@ -56,6 +56,10 @@ pub(crate) enum Work {
     OperatorPin { draft: Draft, name: OperatorId, pin: Verifier },
     /// An operator is removed.
     NoOperator { draft: Draft, name: OperatorId },
+    /// An operator lends another the right to approve.
+    Delegate { draft: Draft, delegation: Box<Delegation> },
+    /// They do no more.
+    NoDelegation { draft: Draft, id: u64 },
     /// An operator proved who they are, or failed to at this time.
     Tried { draft: Draft, name: OperatorId, door: Door, failed: Option<Timestamp> },
     /// A pin is made or replaced.
@@ -107,6 +111,8 @@ impl Work {
             | Self::Operator { draft, .. }
             | Self::OperatorPin { draft, .. }
             | Self::NoOperator { draft, .. }
+            | Self::Delegate { draft, .. }
+            | Self::NoDelegation { draft, .. }
             | Self::Tried { draft, .. }
             | Self::Pin { draft, .. }
             | Self::Pending { draft, .. }

@@ -20,6 +20,8 @@ pub(super) struct Expected {
     passes: BTreeMap<String, (u64, Option<String>)>,
     /// Hold → digest of the review that was opened with its glass, unless it was closed.
     reviews: BTreeMap<String, (u64, Option<String>)>,
+    /// The number of its record → digest of the delegation, unless it ended.
+    delegations: BTreeMap<String, (u64, Option<String>)>,
     /// Kind, server → what is noted of it, unless it was taken back.
     marks: BTreeMap<[String; 2], (u64, Option<String>)>,
     /// Backend, hash of the lease → whether it is still borrowed.
@@ -80,6 +82,15 @@ impl Expected {
                 self.event(record.seq, &text);
                 self.people(record.seq, &text, record.detail.get("uid").and_then(Value::as_u64));
                 let number = |name: &str| record.detail.get(name).and_then(Value::as_u64).unwrap_or(0);
+                match text("event").as_deref() {
+                    Some("delegation-made") => {
+                        self.delegations.insert(record.seq.to_string(), (record.seq, text("digest")));
+                    }
+                    Some("delegation-ended") => {
+                        self.delegations.insert(number("delegation").to_string(), (record.seq, None));
+                    }
+                    Some(_) | None => {}
+                }
                 if text("event").as_deref() == Some("bodies-erased") {
                     let Erased { to, count, .. } = self.erased;
                     self.erased = Erased {
@@ -179,6 +190,8 @@ impl Expected {
         self.compare_holds(db)?;
         compare_texts(db, "pass", "SELECT hold, pass FROM pass", &self.passes)?;
         compare_texts(db, "review", "SELECT hold, review FROM review", &self.reviews)?;
+        let sql = "SELECT CAST(id AS TEXT), delegation FROM delegation";
+        compare_texts(db, "delegation", sql, &self.delegations)?;
         self.compare_marks(db)?;
         self.compare_leases(db)?;
         self.compare_people(db)?;

@@ -11,6 +11,8 @@ mod concurrent;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod delegations;
+#[cfg(test)]
 mod disk;
 #[cfg(test)]
 mod holds;

@@ -9,7 +9,7 @@ use policies::{Limits, Value};
 use super::line::{Ink, Line};
 use super::tree::Tree;
 use super::when::{left, long};
-use crate::operator::card::{Card, Origin, Reason};
+use crate::operator::card::{Card, Origin, Reason, approver};
 use crate::operator::grant::Grant;
 
 /// A card in rows.
@@ -67,7 +67,7 @@ fn facts(card: &Card, page: &Page) -> Vec<Line> {
     if card.required > 1 || !card.approvals.is_empty() {
         let by = card.approvals.iter().map(|approval| match approval.pass {
             Some(_) => format!("{} (by a pass)", approval.operator),
-            None => approval.operator.to_string(),
+            None => approver(approval),
         });
         let by: Vec<String> = by.collect();
         let by = if by.is_empty() { String::new() } else { format!(": {}", by.join(", ")) };

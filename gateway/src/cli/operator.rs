@@ -1,5 +1,7 @@
 //! `portcullis operator`: who answers held calls, and who reads.
 
+mod delegate;
+
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -64,6 +66,25 @@ enum Action {
         #[arg(value_name = "NAME")]
         name: Option<String>,
     },
+    /// Lend your right to approve to another operator for a time
+    #[command(
+        long_about = "Lends your right to approve to another operator for a time; it takes your PIN.\n\n\
+            Where their own right does not let them approve a call, they approve it by yours: with their PIN, if you may \
+            approve that call at that moment, and if neither of you has an agent's own call before them. You and they count \
+            as one person then. They lend it to nobody else, give no pass by it, and break no glass. It ends with its time, \
+            when one of you or an admin ends it, and when one of you is no operator any more.",
+        after_help = "Examples:\n  portcullis operator delegate --to bob --for 3d --reason 'on holiday'\n  \
+            portcullis operator delegate --to bob --for 8h --risk high --agent ci --tool mail --reason 'away today'"
+    )]
+    Delegate(delegate::Delegate),
+    /// List the rights to approve that are lent
+    Delegations,
+    /// End a delegation: one that you made, one that you have, or, as an admin, any
+    Undelegate {
+        /// Its number
+        #[arg(value_name = "ID")]
+        id: String,
+    },
 }
 
 fn role(text: &str) -> Result<Role, String> {
@@ -89,6 +110,18 @@ impl OperatorCommand {
             let (row, what) = match self.action {
                 Action::List => {
                     tell_all(global, &out, &book.list().await?)?;
+                    return Ok(ExitCode::SUCCESS);
+                }
+                Action::Delegate(wanted) => {
+                    wanted.run(global, &out, &book).await?;
+                    return Ok(ExitCode::SUCCESS);
+                }
+                Action::Delegations => {
+                    delegate::list(global, &out, &book).await?;
+                    return Ok(ExitCode::SUCCESS);
+                }
+                Action::Undelegate { id } => {
+                    delegate::end(global, &out, &book, &id).await?;
                     return Ok(ExitCode::SUCCESS);
                 }
                 Action::Add { name, role, uid } => (book.add(global, &name, role, uid).await?, "was added"),

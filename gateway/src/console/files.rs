@@ -38,6 +38,7 @@ const FILES: &[File] = &[
     file!("api.js", MODULE),
     file!("app.js", MODULE),
     file!("card.js", MODULE),
+    file!("delegations.js", MODULE),
     file!("diff.js", MODULE),
     file!("dom.js", MODULE),
     file!("holds.js", MODULE),

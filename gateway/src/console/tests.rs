@@ -385,7 +385,7 @@ async fn every_answer_is_kept_from_other_sites_and_files_are_asked_for_once() {
 }
 
 /// What each method takes, changed only on purpose.
-const READ: [&str; 23] = [
+const READ: [&str; 24] = [
     "secrets_list",
     "secrets_recipient",
     "whoami",
@@ -409,9 +409,10 @@ const READ: [&str; 23] = [
     "reviews_list",
     "policies_explain",
     "policies_replay",
+    "delegations_list",
 ];
-const OPERATE: [&str; 2] = ["holds_deny", "passes_revoke"];
-const PROVE: [&str; 13] = [
+const OPERATE: [&str; 3] = ["holds_deny", "passes_revoke", "delegations_end"];
+const PROVE: [&str; 14] = [
     "secrets_set",
     "secrets_remove",
     "secrets_revoke",
@@ -425,6 +426,7 @@ const PROVE: [&str; 13] = [
     "quarantine_lift",
     "policies_reload",
     "pin_change",
+    "delegations_add",
 ];
 const REVIEW: [&str; 1] = ["reviews_close"];
 const GOVERN: [&str; 3] = ["operators_add", "operators_remove", "operators_pin"];

@@ -23,7 +23,8 @@ use super::people::{Caller, Claim, Needs, Person};
 use super::pin::Pin;
 use super::refused::Refused;
 use super::{
-    Operators, agents, events, now, observed, packages, passes, reviews, rules, run, secrets, similar, staff, trail,
+    Operators, agents, delegations, events, now, observed, packages, passes, reviews, rules, run, secrets, similar,
+    staff, trail,
 };
 use crate::catalog::{AcceptError, Offer};
 use crate::clock;
@@ -144,6 +145,7 @@ pub(super) fn methods(operators: Operators, stop: CancellationToken) -> Result<M
     )?;
     similar::register(&mut module)?;
     reviews::register(&mut module)?;
+    delegations::register(&mut module)?;
     trail::register(&mut module)?;
     now::register(&mut module)?;
     rules::register(&mut module)?;
@@ -374,6 +376,9 @@ impl Operators {
             AnswerError::Refused(StepRefused::Audit(error)) => Refused::Unrecorded(error.to_string()),
             AnswerError::Refused(StepRefused::Step(step @ StepError::NoGlass)) => {
                 Refused::State { what: step.to_string(), next: "approve it: portcullis holds approve".to_owned() }
+            }
+            AnswerError::Refused(StepRefused::Step(step @ (StepError::OnePerson { .. } | StepError::NoDelegation))) => {
+                Refused::State { what: step.to_string(), next: "somebody else has to approve it".to_owned() }
             }
             AnswerError::Unknown(_) | AnswerError::Refused(_) => {
                 state(now, "`portcullis log list` shows what became of it")

@@ -468,6 +468,14 @@ impl Card {
     }
 }
 
+/// Who approved, and for whom.
+pub(crate) fn approver(approval: &Approval) -> String {
+    match &approval.lent {
+        Some(lent) => format!("{} for {}, delegation {}", approval.operator, lent.by, lent.delegation),
+        None => approval.operator.to_string(),
+    }
+}
+
 /// What happens next, in one sentence.
 fn next(hold: &Hold) -> String {
     let (agent, missing) = (hold.agent(), usize::from(hold.required()).saturating_sub(hold.approvals().len()));

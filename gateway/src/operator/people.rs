@@ -64,7 +64,7 @@ pub enum Needs {
     Change,
     /// Whom the policies let, with a proof that comes with the request.
     Approve,
-    /// Whom the policies let, who has a PIN, with it.
+    /// Whom the policies let, who has a PIN, with it: to break glass, and to lend a right.
     Glass,
     /// A reviewer or an admin who has a PIN and has proved who they are not long ago: the one thing that a reviewer does
     /// beside reading. Operators do not: it is their answers that are looked at.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Operators;
 use super::api::{Asked, Module, method};
+use super::card::approver;
 use super::find::find;
 use super::people::Needs;
 use super::trail::{read, unread};
@@ -89,7 +90,7 @@ fn gathered<'a>(hold: &Hold, past: impl Iterator<Item = &'a Hold>) -> Similar {
 
 impl Past {
     fn of(past: &Hold, hold: &Hold) -> Self {
-        let approvals = past.approvals().iter().map(|approval| approval.operator.to_string());
+        let approvals = past.approvals().iter().map(approver);
         let (denied, reason) = past.state().denied().unzip();
         Self {
             id: past.id().clone(),

@@ -127,8 +127,7 @@ impl Hold {
     /// Whether this person's approval would be enough, now.
     #[must_use]
     pub fn takes_only(&self, person: &OperatorId) -> bool {
-        let others =
-            self.approvals.iter().filter(|given| !given.operator.as_str().eq_ignore_ascii_case(person.as_str()));
+        let others = self.approvals.iter().filter(|given| !given.is_of(person));
         others.count() + 1 >= usize::from(self.required)
     }
 
@@ -146,6 +145,8 @@ impl Hold {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use jiff::SignedDuration;
 
     use super::*;
@@ -179,7 +180,7 @@ mod tests {
         let broken = approved.apply(smash("ann", WHY, ALONE), after(1)).unwrap();
         let permit = held("{}").release(&broken.approved(after(2)).unwrap(), after(2)).unwrap();
         let (hold, operator, operators) = (broken.id().clone(), operator("ann"), vec![operator("bob")]);
-        assert_eq!(*permit.because(), Because::BreakGlass { hold, operator, operators });
+        assert_eq!(*permit.because(), Because::BreakGlass { hold, operator, operators, lent: BTreeMap::new() });
         assert!(serde_json::to_string(permit.because()).unwrap().starts_with(r#"{"by":"break-glass","#));
         let review = broken.review().unwrap();
         assert!(review.is_of(&self::operator("ANN")) && review.approved == [self::operator("bob")]);

@@ -328,7 +328,7 @@ impl Covering {
     pub fn step(&self) -> Step {
         let Self { pass, by, reason, observed, .. } = self;
         let (by, reason, observed) = (by.clone(), reason.clone(), observed.clone());
-        Step::Approve { by, reason, proof: None, pass: Some(pass.clone()), observed }
+        Step::Approve { by, reason, proof: None, pass: Some(pass.clone()), lent: None, observed }
     }
 }
 

@@ -1,8 +1,10 @@
 //! `Approved` and `Covered`: what a hold can prove, and for how long.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Hold, HoldState};
+use super::{Approval, Hold, HoldState, Lent};
 use crate::call::{CallId, HoldId, OperatorId};
 use crate::decision::Binding;
 
@@ -25,6 +27,7 @@ pub struct Approved {
     hold: HoldId,
     binding: Binding,
     operators: Vec<OperatorId>,
+    lent: BTreeMap<OperatorId, Lent>,
     glass: Option<OperatorId>,
     expires: Timestamp,
 }
@@ -60,8 +63,15 @@ impl Hold {
             return None;
         }
         let operators = self.approvals.iter().map(|approval| approval.operator.clone()).collect();
-        let glass = self.glass.as_ref().map(|glass| glass.by.clone());
-        Some(Approved { hold: self.id.clone(), binding: self.binding.clone(), operators, glass, expires: self.expires })
+        let lent = |given: &Approval| Some((given.operator.clone(), given.lent.clone()?));
+        Some(Approved {
+            hold: self.id.clone(),
+            binding: self.binding.clone(),
+            operators,
+            lent: self.approvals.iter().filter_map(lent).collect(),
+            glass: self.glass.as_ref().map(|glass| glass.by.clone()),
+            expires: self.expires,
+        })
     }
 
     /// The proof that `by` goes on with an approved call, if the step [`Continue`](super::Step::Continue) let just this
@@ -96,6 +106,12 @@ impl Approved {
     #[must_use]
     pub fn operators(&self) -> &[OperatorId] {
         &self.operators
+    }
+
+    /// Of those who approved by another's right, whose.
+    #[must_use]
+    pub fn lent(&self) -> &BTreeMap<OperatorId, Lent> {
+        &self.lent
     }
 
     /// Who let it run without the others who were to be asked.

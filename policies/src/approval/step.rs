@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-use super::{Approval, COVER_ROUNDS, Glass, Hold, HoldState, ReasonsError};
+use super::{Approval, COVER_ROUNDS, Glass, Hold, HoldState, Lent, ReasonsError};
 use crate::call::{CallId, HoldId, OperatorId};
 
 /// One thing that happens to a hold.
@@ -25,6 +25,9 @@ pub enum Step {
         /// The pass that says it for them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pass: Option<HoldId>,
+        /// Whose right they do it by, where it is not their own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lent: Option<Lent>,
         /// The policies that only watch and would not have let them.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         observed: Vec<String>,
@@ -77,7 +80,7 @@ impl Step {
     /// A yes without more words.
     #[must_use]
     pub fn approve(by: OperatorId) -> Self {
-        Self::Approve { by, reason: None, proof: None, pass: None, observed: Vec::new() }
+        Self::Approve { by, reason: None, proof: None, pass: None, lent: None, observed: Vec::new() }
     }
 }
 
@@ -102,6 +105,16 @@ pub enum StepError {
         /// Who.
         by: OperatorId,
     },
+    /// Somebody who counts as one with them has approved: one lent their right to the other, or both go by one right.
+    #[error(
+        "`{by}` counts as one person with `{given}`, who has approved this hold: one has the right of the other, or of the same person"
+    )]
+    OnePerson {
+        /// Who asks, or whose right is asked with.
+        by: OperatorId,
+        /// Who has approved.
+        given: OperatorId,
+    },
     /// Nobody else is to be asked.
     #[error("one approval is enough: there is no glass to break")]
     NoGlass,
@@ -117,6 +130,9 @@ pub enum StepError {
     /// The pass was used up, revoked, or is over, or is not for this call.
     #[error("the pass does not cover this call any more")]
     NoPass,
+    /// The delegation ended, or is not for this call, or not theirs.
+    #[error("the delegation does not let them approve this call any more")]
+    NoDelegation,
 }
 
 impl Hold {
@@ -139,7 +155,9 @@ impl Hold {
             Step::Approve { .. } | Step::BreakGlass { .. } | Step::Deny { .. } | Step::Consume { .. } if !in_time => {
                 Err(StepError::TimeRanOut)
             }
-            Step::Approve { by, reason, pass, .. } => self.approve(Approval { operator: by, at: now, reason, pass }),
+            Step::Approve { by, reason, pass, lent, .. } => {
+                self.approve(Approval { operator: by, at: now, reason, pass, lent })
+            }
             Step::BreakGlass { by, reason, because, .. } => self.break_glass(Glass { by, at: now, reason, because }),
             Step::Deny { by, reason } => Ok(self.settle(HoldState::Denied { by, reason }, now)),
             Step::Consume { by } if self.state == HoldState::Approved => {
@@ -155,9 +173,14 @@ impl Hold {
             return Err(StepError::Settled { state: self.state.as_str() });
         }
         let by = &approval.operator;
-        // Names that differ only in case are one person: `Ann` and `ann` are no quorum of two.
         if self.approvals.iter().any(|given| given.operator.as_str().eq_ignore_ascii_case(by.as_str())) {
             return Err(StepError::ApprovedAlready { by: approval.operator });
+        }
+        // INVARIANT: whoever counts for one approval counts for no other, by whosever right it is given.
+        for person in [Some(by), approval.lent.as_ref().map(|lent| &lent.by)].into_iter().flatten() {
+            if let Some(given) = self.approvals.iter().find(|given| given.is_of(person)) {
+                return Err(StepError::OnePerson { by: by.clone(), given: given.operator.clone() });
+            }
         }
         let mut next = self.clone();
         next.approvals.push(approval);

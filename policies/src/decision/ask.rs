@@ -45,7 +45,7 @@ const ARGUMENTS: usize = 4096;
 
 /// The name of a tool in policies. A server's name holds neither `.` nor `:`, so no tool can pass for another server's,
 /// nor for a request that is not a tool's.
-pub(super) fn tool_id(server: &ServerName, method: Method, tool: &str) -> String {
+pub(crate) fn tool_id(server: &ServerName, method: Method, tool: &str) -> String {
     match method {
         Method::CallTool => format!("{server}.{tool}"),
         Method::ReadResource | Method::GetPrompt | Method::Complete => format!("{server}:{}", method.as_str()),
@@ -98,19 +98,18 @@ impl Question {
 pub(super) enum Answering {
     Approve,
     BreakGlass,
+    StandIn,
 }
 
 /// The question whether this operator may answer this hold so.
 pub(super) fn answering(how: Answering, approver: &Approver<'_>, hold: &Hold) -> Option<(Request, Entities)> {
     let principal = uid(&NAMES.operator, approver.operator.as_str());
     let parents = HashSet::from([uid(&NAMES.role, approver.role.as_str())]);
-    let named = hold.agent().as_str().strip_prefix("operator:");
-    let own = approver.own || named.is_some_and(|name| name.eq_ignore_ascii_case(approver.operator.as_str()));
     let context = [
         ("risk", string(hold.risk().as_str())),
         ("level", RestrictedExpression::new_long(hold.risk().level())),
         ("agent", RestrictedExpression::new_entity_uid(uid(&NAMES.agent, hold.agent().as_str()))),
-        ("own", RestrictedExpression::new_bool(own)),
+        ("own", RestrictedExpression::new_bool(owns(approver, hold))),
         ("required", RestrictedExpression::new_long(i64::from(hold.required()))),
         ("people", RestrictedExpression::new_long(i64::try_from(approver.people).unwrap_or(i64::MAX))),
         ("reasoned", RestrictedExpression::new_bool(approver.reasoned)),
@@ -123,9 +122,16 @@ pub(super) fn answering(how: Answering, approver: &Approver<'_>, hold: &Hold) ->
     let action = match how {
         Answering::Approve => NAMES.approve.clone(),
         Answering::BreakGlass => NAMES.break_glass.clone(),
+        Answering::StandIn => NAMES.stand_in.clone(),
     };
     let request = Request::new(principal, action, tool, context, None).ok()?;
     Some((request, Entities::from_entities(entities, None).ok()?))
+}
+
+/// Whether the call is of an agent that acts for whoever asks.
+pub(super) fn owns(approver: &Approver<'_>, hold: &Hold) -> bool {
+    let named = hold.agent().as_str().strip_prefix("operator:");
+    approver.own || named.is_some_and(|name| name.eq_ignore_ascii_case(approver.operator.as_str()))
 }
 
 /// What keeps the tool from what it was not granted.
@@ -273,6 +279,7 @@ struct Names {
     call_unattended: EntityUid,
     approve: EntityUid,
     break_glass: EntityUid,
+    stand_in: EntityUid,
 }
 
 static NAMES: LazyLock<Names> = LazyLock::new(|| {
@@ -290,5 +297,6 @@ static NAMES: LazyLock<Names> = LazyLock::new(|| {
         call_unattended: uid(&action, "call_unattended"),
         approve: uid(&action, "approve"),
         break_glass: uid(&action, "break_glass"),
+        stand_in: uid(&action, "stand_in"),
     }
 });

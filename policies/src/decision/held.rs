@@ -123,9 +123,10 @@ impl Held {
             )));
         }
         let (hold, operators) = (approved.hold().clone(), approved.operators().to_vec());
+        let lent = approved.lent().clone();
         let because = match approved.glass() {
-            Some(operator) => Because::BreakGlass { hold, operator: operator.clone(), operators },
-            None => Because::Approval { hold, operators },
+            Some(operator) => Because::BreakGlass { hold, operator: operator.clone(), operators, lent },
+            None => Because::Approval { hold, operators, lent },
         };
         self.permit_if_same(approved.binding(), because, now)
     }

@@ -1,9 +1,12 @@
 //! `Permit` and `Denial`: the two ends of a decision, as values that only a decision can make.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{Assessment, Binding, NotApproved};
+use crate::approval::Lent;
 use crate::call::{Call, CallId, HoldId, OperatorId};
 
 /// The proof that one call may run once. It names the rule or the people that allowed it.
@@ -54,6 +57,9 @@ pub enum Because {
         hold: HoldId,
         /// Who approved, in order.
         operators: Vec<OperatorId>,
+        /// Of those who did so by another's right, whose.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        lent: BTreeMap<OperatorId, Lent>,
     },
     /// One person let it run without the others who were to be asked.
     #[serde(rename = "break-glass")]
@@ -64,6 +70,9 @@ pub enum Because {
         operator: OperatorId,
         /// Who had approved before.
         operators: Vec<OperatorId>,
+        /// Of those who did so by another's right, whose.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        lent: BTreeMap<OperatorId, Lent>,
     },
     /// It continues an approved call that asked for more input.
     Continuation {

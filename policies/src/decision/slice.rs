@@ -137,6 +137,7 @@ pub(super) struct Slice {
     unattended: PolicySet,
     approve: PolicySet,
     break_glass: PolicySet,
+    stand_in: PolicySet,
     /// Those that decide nothing.
     observed: Vec<Policy>,
     hash: Hash,
@@ -164,6 +165,7 @@ impl Slice {
             unattended: set("call_unattended"),
             approve: set("approve"),
             break_glass: set("break_glass"),
+            stand_in: set("stand_in"),
             hash: hash(&chosen),
             arguments: enforced.iter().any(|policy| policy.looks_at_arguments()),
             watched: observed.iter().any(|policy| policy.looks_at_arguments()),
@@ -208,6 +210,7 @@ impl Slice {
         let policies = match how {
             Answering::Approve => &self.approve,
             Answering::BreakGlass => &self.break_glass,
+            Answering::StandIn => &self.stand_in,
         };
         self.ask(policies, &asked.0, &asked.1)
     }

@@ -250,3 +250,62 @@ fn who_may_approve_may_break_the_glass_and_nobody_for_an_agent_of_their_own() {
     assert_eq!(breaks(&no, Role::Admin, false, 2), Err(Some("no-glass".to_owned())));
     assert!(approves(&no, "ann", Role::Admin, false, 2, &hold("ci", 2)));
 }
+
+/// Whether bob may approve by ann's right a call of this agent.
+fn stands_in(
+    policies: &Policies,
+    agent: &str,
+    [bob_owns, ann_owns]: [bool; 2],
+    roles: [Role; 2],
+) -> Result<(), String> {
+    let (ann, bob, hold) = (OperatorId::authenticated("ann"), OperatorId::authenticated("bob"), hold(agent, 1));
+    let person = |operator, role, own| Approver { operator, role, own, people: 3, reasoned: false, pass: false };
+    let (delegate, of) = (person(&bob, roles[0], bob_owns), person(&ann, roles[1], ann_owns));
+    policies.may_stand_in(&delegate, &of, &hold).map_err(|not| not.rule.unwrap_or_default())
+}
+
+const OPERATORS: [Role; 2] = [Role::Operator; 2];
+
+#[test]
+fn whoever_lent_a_right_must_have_it_and_an_agent_of_either_is_an_agent_of_both() {
+    let only = with(
+        r#"@id("only-ann") forbid (principal, action == Action::"approve", resource) unless { principal == Operator::"ann" };"#,
+    );
+    assert!(!approves(&only, "bob", Role::Operator, false, 3, &hold("ci", 1)));
+    assert_eq!(stands_in(&only, "ci", [false; 2], OPERATORS), Ok(()));
+    // The right is asked for as it is now, and is not one that a reviewer has.
+    let nobody = with(r#"@id("nobody") forbid (principal, action == Action::"approve", resource);"#);
+    assert_eq!(stands_in(&nobody, "ci", [false; 2], OPERATORS), Err("nobody".to_owned()));
+    for roles in [[Role::Operator, Role::Reviewer], [Role::Reviewer, Role::Admin]] {
+        assert_eq!(stands_in(&only, "ci", [false; 2], roles), Err("reviewers-only-read".to_owned()));
+    }
+    for policies in [&only, &Policies::builtin()] {
+        for (agent, own) in
+            [("ci", [true, false]), ("ci", [false, true]), ("operator:bob", [false; 2]), ("operator:Ann", [false; 2])]
+        {
+            let refused = stands_in(policies, agent, own, OPERATORS).unwrap_err();
+            assert_eq!(refused, "not-your-own", "{agent} {own:?}");
+        }
+    }
+    // Whatever lets all approve anything does not let an agent's owner stand in.
+    let all = source(r#"@id("all") permit (principal, action == Action::"approve", resource);"#);
+    let bare = Policies::load_without_defaults(std::slice::from_ref(&all)).unwrap();
+    assert_eq!(stands_in(&bare, "ci", [false; 2], OPERATORS), Err(String::new()), "nothing permits standing in");
+    let without = source(r#"@id("none") forbid (principal, action == Action::"stand_in", resource);"#);
+    let none = Policies::load(&[all, without]).unwrap();
+    assert_eq!(stands_in(&none, "ci", [false; 2], OPERATORS), Err("none".to_owned()));
+}
+
+#[test]
+fn what_only_watches_refuses_no_one_who_stands_in_and_is_named() {
+    let policies = with(
+        r#"@id("watch-ann") @mode("observe") forbid (principal == Operator::"ann", action == Action::"approve", resource);
+        @id("watch-bob") @mode("observe") forbid (principal == Operator::"bob", action == Action::"stand_in", resource);
+        @id("watch-other") @mode("observe") forbid (principal == Operator::"bob", action == Action::"approve", resource);"#,
+    );
+    assert_eq!(stands_in(&policies, "ci", [false; 2], OPERATORS), Ok(()));
+    let (ann, bob, hold) = (OperatorId::authenticated("ann"), OperatorId::authenticated("bob"), hold("ci", 1));
+    let person =
+        |operator| Approver { operator, role: Role::Operator, own: false, people: 3, reasoned: false, pass: false };
+    assert_eq!(policies.would_not_stand_in(&person(&bob), &person(&ann), &hold), ["watch-ann", "watch-bob"]);
+}

@@ -10,7 +10,7 @@ use tests::agent::Agent;
 use tests::browser::Page;
 use tests::world::{Setup, World, built};
 
-use super::{READS, clean, home, office, sign_in};
+use super::{PIN, READS, clean, home, office, sign_in, staffed};
 use crate::approval::poll;
 
 /// Some calls of two agents: reads, one that is denied by rule, one that a person denies.
@@ -133,6 +133,38 @@ fn agents_get_a_token_once_and_lose_it() {
         "the token still opens"
     );
     clean(&page, &home);
+}
+
+#[test]
+fn a_right_is_lent_listed_and_taken_back() {
+    let world = staffed();
+    let words = ["operator", "add", "bob", "--role", "operator", "--pin-stdin"];
+    drop(world.cli_told(&words, &format!("518230\n{PIN}\n")).success());
+    let (page, home) = (Page::open(1280), home(&world));
+    sign_in(&world, &page);
+    page.click("#to-agents");
+    page.wait(".delegations", "Nobody has lent theirs.");
+    page.click(".delegations .section-head button");
+    page.fill("dialog input[name=tools]", "mail, customers.delete_customer");
+    page.fill("dialog input[name=reason]", "on <b>holiday</b>");
+    page.fill("dialog input[name=pin]", "000000");
+    page.click("dialog .primary");
+    page.wait("dialog .trouble", "PIN is wrong");
+    page.fill("dialog input[name=pin]", PIN);
+    page.click("dialog .primary");
+    page.gone("dialog");
+    page.wait(".delegations .row", "bob may approve for ann");
+    page.wait(".delegations .row", "tools customers.delete_customer, mail");
+    page.wait(".delegations .row", "on <b>holiday</b>");
+    let listed = world.list(&["operator", "delegations"]);
+    assert_eq!((&listed[0]["by"], &listed[0]["to"]), (&json!("ann"), &json!("bob")));
+    page.click(".delegations .row button");
+    page.click("dialog .danger");
+    page.gone("dialog");
+    page.gone(".delegations .row");
+    assert!(world.list(&["operator", "delegations"]).is_empty());
+    clean(&page, &home);
+    world.verify();
 }
 
 #[test]

@@ -87,6 +87,11 @@ fn what(found: &Found) -> Line {
         Kind::Hold => watched(record, Line::new().ours("waits as ").theirs(of("/hold").unwrap_or_default())),
         Kind::Step => {
             let by = of("/step/by").or(of("/by")).map(|by| Line::new().ours(" by ").theirs(by)).unwrap_or_default();
+            let by = match (of("/step/lent/by"), record.detail.pointer("/step/lent/delegation").and_then(Value::as_u64))
+            {
+                (Some(lent), Some(id)) => by.ours(" for ").theirs(lent).ours(format!(", delegation {id},")),
+                (_, _) => by,
+            };
             let hold = Line::new().ours(" ").theirs(of("/hold").unwrap_or_default());
             match of("/step/step").or(of("/step")).unwrap_or("changed") {
                 "break-glass" => Line::new().inked(Ink::Alarm, "broke the glass").then(by).then(hold),

@@ -235,7 +235,7 @@ fn of_event(event: &str) -> (&'static str, Vec<&'static str>) {
         "signed-out" => ("authentication", vec!["end"]),
         "agent-added" | "operator-added" => ("iam", vec!["user", "creation"]),
         "agent-removed" | "operator-removed" => ("iam", vec!["user", "deletion"]),
-        "pin-changed" => ("iam", vec!["user", "change"]),
+        "pin-changed" | "delegation-made" | "delegation-ended" => ("iam", vec!["user", "change"]),
         "request-refused" | "answer-refused" => ("api", vec!["access", "denied"]),
         "started" => ("process", vec!["start"]),
         "stopped" => ("process", vec!["end"]),
