@@ -148,6 +148,11 @@ impl Pen<'_> {
             Work::OperatorPin { draft, name, pin } => self.operator_pin(draft, name, pin),
             Work::NoOperator { draft, name } => self.no_operator(draft, name),
             Work::Tried { draft, name, door, failed } => self.tried(draft, name, *door, *failed),
+            Work::Passkey { draft, passkey } => self.passkey(draft, passkey),
+            Work::NoPasskey { draft, name, credential } => self.no_passkey(draft, name, credential),
+            Work::PasskeyUsed { draft, name, credential, counter, door, at } => {
+                self.passkey_used(draft, (name, credential), *counter, *door, *at)
+            }
             Work::Pin { draft, pin } => {
                 let seq = self.record(draft)?;
                 self.save_pin(Pin::clone(pin))?;

@@ -56,6 +56,7 @@ impl Pen<'_> {
         let seq = self.record(draft)?;
         self.db.prepare_cached("DELETE FROM operator WHERE name = ?1")?.execute([name.as_str()])?;
         self.db.prepare_cached("DELETE FROM failure WHERE name = ?1")?.execute([name.as_str()])?;
+        self.db.prepare_cached("DELETE FROM passkey WHERE operator = ?1")?.execute([name.as_str()])?;
         self.changes.push(Change::NoOperator(name.clone()));
         Ok(done(seq))
     }
@@ -84,7 +85,7 @@ impl Pen<'_> {
         Ok(done(seq))
     }
 
-    fn known(&self, name: &OperatorId) -> Result<(), Failed> {
+    pub(super) fn known(&self, name: &OperatorId) -> Result<(), Failed> {
         if self.db.prepare_cached("SELECT 1 FROM operator WHERE name = ?1")?.exists([name.as_str()])? {
             return Ok(());
         }

@@ -9,6 +9,7 @@ use policies::{AgentId, Hash, HoldId, Method, OperatorId, ServerName, Value};
 use serde::Serialize;
 
 use crate::operator::{Door, Failures, Operator, Verifier};
+use crate::passkey::{Credential, Passkey};
 
 /// An agent that may connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,6 +125,7 @@ pub(crate) struct Views {
     pub(crate) borrowed: BTreeMap<(String, String), Borrowed>,
     pub(crate) operators: BTreeMap<OperatorId, Operator>,
     pub(crate) failures: BTreeMap<(OperatorId, Door), Failures>,
+    pub(crate) passkeys: BTreeMap<Credential, Passkey>,
 }
 
 /// One change, held back until its transaction is committed.
@@ -145,6 +147,8 @@ pub(crate) enum Change {
     OperatorPin(OperatorId, Verifier),
     NoOperator(OperatorId),
     Failures(OperatorId, Door, Failures),
+    Passkey(Box<Passkey>),
+    NoPasskey(Credential),
 }
 
 impl Views {
@@ -206,6 +210,13 @@ impl Views {
             Change::NoOperator(name) => {
                 self.operators.remove(&name);
                 self.failures.retain(|(whose, _), _| *whose != name);
+                self.passkeys.retain(|_, passkey| passkey.operator != name);
+            }
+            Change::Passkey(passkey) => {
+                self.passkeys.insert(passkey.credential.clone(), *passkey);
+            }
+            Change::NoPasskey(credential) => {
+                self.passkeys.remove(&credential);
             }
             Change::Failures(name, door, failures) => {
                 self.failures.insert((name, door), failures);

@@ -21,6 +21,8 @@ mod operators;
 #[cfg(test)]
 mod oracles;
 #[cfg(test)]
+mod passkeys;
+#[cfg(test)]
 mod projections;
 #[cfg(test)]
 mod proofs;

@@ -1,5 +1,7 @@
 //! Attacks on the console as it is, over real sockets and a real log.
 
+mod passkeys;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -129,7 +131,7 @@ impl World {
     }
 
     fn code(&self, name: &str, role: Role, added: bool) -> String {
-        let person = Person { id: OperatorId::authenticated(name), role, added, proved: false };
+        let person = Person { id: OperatorId::authenticated(name), role, added, proved: false, signed: None };
         self.front.link(&person).split_once('#').unwrap().1.to_owned()
     }
 
@@ -385,7 +387,8 @@ async fn every_answer_is_kept_from_other_sites_and_files_are_asked_for_once() {
 }
 
 /// What each method takes, changed only on purpose.
-const READ: [&str; 23] = [
+const READ: [&str; 24] = [
+    "passkeys_list",
     "secrets_list",
     "secrets_recipient",
     "whoami",
@@ -410,8 +413,11 @@ const READ: [&str; 23] = [
     "policies_explain",
     "policies_replay",
 ];
-const OPERATE: [&str; 2] = ["holds_deny", "passes_revoke"];
-const PROVE: [&str; 13] = [
+const OPERATE: [&str; 3] = ["holds_deny", "passes_revoke", "passkeys_challenge"];
+const PROVE: [&str; 16] = [
+    "passkeys_begin",
+    "passkeys_add",
+    "passkeys_remove",
     "secrets_set",
     "secrets_remove",
     "secrets_revoke",
@@ -427,7 +433,7 @@ const PROVE: [&str; 13] = [
     "pin_change",
 ];
 const REVIEW: [&str; 1] = ["reviews_close"];
-const GOVERN: [&str; 3] = ["operators_add", "operators_remove", "operators_pin"];
+const GOVERN: [&str; 4] = ["operators_add", "operators_remove", "operators_pin", "operators_passkey_remove"];
 const STREAMS: [&str; 4] = ["holds_subscribe", "holds_unsubscribe", "calls_run", "calls_leave"];
 
 #[tokio::test]
