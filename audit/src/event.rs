@@ -6,7 +6,9 @@ use policies::{AgentId, Hash, HoldId, Method, OperatorId, Role, ServerName, Valu
 use serde::Serialize;
 
 use crate::log::pen::digest;
+use crate::assertion::PublicKey;
 use crate::operator::{Door, Verifier};
+use crate::passkey::Credential;
 
 /// What happened. Texts from outside are redacted and cut when they are recorded.
 #[derive(Clone, Debug, Serialize)]
@@ -108,6 +110,52 @@ pub enum Event {
         name: OperatorId,
         /// Where.
         door: Door,
+    },
+    /// A person has a key that signs for them. Changes the passkeys.
+    PasskeyAdded {
+        /// Whose.
+        name: OperatorId,
+        /// What its authenticator calls it; the record has a hash of it.
+        credential: Credential,
+        /// What they call it.
+        label: String,
+        /// The site that it is for.
+        site: String,
+        /// What its assertions are checked with.
+        public_key: PublicKey,
+        /// What its authenticator has counted.
+        counter: u32,
+        /// Who added it.
+        by: Option<OperatorId>,
+    },
+    /// A key signs for nobody any more. Changes the passkeys.
+    PasskeyRemoved {
+        /// Whose it was.
+        name: OperatorId,
+        /// Which; the record has a hash.
+        credential: Credential,
+        /// Who removed it.
+        by: Option<OperatorId>,
+    },
+    /// A key signed. Changes what it has counted, and forgets the failures at this door.
+    PasskeyUsed {
+        /// Whose.
+        name: OperatorId,
+        /// Which; the record has a hash.
+        credential: Credential,
+        /// What its authenticator has counted.
+        counter: u32,
+        /// Where.
+        door: Door,
+    },
+    /// What should have been a key's signature was none. Counts up the failures at this door.
+    PasskeyRefused {
+        /// Whose it should have been.
+        name: OperatorId,
+        /// Where.
+        door: Door,
+        /// Why.
+        reason: String,
     },
     /// A person signed in to the console.
     SignedIn {
@@ -369,6 +417,10 @@ impl Event {
             | Self::PinChanged { .. }
             | Self::PinRefused { .. }
             | Self::PinAccepted { .. }
+            | Self::PasskeyAdded { .. }
+            | Self::PasskeyRemoved { .. }
+            | Self::PasskeyUsed { .. }
+            | Self::PasskeyRefused { .. }
             | Self::SignedIn { .. }
             | Self::SignedOut { .. }
             | Self::SignInRefused { .. }

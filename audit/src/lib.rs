@@ -4,6 +4,7 @@
 //! entry without the rule or the people that allowed it; [`Audit::close`] alone makes a [`Receipt`], so no answer leaves
 //! before its record is on disk.
 
+pub mod assertion;
 mod backup;
 mod checkpoint;
 mod entry;
@@ -16,6 +17,7 @@ mod note;
 mod observed;
 mod operator;
 mod outcome;
+mod passkey;
 mod proof;
 mod query;
 mod raw;
@@ -41,6 +43,7 @@ pub use note::{BadKey, BadNote, FileKey, KeyType, Note, Signer, VerifierKey};
 pub use observed::{Attempt, Observed, Ran};
 pub use operator::{Door, Failures, Operator, Verifier};
 pub use outcome::{Answer, Failure, FailureKind, Loan, Loans, Outcome, Receipt, Refusal};
+pub use passkey::{Credential, Passkey};
 pub use proof::{BadProof, Disclosed, Proof, ProveError, Proven, Shown, prove};
 pub use query::{Activity, Answered, Decision, Ended, Filter, Found, Leaf, Life, QueryError, Reader, ShowError, Span};
 pub use raw::{Raw, ResultType};

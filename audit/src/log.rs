@@ -15,6 +15,7 @@ pub(crate) mod health;
 pub(crate) mod keys;
 pub(crate) mod notary;
 mod passes;
+mod passkeys;
 pub(crate) mod pen;
 mod people;
 pub(crate) mod recover;

@@ -57,8 +57,10 @@ impl Serialize for Verifier {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Door {
-    /// Anyone who reaches the console can try.
+    /// Anyone who reaches the console can try, with a PIN.
     SignIn,
+    /// Anyone who reaches the console can try, with a passkey: who has one still gets in while somebody guesses PINs.
+    SignInByPasskey,
     /// Only who is let in as an operator already: by the kernel's word, or by a session.
     Inside,
 }
@@ -69,12 +71,13 @@ impl Door {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::SignIn => "sign-in",
+            Self::SignInByPasskey => "sign-in-by-passkey",
             Self::Inside => "inside",
         }
     }
 
     pub(crate) fn parse(name: &str) -> Option<Self> {
-        [Self::SignIn, Self::Inside].into_iter().find(|door| door.as_str() == name)
+        [Self::SignIn, Self::SignInByPasskey, Self::Inside].into_iter().find(|door| door.as_str() == name)
     }
 }
 

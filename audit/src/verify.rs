@@ -3,6 +3,7 @@
 
 mod folder;
 mod grown;
+mod passkeys;
 mod projection;
 mod succession;
 
@@ -13,6 +14,7 @@ use policies::Hash;
 use rusqlite::{Connection, Row};
 use thiserror::Error;
 
+use crate::assertion::BadAssertion;
 use crate::checkpoint::Checkpoint;
 use crate::index;
 use crate::log::{retention, tables};
@@ -20,6 +22,7 @@ use crate::note::{BadNote, VerifierKey};
 use crate::query::{self, QueryError};
 use crate::record::{self, BadRecord, Kind, Record};
 use grown::Grown;
+use passkeys::Passkeys;
 use succession::Succession;
 
 pub use folder::verify_tiles;
@@ -44,6 +47,8 @@ pub struct Verified {
     pub restored: Vec<u64>,
     /// The last record whose body was erased, with those of all before it, as the records say; 0 for none.
     pub erased: u64,
+    /// How many decisions a passkey signed: each signature was checked. Of exported tiles it is not known.
+    pub asserted: u64,
 }
 
 /// What a verification trusts, beside the log itself.
@@ -146,6 +151,9 @@ pub enum What {
     /// The index has or lacks something that the records do not: whoever searched may have missed records.
     #[error("the search index does not follow from the records; without its file, it is made anew from them")]
     Index,
+    /// A decision is not what its operator's passkey signed.
+    #[error("the assertion over the decision: {0}")]
+    Assertion(BadAssertion),
     /// A projection differs from the last record about it.
     #[error("the stored {0} differs from the last record about it")]
     Projection(&'static str),
@@ -173,6 +181,7 @@ fn place(seq: u64, what: &What) -> String {
         | What::Key
         | What::RolledBack(_)
         | What::SplitView(_)
+        | What::Assertion(_)
         | What::Projection(_) => format!("record {seq}: "),
     }
 }
@@ -228,10 +237,12 @@ fn walk(db: &Connection, trusted: &Trusted, watch: &mut dyn FnMut(u64) -> bool) 
         accepted: Vec::new(),
         restored: Vec::new(),
         erased: retention::erased(db).map_err(QueryError::from)?,
+        asserted: 0,
     };
     let mut gone = 0_u64;
     let mut projections = projection::Expected::default();
     let mut grown = Grown::new(db, treeless, trusted.checkpoint.as_ref())?;
+    let mut passkeys = Passkeys::default();
     let mut keys = Succession::new(trusted.key.as_ref());
     let mut statement = db.prepare(&sql).map_err(QueryError::from)?;
     let mut rows = statement.query([]).map_err(QueryError::from)?;
@@ -247,6 +258,7 @@ fn walk(db: &Connection, trusted: &Trusted, watch: &mut dyn FnMut(u64) -> bool) 
         gone += u64::from(body(&read, stored.as_deref(), seq <= verified.erased).map_err(broken)?);
         grown.push(leaf)?;
         keys.follow(&read).map_err(broken)?;
+        passkeys.follow(&read).map_err(broken)?;
         verified.first = verified.first.or(Some(read.at));
         verified.last = Some(read.at);
         verified.records = seq;
@@ -262,6 +274,8 @@ fn walk(db: &Connection, trusted: &Trusted, watch: &mut dyn FnMut(u64) -> bool) 
     verified.accepted = keys.accepted().to_vec();
     verified.restored = keys.restored().to_vec();
     projections.compare(db, (verified.erased, gone))?;
+    passkeys.compare(db)?;
+    verified.asserted = passkeys.signed();
     Ok(verified)
 }
 

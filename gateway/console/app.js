@@ -4,6 +4,7 @@ import { Api, session } from "./api.js";
 import { button, h, icon, key, replace } from "./dom.js";
 import { Notices } from "./notices.js";
 import { tell } from "./parts.js";
+import { passkeys } from "./passkeys.js";
 import { signIn, signOut } from "./sign-in.js";
 import { Waiting } from "./waiting.js";
 import * as agents from "./agents.js";
@@ -50,7 +51,7 @@ async function who_is_there() {
 function frame() {
   const link = ([name, title], place) => h("a", { href: `#${name}`, id: `to-${name}`, title: `${title} (${place + 1})` },
     icon(name), h("span", { class: "label" }, title), name === "holds" ? h("span", { class: "count", id: "pending" }) : null);
-  const { name, role } = around.session;
+  const { name, role, pin } = around.session;
   replace(document.getElementById("side"),
     h("a", { href: "#holds", class: "brand" }, h("img", { src: "/icon.svg", alt: "", width: 22, height: 22 }), "Portcullis"),
     h("nav", { "aria-label": "Pages" }, Object.entries(TITLES).map(link)),
@@ -58,7 +59,8 @@ function frame() {
       h("p", { id: "connection", role: "status" }),
       h("p", { class: "name", title: role }, name, role ? h("span", { class: "faint" }, ` · ${role}`) : null),
       h("p", { class: "small" },
-        button(["Keys ", key("?")], keys, { class: "link" }), button("Sign out", () => signOut(around), { class: "link" }))));
+        button(["Keys ", key("?")], keys, { class: "link" }),
+        pin && role !== "reviewer" ? button("Passkeys", () => passkeys(around), { class: "link" }) : null, button("Sign out", () => signOut(around), { class: "link" }))));
   document.body.classList.add("in");
   connection();
 }

@@ -3,7 +3,8 @@
 import { actions, card, clock, tick } from "./card.js";
 import { button, h, replace } from "./dom.js";
 import { passes, widening } from "./passes.js";
-import { ask, empty, pinField, proved, risk, toast, tool, trouble } from "./parts.js";
+import { proof } from "./proof.js";
+import { ask, empty, proved, risk, toast, tool, trouble } from "./parts.js";
 import { shown } from "./text.js";
 
 export function open(root, around, id) {
@@ -144,18 +145,21 @@ class Page {
   approve(hold) {
     const more = hold.required - hold.approvals.length;
     const wider = widening(hold);
+    const by = this.around.session.pin ? proof(this.around.session, { autofocus: true }) : null;
     ask({
       title: ["Approve ", tool(hold.server, hold.tool), "?"],
       body: [h("p", {}, risk(hold.risk), " for ", h("b", {}, shown(hold.agent)), ". ",
         more > 1 ? `Yours is one of ${more} approvals that are missing.` : "The call runs once, exactly as it is shown."),
       h("label", {}, "Why (it is kept in the trail)", h("input", { name: "reason", maxlength: 2000, autocomplete: "off" })),
       wider.element,
-      this.around.session.pin ? pinField({ autofocus: true }) : null],
+      by?.element],
       act: "Approve",
       submit: async (data) => {
         const params = { id: hold.id, digest: hold.digest, pass: wider.read(data) };
         if (data.get("reason").trim()) params.reason = data.get("reason");
-        this.answered(await this.around.api.call("holds_approve", proved(params, data)), "approved");
+        const { api } = this.around;
+        const whole = by ? await by.shown(api, "holds_approve", params, data) : proved(params, data);
+        this.answered(await api.call("holds_approve", whole), "approved");
         this.given.read();
       },
     });
@@ -176,14 +180,16 @@ class Page {
   }
 
   smash(hold) {
+    const by = proof(this.around.session);
     const why = (name, text, given) => h("label", {}, text, h("textarea", { name, rows: 2, required: true, maxlength: 2000, ...given }));
     ask({
       title: ["Break the glass of ", tool(hold.server, hold.tool), "?"], kind: "danger", act: "Break the glass",
       body: [h("p", {}, "The call runs once without the others who were to be asked. Everybody is told, and somebody else reviews it."),
-        why("reason", "Why the call must run", { autofocus: true }), why("because", "Why nobody else can be waited for"), pinField({})],
+        why("reason", "Why the call must run", { autofocus: true }), why("because", "Why nobody else can be waited for"), by.element],
       submit: async (data) => {
         const params = { id: hold.id, digest: hold.digest, reason: data.get("reason"), because: data.get("because") };
-        this.answered(await this.around.api.call("holds_break_glass", proved(params, data)), "glass broken");
+        const { api } = this.around;
+        this.answered(await api.call("holds_break_glass", await by.shown(api, "holds_break_glass", params, data)), "glass broken");
       },
     });
   }

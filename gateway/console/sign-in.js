@@ -1,8 +1,9 @@
-// Signing in by the one-time link of `portcullis console`, or by name and PIN; and out.
+// Signing in by the one-time link of `portcullis console`, by name and PIN, or by a passkey; and out.
 
 import { post, session } from "./api.js";
-import { h, replace } from "./dom.js";
+import { button, h, replace } from "./dom.js";
 import { trouble } from "./parts.js";
+import { hindered, sign } from "./webauthn.js";
 
 /** Shows the form, and ends when somebody is signed in or it is worth another try. */
 export async function signIn(main, away) {
@@ -28,11 +29,23 @@ function byPin(main, before) {
     const problem = h("div", {}, before ? trouble(before) : null);
     const name = h("input", { name: "name", autocomplete: "username", required: true, autofocus: true, spellcheck: "false", autocapitalize: "none" });
     const pin = h("input", { name: "pin", type: "password", autocomplete: "current-password", required: true });
+    const why = hindered();
+    const byPasskey = async () => {
+      if (!name.reportValidity()) return;
+      try {
+        const assertion = await sign(await post("/sign-in/passkey", { name: name.value }));
+        await post("/sign-in", { name: name.value, assertion });
+        done();
+      } catch (error) {
+        replace(problem, trouble(error));
+      }
+    };
     const form = h("form", { class: "sign-in" },
       h("img", { src: "/icon.svg", alt: "", width: 44, height: 44 }), h("h1", {}, "Portcullis"),
       h("p", { class: "faint" }, "On the gateway's machine, ", h("code", {}, "portcullis console"), " prints a link that signs you in."),
       h("label", {}, "Name", name), h("label", {}, "PIN", pin), problem,
-      h("button", { type: "submit", class: "primary" }, "Sign in"));
+      h("button", { type: "submit", class: "primary" }, "Sign in"),
+      why ? h("p", { class: "small faint" }, why) : button("Use a passkey", byPasskey, { class: "quiet" }));
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       try {

@@ -175,7 +175,8 @@ function said({ kind, detail = {} }) {
     detail.sandbox?.undeclared ? h("strong", { class: "alarm" }, " tried what it had not declared") : null];
   if (kind === "refusal") return shown(`${detail.refused?.rule ?? "refused"}: ${detail.refused?.reason ?? ""}`);
   if (kind === "hold") return "waits for an answer";
-  if (kind === "step") return shown(`${stepped(detail)}${PEOPLE.includes(detail.step?.step) ? ` by ${detail.step.by}${lent(detail.step)}` : ""}`);
+  if (kind === "step") return [shown(`${stepped(detail)}${PEOPLE.includes(detail.step?.step) ? ` by ${detail.step.by}${lent(detail.step)}` : ""}`),
+    detail.step?.proof?.by === "passkey" ? h("span", { class: "good" }, ", signed by their passkey") : null];
   if (kind === "relay") return shown([detail.direction, detail.message].filter(Boolean).join(", "));
   const simple = Object.entries(detail).filter(([name, value]) => !["event", "method"].includes(name) && ["string", "number"].includes(typeof value) && !/^[0-9a-f]{64}$/.test(value));
   return [shown(String(detail.event ?? "event").replaceAll("-", " ")), h("span", { class: "faint" }, simple.map(([name, value]) => [` ${name} `, shown(String(value))]))];

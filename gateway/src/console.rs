@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! request ─ Host ours? ─► GET a file
-//!                     ├─► POST /sign-in    Origin ours, JSON ─ one-time code, or name and PIN ─► cookie, CSRF token
+//!                     ├─► POST /sign-in/passkey  Origin ours, JSON ─ name ─► what a passkey is to sign
+//!                     ├─► POST /sign-in    Origin ours, JSON ─ one-time code, name and PIN, or a signature ─► cookie, CSRF token
 //!                     ├─► GET  /session    cookie ─► who it is
 //!                     ├─► POST /sign-out   cookie, Origin, CSRF token
 //!                     └─► POST /api, WebSocket /api    cookie, Origin, CSRF token ─► the methods of the operators' socket
@@ -46,6 +47,7 @@ use crate::clock;
 use crate::config::ConsoleAt;
 use crate::drain::drained;
 use crate::operator::people::{Caller, People};
+use crate::passkey::Passkeys;
 
 use answer::{Failure, failed};
 use link::Links;
@@ -60,6 +62,8 @@ pub struct Front {
     names: Names,
     links: Links,
     sessions: Sessions,
+    /// What waits for a passkey.
+    pub passkeys: Passkeys,
 }
 
 /// The console, open and not yet served.
@@ -124,7 +128,8 @@ impl Console {
         let secure = tls.is_some();
         let names = Names::new(address, secure, &at.hosts);
         let (links, sessions) = (Links::default(), Sessions::default());
-        Ok(Self { front: Arc::new(Front { address, secure, names, links, sessions }), listener, tls })
+        let passkeys = Passkeys::default();
+        Ok(Self { front: Arc::new(Front { address, secure, names, links, sessions, passkeys }), listener, tls })
     }
 
     /// What operators' methods need of the console.
@@ -245,11 +250,12 @@ impl Desk {
     async fn dispatch(&self, request: HttpRequest<Incoming>) -> Result<HttpResponse, Failure> {
         match (request.method().as_str(), request.uri().path()) {
             ("POST", "/sign-in") => self.sign_in(request).await,
+            ("POST", "/sign-in/passkey") => self.passkey(request).await,
             ("POST", "/sign-out") => self.sign_out(&request).await,
             ("GET", "/session") => self.session(&request),
             ("POST", "/api") => self.call(request).await,
             ("GET", "/api") if request::is_upgrade(&request) => self.call(request).await,
-            (_, "/sign-out" | "/session" | "/api") => Err(Failure::Method),
+            (_, "/sign-in/passkey" | "/sign-out" | "/session" | "/api") => Err(Failure::Method),
             ("GET" | "HEAD", path) => files::answer(path, &request),
             (_, _) => Err(Failure::Method),
         }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use audit::{Audit, AuditError, StepRefused};
 use policies::approval::{Approved, Approver, Hold, HoldState, Leeway, Pass, PassError, Step, quorum};
 use policies::decision::{Denial, Held, NotApproved, NotYours, Refused};
-use policies::{AgentId, Hash, HoldId, OperatorId, Value};
+use policies::{AgentId, By, Hash, HoldId, OperatorId, Value};
 use thiserror::Error;
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
@@ -243,7 +243,7 @@ impl Holds {
                 let approver = Approver { reasoned: reason.is_some(), pass: pass.is_some(), ..approver };
                 let Right { lent, observed } = self.right(by, &approver, &hold)?;
                 let pass = pass.map(|leeway| self.pass(&hold, by, reason.as_deref(), &leeway)).transpose()?;
-                let proof = by.proved.then(|| serde_json::json!({ "by": "pin" }));
+                let proof = by.proof();
                 (Step::Approve { by: by.id.clone(), reason, proof, pass: None, lent, observed }, pass)
             }
             Answer::Deny { reason } => (Step::Deny { by: by.id.clone(), reason }, None),
@@ -284,7 +284,7 @@ impl Holds {
             let Some(covering) = pass.covers(held, clock::now()) else { continue };
             let Some(person) = self.people.who_was(pass.by(), pass.made()) else { continue };
             let approver = self.people.approver(&person, &hold);
-            let approver = Approver { reasoned: covering.is_reasoned(), pass: true, ..approver };
+            let approver = Approver { by: By::Pass, reasoned: covering.is_reasoned(), pass: true, ..approver };
             if self.policies.current().may_approve(&approver, &hold).is_err() {
                 continue;
             }

@@ -20,6 +20,7 @@ pub mod liveness;
 pub mod metrics;
 pub mod notify;
 pub mod operator;
+pub mod passkey;
 pub mod seal;
 pub mod sessions;
 pub mod telemetry;

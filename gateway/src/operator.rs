@@ -17,6 +17,7 @@ mod now;
 pub mod observed;
 pub mod packages;
 pub mod passes;
+pub mod passkeys;
 mod peer;
 pub mod people;
 pub mod pin;

@@ -35,7 +35,7 @@ pub use glass::{Glass, ReasonsError, Review};
 pub use glob::{Glob, GlobError};
 pub use pass::{Allowed, Covering, LONGEST, Leeway, Loose, MOST_TIMES, Pass, PassError};
 pub use proof::{Approved, COVER_LASTS, COVER_ROUNDS, Covered};
-pub use role::{Approver, Role};
+pub use role::{Approver, By, Role};
 pub use step::{Step, StepError};
 
 /// A call that waits for people, as it is stored and shown. The call's own bytes are kept elsewhere.

@@ -273,7 +273,8 @@ impl Policies {
 /// Both as the policies see them where one stands in for the other. Neither gives a pass.
 fn as_one<'a>(delegate: &Approver<'a>, of: &Approver<'a>, hold: &Hold) -> [Approver<'a>; 2] {
     let own = ask::owns(delegate, hold) || ask::owns(of, hold);
-    [delegate, of].map(|person| Approver { own, pass: false, reasoned: delegate.reasoned, ..*person })
+    let Approver { by, passkeys, reasoned, .. } = *delegate;
+    [delegate, of].map(|person| Approver { own, by, passkeys, reasoned, pass: false, ..*person })
 }
 
 fn assess(call: &Call, around: &Circumstances<'_>) -> Assessment {

@@ -11,7 +11,7 @@ pub mod risk;
 pub mod schema;
 pub mod session;
 
-pub use approval::{Approved, Approver, Hold, HoldState, Pass, Review, Role, Step, StepError};
+pub use approval::{Approved, Approver, By, Hold, HoldState, Pass, Review, Role, Step, StepError};
 pub use call::{
     AgentId, Annotations, Call, CallId, Hash, HoldId, Method, OperatorId, ServerName, SessionKey, Standing, Tool,
 };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use policies::call::{AgentId, CallId, HoldId, Method, OperatorId, ServerName, SessionKey, Standing, Tool};
 use policies::canon::{Limits, Value};
-use policies::{Approver, Call, Circumstances, Hold, HoldTimes, Policies, Risk, Role, Session, Verdict};
+use policies::{Approver, By, Call, Circumstances, Hold, HoldTimes, Policies, Risk, Role, Session, Verdict};
 
 fn hold(name: &str, agent: &str) -> Hold {
     let json = |text: &str| Value::parse(text.as_bytes(), &Limits::REQUEST).unwrap();
@@ -43,7 +43,16 @@ fn who_may_approve_what_is_as_the_golden_file_says() {
             assert_eq!(hold.risk(), risk);
             for role in Role::ALL {
                 for (people, pass) in [(1, false), (1, true), (2, false), (2, true)] {
-                    let approver = Approver { operator: &ann, role, own: added, people, reasoned: false, pass };
+                    let approver = Approver {
+                        operator: &ann,
+                        role,
+                        own: added,
+                        people,
+                        by: By::Pin,
+                        passkeys: 0,
+                        reasoned: false,
+                        pass,
+                    };
                     let verdict = match policies.may_approve(&approver, &hold) {
                         Ok(()) => "may".to_owned(),
                         Err(not) => format!("may not: {}", not.rule.as_deref().unwrap_or("nothing permits it")),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use policies::call::{AgentId, CallId, HoldId, Method, OperatorId, ServerName, SessionKey, Standing, Tool};
 use policies::canon::{Limits, Value};
 use policies::decision::Source;
-use policies::{Approver, Call, Circumstances, Content, Hold, HoldTimes, Policies, Role, Session, Verdict};
+use policies::{Approver, By, Call, Circumstances, Content, Hold, HoldTimes, Policies, Role, Session, Verdict};
 
 fn example(number: usize) -> Policies {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide/policies.md");
@@ -95,7 +95,16 @@ fn payments_with_a_limit() {
     let opened = Hold::open(HoldId::from_random([0; 10]), &held, 1, "2026-11-21T12:00:00Z".parse().unwrap());
     let bob = OperatorId::authenticated("bob");
     let may = |role| {
-        let approver = Approver { operator: &bob, role, own: false, people: 2, reasoned: false, pass: false };
+        let approver = Approver {
+            operator: &bob,
+            role,
+            own: false,
+            people: 2,
+            by: By::Pin,
+            passkeys: 0,
+            reasoned: false,
+            pass: false,
+        };
         policies.may_approve(&approver, &opened).is_ok()
     };
     assert!(may(Role::Admin) && !may(Role::Operator));

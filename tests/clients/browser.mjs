@@ -25,7 +25,7 @@ async function open({ page, width = 1280, dark = false }) {
   opened.on("console", (message) => message.type() === "error" && said.push(message.text()));
   opened.on("pageerror", (error) => said.push(String(error.stack)));
   opened.on("request", (request) => said.push(`REQUEST ${request.url()}`));
-  pages.set(page, { opened, said });
+  pages.set(page, { opened, said, cdp: await context.newCDPSession(opened) });
 }
 
 const does = {
@@ -40,6 +40,7 @@ const does = {
   texts: ({ opened }, { at }) => opened.locator(at).allInnerTexts(),
   count: ({ opened }, { at }) => opened.locator(at).count(),
   run: ({ opened }, { script }) => opened.evaluate(script),
+  cdp: ({ cdp }, { method, params }) => cdp.send(method, params),
   title: ({ opened }) => opened.title(),
   shot: ({ opened }, { file, whole }) => opened.screenshot({ path: file, fullPage: Boolean(whole), animations: "disabled" }).then(() => null),
   saved: async ({ opened }, { at }) => {

@@ -1,6 +1,7 @@
 //! The console in a real browser: holds are read and answered, whatever is in them, and whatever happens to the gateway.
 
 mod pages;
+mod passkeys;
 
 use std::thread;
 
@@ -23,8 +24,14 @@ when { [Tool::"mail.read_inbox", Tool::"customers.find_customer", Tool::"web.fet
 
 /// An office with a console on a port of its own.
 fn office() -> World {
+    office_with("")
+}
+
+fn office_with(policies: &str) -> World {
     let port = port::free();
-    let mut setup = Setup::new().policies(READS).config(&format!("[operator]\nconsole = \"127.0.0.1:{port}\"\n"));
+    let mut setup = Setup::new()
+        .policies(&format!("{READS}{policies}"))
+        .config(&format!("[operator]\nconsole = \"127.0.0.1:{port}\"\n"));
     let server = built("office-server");
     for name in ["mail", "customers", "payments", "web"] {
         setup = setup.command_with(name, &[server.as_str(), "--department", name], "vouched = true");
@@ -37,10 +44,14 @@ fn office() -> World {
 /// An office with an admin who has a PIN.
 fn staffed() -> World {
     let world = office();
+    staff(&world);
+    world
+}
+
+fn staff(world: &World) {
     let own = rustix::process::geteuid().as_raw().to_string();
     let words = ["operator", "add", "ann", "--role", "admin", "--uid", own.as_str(), "--pin-stdin"];
     drop(world.cli_told(&words, &format!("{PIN}\n")).success());
-    world
 }
 
 fn sign_in(world: &World, page: &Page) {

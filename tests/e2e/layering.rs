@@ -52,9 +52,10 @@ fn each_edge_of_the_spine_is_there() {
 #[test]
 fn what_is_dangerous_hangs_on_the_crate_that_guards_it() {
     let dependencies = dependencies();
-    let guards: [(&[&str], &[&str]); 7] = [
+    let guards: [(&[&str], &[&str]); 8] = [
         (&["wasmtime", "wasmtime-wasi", "bollard"], &["sandbox"]),
         (&["jsonrpsee"], &["gateway"]),
+        (&["webauthn-rs"], &["gateway"]),
         (&["rusqlite"], &["audit", "tests"]),
         (&["cedar-policy"], &["policies"]),
         (&["hyper", "hyper-util"], &["audit", "sandbox", "gateway", "tests"]),

@@ -116,6 +116,13 @@ impl Page {
         self.order(json!({"do": "run", "script": script}))
     }
 
+    /// Asks the browser itself, by the protocol of its developer tools.
+    #[track_caller]
+    #[must_use]
+    pub fn cdp(&self, method: &str, params: &Value) -> Value {
+        self.order(json!({"do": "cdp", "method": method, "params": params}))
+    }
+
     /// The page's title.
     #[must_use]
     #[track_caller]

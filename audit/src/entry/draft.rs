@@ -16,6 +16,7 @@ use crate::log::work::Work;
 use crate::observed::{Observed, Ran};
 use crate::operator::Operator;
 use crate::outcome::{Answer, Failure, Loan, Loans, Outcome};
+use crate::passkey::Passkey;
 use crate::raw::Raw;
 use crate::record::{Decided, Draft, Kind};
 use crate::redact::Redacted;
@@ -266,7 +267,20 @@ impl Audit {
             Event::PinChanged { name, pin, .. } => Work::OperatorPin { draft, name, pin },
             Event::DelegationMade { delegation } => Work::Delegate { draft, delegation },
             Event::DelegationEnded { delegation, .. } => Work::NoDelegation { draft, id: delegation },
-            Event::PinRefused { name, door } => Work::Tried { draft, name, door, failed: Some(now) },
+            Event::PasskeyAdded { name, credential, label, site, public_key, counter, .. } => {
+                let label = self.outside(&label);
+                let (added, used) = (now, None);
+                let passkey =
+                    Passkey { credential, operator: name, label, site, key: public_key, counter, added, used };
+                Work::Passkey { draft, passkey: Box::new(passkey) }
+            }
+            Event::PasskeyRemoved { name, credential, .. } => Work::NoPasskey { draft, name, credential },
+            Event::PasskeyUsed { name, credential, counter, door } => {
+                Work::PasskeyUsed { draft, name, credential, counter, door, at: now }
+            }
+            Event::PinRefused { name, door } | Event::PasskeyRefused { name, door, .. } => {
+                Work::Tried { draft, name, door, failed: Some(now) }
+            }
             Event::PinAccepted { name, door } => Work::Tried { draft, name, door, failed: None },
             Event::SecretChanged { .. }
             | Event::LivenessChecked { .. }
@@ -300,6 +314,10 @@ impl Audit {
     fn event_detail(&self, event: &Event) -> Vec<u8> {
         let Ok(mut value) = serde_json::to_value(event) else { return b"{}".to_vec() };
         cut(&mut value, &|text| self.outside(text));
+        // A public key looks like a secret one, and whoever checks the log needs it.
+        if let (Event::PasskeyAdded { public_key, .. }, Some(kept)) = (event, value.get_mut("public_key")) {
+            *kept = public_key.to_string().into();
+        }
         json(&value)
     }
 

@@ -7,6 +7,7 @@ use policies::{AgentId, Call, Hash, HoldId, Method, OperatorId, ServerName};
 use super::Audit;
 use crate::log::views::{Agent, Borrowed, Mark, MarkKind, Pin, used_key};
 use crate::operator::{Door, Failures, Operator};
+use crate::passkey::Passkey;
 use crate::query::{QueryError, Reader};
 use crate::seal::{HeldCall, SealError};
 
@@ -50,6 +51,16 @@ impl Audit {
     #[must_use]
     pub fn operators(&self) -> Vec<Operator> {
         self.log.shared().views().operators.values().cloned().collect()
+    }
+
+    /// The passkeys of an operator, the oldest first.
+    #[must_use]
+    pub fn passkeys(&self, name: &OperatorId) -> Vec<Passkey> {
+        let views = self.log.shared().views();
+        let mut his: Vec<Passkey> =
+            views.passkeys.values().filter(|passkey| passkey.operator == *name).cloned().collect();
+        his.sort_by(|a, b| a.added.cmp(&b.added).then_with(|| a.credential.cmp(&b.credential)));
+        his
     }
 
     /// How often an operator's proofs failed in a row at this door.

@@ -150,6 +150,11 @@ impl Pen<'_> {
             Work::Delegate { draft, delegation } => self.delegate(draft, delegation),
             Work::NoDelegation { draft, id } => self.no_delegation(draft, *id),
             Work::Tried { draft, name, door, failed } => self.tried(draft, name, *door, *failed),
+            Work::Passkey { draft, passkey } => self.passkey(draft, passkey),
+            Work::NoPasskey { draft, name, credential } => self.no_passkey(draft, name, credential),
+            Work::PasskeyUsed { draft, name, credential, counter, door, at } => {
+                self.passkey_used(draft, (name, credential), *counter, *door, *at)
+            }
             Work::Pin { draft, pin } => {
                 let seq = self.record(draft)?;
                 self.save_pin(Pin::clone(pin))?;

@@ -56,6 +56,7 @@ impl Pen<'_> {
         let seq = self.record(draft)?;
         self.db.prepare_cached("DELETE FROM operator WHERE name = ?1")?.execute([name.as_str()])?;
         self.db.prepare_cached("DELETE FROM failure WHERE name = ?1")?.execute([name.as_str()])?;
+        self.db.prepare_cached("DELETE FROM passkey WHERE operator = ?1")?.execute([name.as_str()])?;
         self.changes.push(Change::NoOperator(name.clone()));
         self.end_delegations(draft, name)?;
         Ok(done(seq))

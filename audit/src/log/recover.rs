@@ -11,6 +11,7 @@ use super::pen::{Head, signed};
 use super::views::{Agent, Borrowed, Change, Mark, MarkKind, Pending, Pin, Views, used_key};
 use super::work::Debt;
 use crate::operator::{Door, Failures, Operator, Verifier};
+use crate::passkey::{Credential, Passkey};
 use crate::record::{self, Record, Subject};
 use crate::tile;
 use crate::tree::Tree;
@@ -118,6 +119,7 @@ pub(crate) fn views(db: &Connection) -> rusqlite::Result<Views> {
         let id = number(row, 1)?;
         delegation(row).map(Box::new).map(|delegation| change(Change::Delegation(id, delegation)))
     })?;
+    each(db, super::passkeys::SELECT, |row| passkey(row).map(Box::new).map(Change::Passkey).map(&mut change))?;
     Ok(views)
 }
 
@@ -187,6 +189,20 @@ fn operator(row: &Row<'_>) -> rusqlite::Result<Operator> {
         uid: row.get(2)?,
         pin: Verifier::new(row.get(3)?),
         added: timestamp(row.get(4)?, 4)?,
+    })
+}
+
+pub(crate) fn passkey(row: &Row<'_>) -> rusqlite::Result<Passkey> {
+    let used: Option<i64> = row.get(7)?;
+    Ok(Passkey {
+        credential: Credential::new(row.get(0)?).ok_or_else(|| malformed(0))?,
+        operator: parsed(row, 1, |name| OperatorId::parse(name).ok())?,
+        label: row.get(2)?,
+        site: row.get(3)?,
+        key: parsed(row, 4, |key| key.parse().ok())?,
+        counter: row.get(5)?,
+        added: timestamp(row.get(6)?, 6)?,
+        used: used.map(|at| timestamp(at, 7)).transpose()?,
     })
 }
 

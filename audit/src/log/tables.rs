@@ -97,7 +97,7 @@ CREATE TABLE IF NOT EXISTS review (hold TEXT PRIMARY KEY, review TEXT NOT NULL) 
 CREATE TABLE IF NOT EXISTS delegation (id INTEGER PRIMARY KEY, delegation TEXT NOT NULL) STRICT;
 ";
 
-/// Who answers for an agent, the people who were added, and how often their PINs were wrong in a row.
+/// Who answers for an agent, the people who were added, how often their PINs were wrong in a row, and their passkeys.
 const OPERATORS: &str = "
 CREATE TABLE IF NOT EXISTS owner (agent TEXT PRIMARY KEY, operator TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS operator (
@@ -113,6 +113,16 @@ CREATE TABLE IF NOT EXISTS failure (
     count INTEGER NOT NULL,
     last INTEGER,
     PRIMARY KEY (name, door)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS passkey (
+    credential BLOB PRIMARY KEY,
+    operator TEXT NOT NULL,
+    label TEXT NOT NULL,
+    site TEXT NOT NULL,
+    key TEXT NOT NULL,
+    counter INTEGER NOT NULL,
+    added INTEGER NOT NULL,
+    used INTEGER
 ) STRICT, WITHOUT ROWID;
 ";
 

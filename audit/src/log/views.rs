@@ -9,6 +9,7 @@ use policies::{AgentId, Hash, HoldId, Method, OperatorId, ServerName, Value};
 use serde::Serialize;
 
 use crate::operator::{Door, Failures, Operator, Verifier};
+use crate::passkey::{Credential, Passkey};
 
 /// An agent that may connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,6 +127,7 @@ pub(crate) struct Views {
     pub(crate) failures: BTreeMap<(OperatorId, Door), Failures>,
     /// By the number of their record; their time may be over.
     pub(crate) delegations: BTreeMap<u64, Delegation>,
+    pub(crate) passkeys: BTreeMap<Credential, Passkey>,
 }
 
 /// One change, held back until its transaction is committed.
@@ -149,6 +151,8 @@ pub(crate) enum Change {
     Failures(OperatorId, Door, Failures),
     Delegation(u64, Box<Delegation>),
     NoDelegation(u64),
+    Passkey(Box<Passkey>),
+    NoPasskey(Credential),
 }
 
 impl Views {
@@ -210,6 +214,13 @@ impl Views {
             Change::NoOperator(name) => {
                 self.operators.remove(&name);
                 self.failures.retain(|(whose, _), _| *whose != name);
+                self.passkeys.retain(|_, passkey| passkey.operator != name);
+            }
+            Change::Passkey(passkey) => {
+                self.passkeys.insert(passkey.credential.clone(), *passkey);
+            }
+            Change::NoPasskey(credential) => {
+                self.passkeys.remove(&credential);
             }
             Change::Failures(name, door, failures) => {
                 self.failures.insert((name, door), failures);

@@ -13,6 +13,7 @@ use super::health::AuditError;
 use super::views::{Agent, Borrowed, Mark, MarkKind, Pending, Pin, PinKey};
 use crate::note::VerifierKey;
 use crate::operator::{Door, Operator, Verifier};
+use crate::passkey::{Credential, Passkey};
 use crate::record::{Draft, Subject};
 
 /// One request to the writer. Everything in it is redacted.
@@ -62,6 +63,12 @@ pub(crate) enum Work {
     NoDelegation { draft: Draft, id: u64 },
     /// An operator proved who they are, or failed to at this time.
     Tried { draft: Draft, name: OperatorId, door: Door, failed: Option<Timestamp> },
+    /// An operator has another passkey.
+    Passkey { draft: Draft, passkey: Box<Passkey> },
+    /// It signs for nobody any more.
+    NoPasskey { draft: Draft, name: OperatorId, credential: Credential },
+    /// It signed.
+    PasskeyUsed { draft: Draft, name: OperatorId, credential: Credential, counter: u32, door: Door, at: Timestamp },
     /// A pin is made or replaced.
     Pin { draft: Draft, pin: Box<Pin> },
     /// A pinned tool differs.
@@ -114,6 +121,9 @@ impl Work {
             | Self::Delegate { draft, .. }
             | Self::NoDelegation { draft, .. }
             | Self::Tried { draft, .. }
+            | Self::Passkey { draft, .. }
+            | Self::NoPasskey { draft, .. }
+            | Self::PasskeyUsed { draft, .. }
             | Self::Pin { draft, .. }
             | Self::Pending { draft, .. }
             | Self::Mark { draft, .. }

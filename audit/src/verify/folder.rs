@@ -47,6 +47,7 @@ pub fn verify_tiles(folder: &Path, key: &VerifierKey, trusted: &Trusted) -> Resu
         accepted: Vec::new(),
         restored: Vec::new(),
         erased: 0,
+        asserted: 0,
     })
 }
 

@@ -168,9 +168,14 @@ impl Expected {
                 self.failures.iter_mut().filter(|(key, _)| key[0] == name).for_each(|(_, row)| *row = (seq, None));
                 self.operators.insert(name, (seq, None));
             }
-            Some("pin-refused") => {
+            Some("pin-refused" | "passkey-refused") => {
                 let row = self.failures.entry(door()).or_default();
                 *row = (seq, Some(row.1.unwrap_or(0) + 1));
+            }
+            Some("passkey-used") => {
+                if let Some(row @ (_, Some(_))) = self.failures.get_mut(&door()) {
+                    *row = (seq, Some(0));
+                }
             }
             Some("pin-accepted") => {
                 self.failures.insert(door(), (seq, Some(0)));
@@ -314,12 +319,12 @@ fn compare_texts(
     same(table, wanted, &stored, |hold| expected.get(hold).map_or(0, |(seq, _)| *seq))
 }
 
-fn has_table(db: &Connection, name: &str) -> Result<bool, VerifyError> {
+pub(super) fn has_table(db: &Connection, name: &str) -> Result<bool, VerifyError> {
     let there = rows(db, "SELECT name FROM sqlite_schema WHERE type = 'table'", |row| row.get::<_, String>(0))?;
     Ok(there.iter().any(|table| table == name))
 }
 
-fn same<'a, K: Ord + 'a>(
+pub(super) fn same<'a, K: Ord + 'a>(
     what: &'static str,
     wanted: impl Iterator<Item = (&'a K, u64, String)>,
     stored: &BTreeMap<K, String>,
@@ -340,7 +345,7 @@ fn same<'a, K: Ord + 'a>(
     Err(Broken { seq, what: What::Projection(what) }.into())
 }
 
-fn rows<T>(
+pub(super) fn rows<T>(
     db: &Connection,
     sql: &str,
     read: impl Fn(&rusqlite::Row<'_>) -> rusqlite::Result<T>,

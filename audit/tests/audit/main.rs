@@ -23,6 +23,8 @@ mod operators;
 #[cfg(test)]
 mod oracles;
 #[cfg(test)]
+mod passkeys;
+#[cfg(test)]
 mod projections;
 #[cfg(test)]
 mod proofs;

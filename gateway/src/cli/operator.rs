@@ -16,6 +16,7 @@ use super::table::Table;
 use super::when::long;
 use crate::operator::card::OperatorRow;
 use crate::operator::client::{Client, ConnectError};
+use crate::operator::passkeys::{self, PasskeyRow};
 use crate::operator::people::Needs;
 use crate::operator::staff;
 
@@ -59,6 +60,24 @@ enum Action {
         /// Their name
         #[arg(value_name = "NAME")]
         name: String,
+    },
+    /// List the passkeys of an operator: your own, or anyone's
+    #[command(after_help = "Passkeys are made in the console: they belong to a browser. See docs/guide/approvals.md.")]
+    Passkeys {
+        /// Whose; your own unless given
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+    },
+    /// Remove a passkey of an operator, such as one that was lost
+    #[command(after_help = "Examples:\n  portcullis operator passkeys ann\n  \
+        portcullis operator passkey-remove ann 5d41402a")]
+    PasskeyRemove {
+        /// Whose
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Its id, or at least the first 8 digits of it
+        #[arg(value_name = "ID")]
+        id: String,
     },
     /// Set another PIN: your own, or, as an admin, anyone's
     Pin {
@@ -124,6 +143,26 @@ impl OperatorCommand {
                     delegate::end(global, &out, &book, &id).await?;
                     return Ok(ExitCode::SUCCESS);
                 }
+                Action::Passkeys { name } => {
+                    tell_passkeys(global, &out, &book.passkeys(global, name.as_deref()).await?)?;
+                    return Ok(ExitCode::SUCCESS);
+                }
+                Action::PasskeyRemove { name, id } => {
+                    let removed = book.remove_passkey(global, &name, &id).await?;
+                    if global.json {
+                        print::json(&removed)?;
+                    } else {
+                        out.line(
+                            &Line::new()
+                                .ours("passkey ")
+                                .theirs(&removed.label)
+                                .ours(" signs for ")
+                                .theirs(&name)
+                                .ours(" no more"),
+                        )?;
+                    }
+                    return Ok(ExitCode::SUCCESS);
+                }
                 Action::Add { name, role, uid } => (book.add(global, &name, role, uid).await?, "was added"),
                 Action::Remove { name } => (book.remove(global, &name).await?, "is no operator any more"),
                 Action::Pin { name } => (book.pin(global, name.as_deref()).await?, "has another PIN"),
@@ -173,6 +212,34 @@ impl Book {
         }
     }
 
+    async fn passkeys(&self, global: &Global, name: Option<&str>) -> anyhow::Result<Vec<PasskeyRow>> {
+        match self {
+            Self::Running(client) => {
+                let params: Vec<_> = name.map(|name| ("name", name)).into_iter().collect();
+                global.ask(client, "passkeys_list", &params).await
+            }
+            Self::Alone(audit) => {
+                let name = match name.or(global.acting.as_deref()) {
+                    Some(name) => name.to_owned(),
+                    None => global.admit(audit, Needs::Read).await?.id.to_string(),
+                };
+                passkeys::list(audit, &name).map_err(|refused| alone(&refused))
+            }
+        }
+    }
+
+    async fn remove_passkey(&self, global: &Global, name: &str, id: &str) -> anyhow::Result<PasskeyRow> {
+        match self {
+            Self::Running(client) => {
+                global.ask(client, "operators_passkey_remove", &[("name", name), ("id", id)]).await
+            }
+            Self::Alone(audit) => {
+                let by = global.admit(audit, Needs::Govern).await?;
+                passkeys::remove(audit, &by.id, name, id).await.map_err(|refused| alone(&refused))
+            }
+        }
+    }
+
     async fn pin(&self, global: &Global, name: Option<&str>) -> anyhow::Result<OperatorRow> {
         let pin = global.new_pin(name.or(global.acting.as_deref()).unwrap_or("you"))?;
         match (self, name) {
@@ -203,6 +270,31 @@ fn tell_all(global: &Global, out: &Out, operators: &[OperatorRow]) -> anyhow::Re
     for operator in operators {
         let uid = operator.uid.map_or_else(String::new, |uid| uid.to_string());
         let words = [operator.name.to_string(), operator.role.to_string(), uid, long(operator.added, &zone)];
+        table.row(words.iter().map(|word| Line::new().theirs(word)).collect());
+    }
+    Ok(out.lines(&table.lines(out.width()))?)
+}
+
+fn tell_passkeys(global: &Global, out: &Out, passkeys: &[PasskeyRow]) -> anyhow::Result<()> {
+    if global.json {
+        return passkeys.iter().try_for_each(print::json);
+    }
+    if passkeys.is_empty() {
+        return Ok(out.say("no passkey; whoever is signed in to the console can add one of their own")?);
+    }
+    let zone = TimeZone::system();
+    let mut table = Table::new(&["ID", "PASSKEY", "SITE", "KIND", "ADDED", "USED"]);
+    for passkey in passkeys {
+        let id: String = passkey.id.to_string().chars().take(8).collect();
+        let used = passkey.used.map_or_else(|| "never".to_owned(), |used| long(used, &zone));
+        let words = [
+            id,
+            passkey.label.clone(),
+            passkey.site.clone(),
+            passkey.algorithm.clone(),
+            long(passkey.added, &zone),
+            used,
+        ];
         table.row(words.iter().map(|word| Line::new().theirs(word)).collect());
     }
     Ok(out.lines(&table.lines(out.width()))?)

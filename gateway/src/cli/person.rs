@@ -57,7 +57,7 @@ impl Global {
     pub(super) async fn admit(&self, audit: &Audit, needs: Needs) -> anyhow::Result<Person> {
         let people = People::new(audit.clone(), Peers::new(&[]));
         let caller = Caller::Peer(geteuid().as_raw());
-        let claim = |pin: Option<Pin>| Claim { name: self.acting.clone(), pin };
+        let claim = |pin: Option<Pin>| Claim { name: self.acting.clone(), pin, signed: None };
         let needed = match people.admit(&caller, claim(None), needs).await {
             Err(needed @ Refused::NeedsPin { .. }) => needed.to_string(),
             admitted => return admitted.map_err(|refused| alone(&refused)),

@@ -121,6 +121,7 @@ fn status(refused: &Refused) -> StatusCode {
         | Refused::Nobody
         | Refused::NeedsPin { .. }
         | Refused::WrongPin
+        | Refused::Passkey { .. }
         | Refused::NoConsole => StatusCode::UNAUTHORIZED,
     }
 }

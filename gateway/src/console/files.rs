@@ -48,8 +48,10 @@ const FILES: &[File] = &[
     file!("now.js", MODULE),
     file!("parts.js", MODULE),
     file!("passes.js", MODULE),
+    file!("passkeys.js", MODULE),
     file!("plot.js", MODULE),
     file!("policies.js", MODULE),
+    file!("proof.js", MODULE),
     file!("reviews.js", MODULE),
     file!("sign-in.js", MODULE),
     file!("text.js", MODULE),
@@ -57,6 +59,7 @@ const FILES: &[File] = &[
     file!("trail.js", MODULE),
     file!("tree.js", MODULE),
     file!("waiting.js", MODULE),
+    file!("webauthn.js", MODULE),
 ];
 
 /// The entity tags, by the same order.

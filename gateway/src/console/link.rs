@@ -59,7 +59,13 @@ mod tests {
     #[test]
     fn a_code_signs_in_once_and_not_late() {
         let (links, noon): (_, Timestamp) = (Links::default(), "2026-11-21T12:00:00Z".parse().unwrap());
-        let ann = Person { id: OperatorId::authenticated("ann"), role: Role::Admin, added: true, proved: false };
+        let ann = Person {
+            id: OperatorId::authenticated("ann"),
+            role: Role::Admin,
+            added: true,
+            proved: false,
+            signed: None,
+        };
         let code = links.make(&ann, noon);
         assert!(links.take("another", noon).is_none());
         assert_eq!(links.take(&code, noon).unwrap().name, ann.id);

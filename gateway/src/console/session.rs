@@ -17,6 +17,7 @@ pub struct Session {
     name: OperatorId,
     role: Role,
     csrf: String,
+    origin: String,
     began: Timestamp,
     used: Mutex<Timestamp>,
     proved: Mutex<Option<Timestamp>>,
@@ -43,11 +44,11 @@ const MOST: usize = 64;
 const MOST_OF_ONE: usize = 8;
 
 impl Session {
-    fn new(name: OperatorId, role: Role, now: Timestamp) -> Self {
+    fn new(name: OperatorId, role: Role, origin: &str, now: Timestamp) -> Self {
         let (stopping, stop) = stop_channel();
         let csrf = URL_SAFE_NO_PAD.encode(clock::random::<32>());
         let (used, proved, over) = (Mutex::new(now), Mutex::default(), AtomicBool::new(false));
-        Self { name, role, csrf, began: now, used, proved, over, stopping, stop }
+        Self { name, role, csrf, origin: origin.to_owned(), began: now, used, proved, over, stopping, stop }
     }
 
     /// Whose it is.
@@ -66,6 +67,12 @@ impl Session {
     #[must_use]
     pub fn csrf(&self) -> &str {
         &self.csrf
+    }
+
+    /// The page's origin when it signed in: the cookie comes back from its host alone.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// Whether this is the page's token; the time it takes tells nothing.
@@ -118,9 +125,9 @@ impl Session {
 
 impl Sessions {
     /// Begins a session; the cookie's value, which is kept nowhere.
-    pub(super) fn begin(&self, name: OperatorId, role: Role, now: Timestamp) -> (String, Arc<Session>) {
+    pub(super) fn begin(&self, name: OperatorId, role: Role, origin: &str, now: Timestamp) -> (String, Arc<Session>) {
         let id = URL_SAFE_NO_PAD.encode(clock::random::<32>());
-        let session = Arc::new(Session::new(name, role, now));
+        let session = Arc::new(Session::new(name, role, origin, now));
         let mut sessions = self.lock();
         let his = sessions.values().filter(|other| other.name == session.name).count();
         let crowded = |other: &Session| his < MOST_OF_ONE || other.name == session.name;
@@ -172,6 +179,8 @@ impl Sessions {
 mod tests {
     use super::*;
 
+    const ORIGIN: &str = "http://localhost:7733";
+
     fn noon() -> Timestamp {
         "2026-11-21T12:00:00Z".parse().unwrap()
     }
@@ -183,11 +192,11 @@ mod tests {
     #[test]
     fn a_session_ends_when_it_was_idle_and_after_a_day_of_work() {
         let sessions = Sessions::default();
-        let (id, _) = sessions.begin(ann(), Role::Admin, noon());
+        let (id, _) = sessions.begin(ann(), Role::Admin, ORIGIN, noon());
         let at = |minutes| noon() + SignedDuration::from_mins(minutes);
         assert!((1..14).all(|step| sessions.find(&id, at(step * 50)).is_some()));
         assert!(sessions.find(&id, at(12 * 60)).is_none(), "longer than a day");
-        let (id, _) = sessions.begin(ann(), Role::Admin, noon());
+        let (id, _) = sessions.begin(ann(), Role::Admin, ORIGIN, noon());
         assert!(sessions.find(&id, at(60)).is_none(), "idle for an hour");
         assert_eq!(sessions.sweep(at(60), |_| true).len(), 1);
     }
@@ -197,14 +206,21 @@ mod tests {
         let sessions = Sessions::default();
         let ids: Vec<String> = (0..=MOST_OF_ONE)
             .map(|second| {
-                sessions.begin(ann(), Role::Admin, noon() + SignedDuration::from_secs(i64::try_from(second).unwrap())).0
+                sessions
+                    .begin(
+                        ann(),
+                        Role::Admin,
+                        ORIGIN,
+                        noon() + SignedDuration::from_secs(i64::try_from(second).unwrap()),
+                    )
+                    .0
             })
             .collect();
         let known = ids.iter().filter(|id| sessions.find(id, noon()).is_some()).count();
         assert_eq!(known, MOST_OF_ONE);
         assert!(sessions.find(&ids[0], noon()).is_none());
         for number in 0..2 * MOST {
-            sessions.begin(OperatorId::authenticated(&format!("n{number}")), Role::Operator, noon());
+            sessions.begin(OperatorId::authenticated(&format!("n{number}")), Role::Operator, ORIGIN, noon());
         }
         assert_eq!(sessions.lock().len(), MOST);
     }
@@ -212,7 +228,7 @@ mod tests {
     #[test]
     fn a_session_whose_operator_is_gone_ends() {
         let sessions = Sessions::default();
-        let (id, session) = sessions.begin(ann(), Role::Admin, noon());
+        let (id, session) = sessions.begin(ann(), Role::Admin, ORIGIN, noon());
         sessions.sweep(noon(), |_| false);
         assert!(sessions.find(&id, noon()).is_none() && session.is_over(noon()));
     }

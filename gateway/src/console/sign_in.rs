@@ -1,12 +1,14 @@
 //! Signing in and out.
 
-use audit::{Door, Event};
-use http::header::SET_COOKIE;
-use http::{HeaderValue, Request, StatusCode};
+use audit::assertion::{BadAssertion, sign_in_challenge};
+use audit::{Door, Event, Operator};
+use http::header::{ORIGIN, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use jsonrpsee::server::HttpResponse;
 use policies::{OperatorId, Role};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::answer::{Failure, json};
@@ -14,13 +16,15 @@ use super::request::{NAME, cookie, of_json};
 use super::{Desk, HEAD_WITHIN, Session, clock};
 use crate::operator::pin::Pin;
 use crate::operator::refused::Refused;
+use crate::passkey::{Given, Site};
 
 /// What signs someone in.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Given {
+enum Shown {
     Code(Code),
     Pin(Known),
+    Passkey(Box<Keyed>),
 }
 
 #[derive(Deserialize)]
@@ -36,6 +40,19 @@ struct Known {
     pin: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Keyed {
+    name: String,
+    assertion: Given,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Named {
+    name: String,
+}
+
 /// What a page is told of its session.
 #[derive(Serialize)]
 struct Me<'a> {
@@ -44,27 +61,33 @@ struct Me<'a> {
     csrf: &'a str,
     /// Whether approving asks for a PIN.
     pin: bool,
+    /// The site that passkeys can be made for here; there is none where the console is reached by an address.
+    site: Option<String>,
+    /// What the person calls those that sign here.
     passkeys: Vec<String>,
 }
 
-/// A name, a code, a PIN.
-const BODY: usize = 4 << 10;
+/// A name, a code, a PIN, a signature with what it is over.
+const BODY: usize = 16 << 10;
 
 impl Desk {
-    /// A one-time code, or a name and its PIN, for a cookie. INVARIANT: the cookie is always a new one, so that nobody
+    /// A one-time code, a name and its PIN, or a name and what its passkey signed, for a cookie. INVARIANT: the cookie is always a new one, so that nobody
     /// can have known it before.
     pub(super) async fn sign_in(&self, request: Request<Incoming>) -> Result<HttpResponse, Failure> {
         self.front.names.sent_by_us(&request)?;
         of_json(&request)?;
         let before = cookie(request.headers()).map(str::to_owned);
-        let body = tokio::time::timeout(HEAD_WITHIN, Limited::new(request.into_body(), BODY).collect()).await;
-        let body = body.ok().and_then(Result::ok).ok_or(Failure::Body)?.to_bytes();
-        let (name, role, proved, how) = match serde_json::from_slice(&body).map_err(|_| Failure::Body)? {
-            Given::Code(Code { code }) => {
+        let origin = origin(request.headers());
+        let (name, role, proved, how) = match read(request).await? {
+            Shown::Code(Code { code }) => {
                 let link = self.front.links.take(&code, clock::now()).ok_or(Failure::Code)?;
                 (link.name, link.role, link.proved, "link")
             }
-            Given::Pin(known) => {
+            Shown::Passkey(keyed) => {
+                let (name, role) = self.by_passkey(*keyed, &origin).await?;
+                (name, role, true, "passkey")
+            }
+            Shown::Pin(known) => {
                 let (name, role) = self.by_pin(known).await?;
                 (name, role, true, "pin")
             }
@@ -75,7 +98,7 @@ impl Desk {
         if let Some(before) = before {
             self.front.sessions.end(&before);
         }
-        let (id, session) = self.front.sessions.begin(name, role, clock::now());
+        let (id, session) = self.front.sessions.begin(name, role, &origin, clock::now());
         if proved {
             session.prove(clock::now());
         }
@@ -85,11 +108,7 @@ impl Desk {
     }
 
     async fn by_pin(&self, known: Known) -> Result<(OperatorId, Role), Failure> {
-        let found = self
-            .audit
-            .operators()
-            .into_iter()
-            .find(|operator| operator.name.as_str().eq_ignore_ascii_case(&known.name));
+        let found = self.named(&known.name);
         let name =
             found.as_ref().map_or_else(|| OperatorId::authenticated(&known.name), |operator| operator.name.clone());
         let proved = self.people.prove(&name, Pin::typed(known.pin), Door::SignIn).await;
@@ -104,6 +123,64 @@ impl Desk {
                 Err(Failure::Refused(refused))
             }
         }
+    }
+
+    /// What a passkey is to sign to sign this person in. It says nothing of whether there is such a person.
+    pub(super) async fn passkey(&self, request: Request<Incoming>) -> Result<HttpResponse, Failure> {
+        self.front.names.sent_by_us(&request)?;
+        of_json(&request)?;
+        let site = self.site(&origin(request.headers()))?;
+        let Named { name } = read(request).await?;
+        let question = self.front.passkeys.ask_to_sign_in(&self.audit, self.named(&name).as_ref(), &name, &site);
+        Ok(json(StatusCode::OK, &question))
+    }
+
+    async fn by_passkey(&self, keyed: Keyed, origin: &str) -> Result<(OperatorId, Role), Failure> {
+        let Keyed { name, assertion } = keyed;
+        let site = self.site(origin)?;
+        let operator = self.named(&name);
+        let given = assertion.nonce().filter(|nonce| self.front.passkeys.take_to_sign_in(nonce, &name));
+        let checked = match (&operator, given) {
+            (_, None) => Err(Refused::Passkey { why: BadAssertion::Challenge }),
+            (None, Some(_)) => Err(Refused::Passkey { why: BadAssertion::Unknown }),
+            (Some(operator), Some(nonce)) => {
+                let challenge = sign_in_challenge(&operator.name, &nonce);
+                match assertion.over(challenge, site.written()) {
+                    Ok(signed) => self.people.check(&operator.name, &signed, Door::SignInByPasskey).await,
+                    Err(why) => Err(Refused::Passkey { why }),
+                }
+            }
+        };
+        match (checked, operator) {
+            (Ok(()), Some(operator)) => Ok((operator.name, operator.role)),
+            (Ok(()), None) => Err(unproved()),
+            (Err(refused), operator) => {
+                let reason = refused.to_string();
+                if let Some(reason) = self.refusals.counted(&reason, clock::now()) {
+                    self.note(Event::SignInRefused { name: operator.map(|operator| operator.name), reason }).await;
+                }
+                // What was wrong is in the log. Told here, it would say whether there is such a person.
+                if matches!(refused, Refused::Passkey { .. }) {
+                    Err(unproved())
+                } else {
+                    Err(Failure::Refused(refused))
+                }
+            }
+        }
+    }
+
+    fn site(&self, origin: &str) -> Result<Site, Failure> {
+        Site::of(origin).ok_or_else(|| {
+            let what = format!("browsers have no passkeys for {origin}");
+            Failure::Refused(Refused::State {
+                what,
+                next: format!("open the console by its name: {}", self.front.url()),
+            })
+        })
+    }
+
+    fn named(&self, typed: &str) -> Option<Operator> {
+        self.audit.operators().into_iter().find(|operator| operator.name.as_str().eq_ignore_ascii_case(typed))
     }
 
     /// Who is signed in.
@@ -130,7 +207,11 @@ impl Desk {
     fn me<'a>(&self, session: &'a Session) -> Me<'a> {
         let operator = self.audit.operator(session.name());
         let role = operator.as_ref().map_or(session.role(), |operator| operator.role);
-        Me { name: session.name(), role, csrf: session.csrf(), pin: operator.is_some(), passkeys: Vec::new() }
+        let site = Site::of(session.origin()).map(|site| site.name().to_owned());
+        let his = self.audit.passkeys(session.name()).into_iter();
+        let passkeys =
+            his.filter(|passkey| site.as_ref() == Some(&passkey.site)).map(|passkey| passkey.label).collect();
+        Me { name: session.name(), role, csrf: session.csrf(), pin: operator.is_some(), site, passkeys }
     }
 
     /// No script reads it, and no other site's request bears it.
@@ -139,4 +220,20 @@ impl Desk {
         let text = format!("{NAME}={id}; Path=/; HttpOnly; SameSite=Strict{secure}{more}");
         HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
     }
+}
+
+/// A form of a page.
+async fn read<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T, Failure> {
+    let body = tokio::time::timeout(HEAD_WITHIN, Limited::new(request.into_body(), BODY).collect()).await;
+    let body = body.ok().and_then(Result::ok).ok_or(Failure::Body)?.to_bytes();
+    serde_json::from_slice(&body).map_err(|_| Failure::Body)
+}
+
+/// The page's origin, which was found to be one of ours.
+fn origin(headers: &HeaderMap) -> String {
+    headers.get(ORIGIN).and_then(|origin| origin.to_str().ok()).unwrap_or_default().to_owned()
+}
+
+fn unproved() -> Failure {
+    Failure::Refused(Refused::Passkey { why: BadAssertion::Unknown })
 }

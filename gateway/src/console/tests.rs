@@ -1,5 +1,7 @@
 //! Attacks on the console as it is, over real sockets and a real log.
 
+mod passkeys;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -129,7 +131,7 @@ impl World {
     }
 
     fn code(&self, name: &str, role: Role, added: bool) -> String {
-        let person = Person { id: OperatorId::authenticated(name), role, added, proved: false };
+        let person = Person { id: OperatorId::authenticated(name), role, added, proved: false, signed: None };
         self.front.link(&person).split_once('#').unwrap().1.to_owned()
     }
 
@@ -385,7 +387,8 @@ async fn every_answer_is_kept_from_other_sites_and_files_are_asked_for_once() {
 }
 
 /// What each method takes, changed only on purpose.
-const READ: [&str; 24] = [
+const READ: [&str; 25] = [
+    "passkeys_list",
     "secrets_list",
     "secrets_recipient",
     "whoami",
@@ -411,8 +414,11 @@ const READ: [&str; 24] = [
     "policies_replay",
     "delegations_list",
 ];
-const OPERATE: [&str; 3] = ["holds_deny", "passes_revoke", "delegations_end"];
-const PROVE: [&str; 14] = [
+const OPERATE: [&str; 4] = ["holds_deny", "passes_revoke", "passkeys_challenge", "delegations_end"];
+const PROVE: [&str; 17] = [
+    "passkeys_begin",
+    "passkeys_add",
+    "passkeys_remove",
     "secrets_set",
     "secrets_remove",
     "secrets_revoke",
@@ -429,7 +435,7 @@ const PROVE: [&str; 14] = [
     "delegations_add",
 ];
 const REVIEW: [&str; 1] = ["reviews_close"];
-const GOVERN: [&str; 3] = ["operators_add", "operators_remove", "operators_pin"];
+const GOVERN: [&str; 4] = ["operators_add", "operators_remove", "operators_pin", "operators_passkey_remove"];
 const STREAMS: [&str; 4] = ["holds_subscribe", "holds_unsubscribe", "calls_run", "calls_leave"];
 
 #[tokio::test]

@@ -37,7 +37,7 @@ impl Holds {
         let policies = self.policies.current();
         policies.may_break_glass(&approver, &hold).map_err(|not| not_allowed(&by.id, not))?;
         let observed = policies.would_not_break_glass(&approver, &hold);
-        let proof = by.proved.then(|| serde_json::json!({ "by": "pin" }));
+        let proof = by.proof();
         let Reasons { reason, because } = reasons;
         let step = Step::BreakGlass { by: by.id.clone(), reason, because, proof, observed };
         let hold = self.audit.step(id.clone(), step, clock::now()).await?;

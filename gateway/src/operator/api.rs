@@ -23,13 +23,14 @@ use super::people::{Caller, Claim, Needs, Person};
 use super::pin::Pin;
 use super::refused::Refused;
 use super::{
-    Operators, agents, delegations, events, now, observed, packages, passes, reviews, rules, run, secrets, similar,
-    staff, trail,
+    Operators, agents, delegations, events, now, observed, packages, passes, passkeys, reviews, rules, run, secrets,
+    similar, staff, trail,
 };
 use crate::catalog::{AcceptError, Offer};
 use crate::clock;
 use crate::config::{Origin, Server};
 use crate::hold::{Answer, AnswerError};
+use crate::passkey::Given;
 
 /// The longest reason: the agent is told, and it is kept in the log.
 const REASON: usize = 2000;
@@ -143,6 +144,7 @@ pub(super) fn methods(operators: Operators, stop: CancellationToken) -> Result<M
             }
         },
     )?;
+    passkeys::register(&mut module)?;
     similar::register(&mut module)?;
     reviews::register(&mut module)?;
     delegations::register(&mut module)?;
@@ -251,17 +253,36 @@ where
     Run: Fn(Arc<Operators>, Person, P) -> Done + Send + Sync + Clone + 'static,
     Done: Future<Output = Asked<T>> + Send,
 {
+    asking(module, name, needs, move |operators, _, by, asked| run(operators, by, asked))
+}
+
+/// Registers a method that knows where the request came from, too.
+pub(super) fn asking<P, T, Run, Done>(
+    module: &mut Module,
+    name: &'static str,
+    needs: Needs,
+    run: Run,
+) -> Result<(), RegisterMethodError>
+where
+    P: DeserializeOwned + Send,
+    T: Serialize + Send + Clone + 'static,
+    Run: Fn(Arc<Operators>, Caller, Person, P) -> Done + Send + Sync + Clone + 'static,
+    Done: Future<Output = Asked<T>> + Send,
+{
     module.register_async_method(name, move |params, operators, extensions| {
         let run = run.clone();
         async move {
             let caller = extensions.get::<Caller>().cloned().ok_or(Refused::Nobody)?;
-            let (claim, asked) = claimed(&params)?;
+            let (mut claim, given, asked) = claimed(&params)?;
+            if let Some(given) = given {
+                claim.signed = Some(Box::new(operators.signed(name, &caller, given, &asked)?));
+            }
             let admitted = operators.people.admit(&caller, claim, needs).await;
             let by = match admitted {
                 Ok(by) => by,
                 Err(refused) => return Err(operators.turned_away(name, refused).await.into()),
             };
-            run(operators, by, parsed(asked)?).await.map_err(ErrorObjectOwned::from)
+            run(operators, caller, by, parsed(asked)?).await.map_err(ErrorObjectOwned::from)
         }
     })?;
     Ok(())
@@ -272,10 +293,10 @@ async fn admitted(operators: &Operators, caller: Option<&Caller>, needs: Needs) 
     operators.people.admit(caller, Claim::default(), needs).await
 }
 
-type Members = serde_json::Map<String, serde_json::Value>;
+pub(super) type Members = serde_json::Map<String, serde_json::Value>;
 
-/// Who it says it is, and the rest of the parameters. No parameters are an empty object.
-fn claimed(params: &Params<'_>) -> Asked<(Claim, Members)> {
+/// Who it says it is, what a passkey signed, and the rest of the parameters. No parameters are an empty object.
+fn claimed(params: &Params<'_>) -> Asked<(Claim, Option<Given>, Members)> {
     let text = params.as_str().filter(|text| *text != "[]").unwrap_or("{}");
     let mut members: Members = serde_json::from_str(text).map_err(|error| Refused::Params(error.to_string()))?;
     let mut text = |name: &str| match members.remove(name) {
@@ -283,8 +304,10 @@ fn claimed(params: &Params<'_>) -> Asked<(Claim, Members)> {
         Some(serde_json::Value::String(text)) => Ok(Some(text)),
         Some(_) => Err(Refused::Params(format!("`{name}` must be a string"))),
     };
-    let claim = Claim { name: text("as")?, pin: text("pin")?.map(Pin::typed) };
-    Ok((claim, members))
+    let claim = Claim { name: text("as")?, pin: text("pin")?.map(Pin::typed), signed: None };
+    let given = members.remove("assertion").map(serde_json::from_value).transpose();
+    let given = given.map_err(|error| Refused::Params(format!("`assertion`: {error}")))?;
+    Ok((claim, given, members))
 }
 
 fn parsed<P: DeserializeOwned>(members: Members) -> Asked<P> {

@@ -8,10 +8,11 @@
 
 use std::sync::Arc;
 
-use audit::{Audit, Door, Event, Failures, Operator};
+use audit::assertion::BadAssertion;
+use audit::{Audit, AuditError, Door, Event, Failures, Operator};
 use jiff::{SignedDuration, Timestamp};
 use policies::approval::{Approver, Hold};
-use policies::{AgentId, OperatorId, Policies, Role};
+use policies::{AgentId, By, OperatorId, Policies, Role};
 use tokio::sync::{Mutex, Semaphore};
 
 use super::peer::Peers;
@@ -19,6 +20,7 @@ use super::pin::Pin;
 use super::refused::Refused;
 use crate::clock;
 use crate::console::Session;
+use crate::passkey::Signed;
 
 /// Who may ask for anything.
 pub struct People {
@@ -51,6 +53,8 @@ pub struct Claim {
     pub name: Option<String>,
     /// Their PIN.
     pub pin: Option<Pin>,
+    /// What a passkey of theirs signed.
+    pub signed: Option<Box<Signed>>,
 }
 
 /// What a method needs of whoever calls it.
@@ -82,8 +86,10 @@ pub struct Person {
     pub role: Role,
     /// Whether they were added, and so have a PIN.
     pub added: bool,
-    /// Whether a PIN came with this request, and was right.
+    /// Whether a PIN came with this request, or a passkey's signature over it, and was right.
     pub proved: bool,
+    /// The signature, as it is kept with the decision.
+    pub signed: Option<Arc<serde_json::Value>>,
 }
 
 /// Wrong PINs before each further one has to wait.
@@ -141,7 +147,9 @@ impl People {
     #[must_use]
     pub fn count_for(&self, policies: &Policies, hold: &Hold) -> usize {
         let may = |person: &Person| {
-            policies.may_approve(&Approver { reasoned: true, ..self.approver(person, hold) }, hold).is_ok()
+            let approver = self.approver(person, hold);
+            let by = if approver.passkeys > 0 { By::Passkey } else { approver.by };
+            policies.may_approve(&Approver { by, reasoned: true, ..approver }, hold).is_ok()
         };
         self.answering().iter().filter(|person| may(person)).count()
     }
@@ -149,7 +157,7 @@ impl People {
     fn answering(&self) -> Vec<Person> {
         let operators = self.audit.operators();
         if operators.is_empty() {
-            let admin = |id| Person { id, role: Role::Admin, added: false, proved: false };
+            let admin = |id| Person { id, role: Role::Admin, added: false, proved: false, signed: None };
             return self.peers.people().into_iter().map(admin).collect();
         }
         operators.iter().filter(|operator| operator.role != Role::Reviewer).map(Person::from).collect()
@@ -176,7 +184,13 @@ impl People {
     pub fn approver<'a>(&self, person: &'a Person, hold: &Hold) -> Approver<'a> {
         let own = self.own(&person.id, hold.agent());
         let people = self.count();
-        Approver { operator: &person.id, role: person.role, own, people, reasoned: false, pass: false }
+        let by = match (&person.signed, person.added) {
+            (Some(_), _) => By::Passkey,
+            (None, true) => By::Pin,
+            (None, false) => By::User,
+        };
+        let passkeys = self.audit.passkeys(&person.id).len();
+        Approver { operator: &person.id, role: person.role, own, people, by, passkeys, reasoned: false, pass: false }
     }
 
     /// Whoever gave an answer at this time, if they could still give it: a name that was removed and added since is another
@@ -211,9 +225,13 @@ impl People {
         if let Some(pin) = claim.pin.filter(|_| person.added) {
             self.prove(&person.id, pin, Door::Inside).await?;
             person.proved = true;
-            if let Caller::Session(session) = caller {
-                session.prove(clock::now());
-            }
+        }
+        if let Some(signed) = claim.signed.filter(|_| person.added) {
+            self.check(&person.id, &signed, Door::Inside).await?;
+            (person.proved, person.signed) = (true, Some(Arc::new(signed.proof())));
+        }
+        if let (true, Caller::Session(session)) = (person.proved, caller) {
+            session.prove(clock::now());
         }
         let fresh = person.proved || matches!(caller, Caller::Session(session) if session.is_proved(clock::now()));
         let enough = match needs {
@@ -245,7 +263,7 @@ impl People {
             let id = self.peers.name(uid);
             return match claimed.filter(|claimed| *claimed != id.as_str()) {
                 Some(claimed) => Err(nobody(claimed)),
-                None => Ok((Person { id, role: Role::Admin, added: false, proved: false }, true)),
+                None => Ok((Person { id, role: Role::Admin, added: false, proved: false, signed: None }, true)),
             };
         }
         if let Some(claimed) = claimed {
@@ -258,7 +276,8 @@ impl People {
             (Some(operator), None) => Ok((Person::from(operator), true)),
             // Nobody, or more than one: whoever it is can look.
             (None | Some(_), _) => {
-                Ok((Person { id: self.peers.name(uid), role: Role::Reviewer, added: false, proved: false }, true))
+                let id = self.peers.name(uid);
+                Ok((Person { id, role: Role::Reviewer, added: false, proved: false, signed: None }, true))
             }
         }
     }
@@ -273,7 +292,7 @@ impl People {
             // A user of this machine. Since there are operators, and it is none: whoever it is can look.
             None if name.as_str().starts_with("uid:") => {
                 let role = if operators.is_empty() { session.role() } else { Role::Reviewer };
-                Ok(Person { id: name.clone(), role, added: false, proved: false })
+                Ok(Person { id: name.clone(), role, added: false, proved: false, signed: None })
             }
             None => Err(Refused::Nobody),
         }
@@ -294,7 +313,7 @@ impl People {
     /// [`Refused`]: wrong, locked out, or it cannot be recorded.
     pub async fn prove(&self, name: &OperatorId, pin: Pin, door: Door) -> Result<(), Refused> {
         let lane = match door {
-            Door::SignIn => &self.sign_in,
+            Door::SignIn | Door::SignInByPasskey => &self.sign_in,
             Door::Inside => &self.inside,
         };
         let _place = lane.waiting.try_acquire().map_err(|_| Refused::Busy)?;
@@ -316,11 +335,47 @@ impl People {
         self.audit.note(event, clock::now()).await.map_err(|error| Refused::Unrecorded(error.to_string()))?;
         if right { Ok(()) } else { Err(Refused::WrongPin) }
     }
+
+    /// Checks a passkey's signature, and that its counter has gone up. Failures are counted as those of PINs are.
+    ///
+    /// # Errors
+    /// [`Refused`]: not theirs or not over this, locked out, or it cannot be recorded.
+    pub async fn check(&self, name: &OperatorId, signed: &Signed, door: Door) -> Result<(), Refused> {
+        if let Some(until) = locked(self.audit.failures(name, door), clock::now()) {
+            return Err(Refused::Locked { until });
+        }
+        let passkey = self.audit.passkeys(name).into_iter().find(|passkey| passkey.credential == signed.credential);
+        let checked = passkey.ok_or(BadAssertion::Unknown).and_then(|passkey| signed.check(&passkey));
+        let unrecorded = |error: AuditError| Refused::Unrecorded(error.to_string());
+        let why = match checked {
+            Ok(counter) => {
+                let (name, credential) = (name.clone(), signed.credential.clone());
+                match self.audit.note(Event::PasskeyUsed { name, credential, counter, door }, clock::now()).await {
+                    Ok(_) => return Ok(()),
+                    // Another copy of it came at the same time.
+                    Err(AuditError::AlreadyConsumed) => BadAssertion::Counter,
+                    Err(AuditError::Unknown) => BadAssertion::Unknown,
+                    Err(error) => return Err(unrecorded(error)),
+                }
+            }
+            Err(why) => why,
+        };
+        let event = Event::PasskeyRefused { name: name.clone(), door, reason: why.to_string() };
+        self.audit.note(event, clock::now()).await.map_err(unrecorded)?;
+        Err(Refused::Passkey { why })
+    }
 }
 
 impl Person {
     fn from(operator: &Operator) -> Self {
-        Self { id: operator.name.clone(), role: operator.role, added: true, proved: false }
+        Self { id: operator.name.clone(), role: operator.role, added: true, proved: false, signed: None }
+    }
+
+    /// What is kept of how they showed that it is them.
+    #[must_use]
+    pub fn proof(&self) -> Option<serde_json::Value> {
+        let pin = self.proved.then(|| serde_json::json!({ "by": "pin" }));
+        self.signed.as_ref().map(|signed| serde_json::Value::clone(signed)).or(pin)
     }
 }
 

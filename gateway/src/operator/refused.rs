@@ -1,5 +1,6 @@
 //! `Refused`: every error of the operators' API, with what to do next. Agents never see these.
 
+use audit::assertion::BadAssertion;
 use jiff::Timestamp;
 use jsonrpsee::types::{ErrorObjectOwned, error::INVALID_PARAMS_CODE};
 use policies::{HoldId, OperatorId, Role};
@@ -65,14 +66,20 @@ pub enum Refused {
     /// It is not the one that was set, or nobody has that name.
     #[error("the PIN is wrong")]
     WrongPin,
+    /// The passkey did not sign this, or is not theirs.
+    #[error("the passkey does not prove it: {why}")]
+    Passkey {
+        /// What is not so.
+        why: BadAssertion,
+    },
     /// Too many were wrong.
-    #[error("too many PINs were wrong: none is looked at before {until:.0}")]
+    #[error("too many proofs were wrong: none is looked at before {until:.0}")]
     Locked {
         /// Until when.
         until: Timestamp,
     },
     /// Too many PINs wait to be checked.
-    #[error("too many PINs are being checked")]
+    #[error("too many proofs are being checked")]
     Busy,
     /// There is no console.
     #[error("the console is off")]
@@ -96,6 +103,7 @@ const NOBODY: i32 = 1401;
 pub const NEEDS_PIN: i32 = 1402;
 const ROLE: i32 = 1403;
 const WRONG_PIN: i32 = 1411;
+const WRONG_PASSKEY: i32 = 1412;
 const LOCKED: i32 = 1429;
 const BUSY: i32 = 1430;
 const NO_CONSOLE: i32 = 1410;
@@ -118,6 +126,7 @@ impl Refused {
             Self::Nobody => "sign in again: portcullis console".to_owned(),
             Self::NeedsPin { .. } => "give the PIN: --pin-stdin, or at a terminal when it is asked for".to_owned(),
             Self::WrongPin => "try again; an admin can set another one: portcullis operator pin NAME".to_owned(),
+            Self::Passkey { .. } => "try again, with the passkey or with the PIN".to_owned(),
             Self::Locked { .. } => "wait, or answer through another operator; the log names who tried".to_owned(),
             Self::Busy => "try again in a moment".to_owned(),
             Self::NoConsole => "turn it on: `[operator] console = \"127.0.0.1:7733\"` in portcullis.toml".to_owned(),
@@ -137,6 +146,7 @@ impl Refused {
             Self::Role { .. } => ROLE,
             Self::NeedsPin { .. } => NEEDS_PIN,
             Self::WrongPin => WRONG_PIN,
+            Self::Passkey { .. } => WRONG_PASSKEY,
             Self::Locked { .. } => LOCKED,
             Self::Busy => BUSY,
             Self::NoConsole => NO_CONSOLE,

@@ -45,6 +45,32 @@ impl fmt::Display for Role {
     }
 }
 
+/// By what somebody shows that it is them who answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// The kernel's word on their user: nobody was added as an operator.
+    User,
+    /// A PIN, with this very answer.
+    Pin,
+    /// A passkey that signed this very answer.
+    Passkey,
+    /// A pass that they gave before.
+    Pass,
+}
+
+impl By {
+    /// The name in policies.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Pin => "pin",
+            Self::Passkey => "passkey",
+            Self::Pass => "pass",
+        }
+    }
+}
+
 /// Who asks to approve a hold, and what the policies may know of them.
 #[derive(Clone, Copy, Debug)]
 pub struct Approver<'a> {
@@ -56,6 +82,10 @@ pub struct Approver<'a> {
     pub own: bool,
     /// How many people there are who approve calls.
     pub people: usize,
+    /// How they show that it is them.
+    pub by: By,
+    /// How many passkeys they have.
+    pub passkeys: usize,
     /// They say why.
     pub reasoned: bool,
     /// Not to this call alone: with a pass, or by one that they gave before.

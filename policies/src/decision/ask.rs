@@ -112,6 +112,8 @@ pub(super) fn answering(how: Answering, approver: &Approver<'_>, hold: &Hold) ->
         ("own", RestrictedExpression::new_bool(owns(approver, hold))),
         ("required", RestrictedExpression::new_long(i64::from(hold.required()))),
         ("people", RestrictedExpression::new_long(i64::try_from(approver.people).unwrap_or(i64::MAX))),
+        ("by", string(approver.by.as_str())),
+        ("keyed", RestrictedExpression::new_bool(approver.passkeys > 0)),
         ("reasoned", RestrictedExpression::new_bool(approver.reasoned)),
         ("pass", RestrictedExpression::new_bool(approver.pass)),
     ];

@@ -1,5 +1,5 @@
 use super::*;
-use crate::approval::{HoldState, Role};
+use crate::approval::{By, HoldState, Role};
 use crate::call::{AgentId, CallId, HoldId, Method, OperatorId, ServerName, SessionKey, Standing};
 use crate::canon::{Limits, Value};
 use std::sync::Arc;
@@ -172,8 +172,16 @@ fn no_policy_lets_a_reviewer_approve_and_a_refusal_names_the_policy() {
     let all = Source { name: "all".into(), text: "@id(\"all\") permit (principal, action, resource);".into() };
     let policies = Policies::load_without_defaults(&[all]).unwrap();
     let bob = OperatorId::authenticated("bob");
-    let reviewer =
-        Approver { operator: &bob, role: Role::Reviewer, own: false, people: 2, reasoned: true, pass: false };
+    let reviewer = Approver {
+        operator: &bob,
+        role: Role::Reviewer,
+        own: false,
+        people: 2,
+        by: By::Pin,
+        passkeys: 0,
+        reasoned: true,
+        pass: false,
+    };
     let refused = policies.may_approve(&reviewer, &hold("ci", 1)).unwrap_err();
     assert_eq!(refused.rule.as_deref(), Some("reviewers-only-read"));
     assert!(refused.reason.is_some() && refused.next.is_some());
@@ -186,9 +194,43 @@ fn a_policy_can_want_a_reason() {
         r#"@id("say-why") forbid (principal, action == Action::"approve", resource) unless { context.reasoned };"#,
     );
     let bob = OperatorId::authenticated("bob");
-    let silent = Approver { operator: &bob, role: Role::Operator, own: false, people: 1, reasoned: false, pass: false };
+    let silent = Approver {
+        operator: &bob,
+        role: Role::Operator,
+        own: false,
+        people: 1,
+        by: By::Pin,
+        passkeys: 0,
+        reasoned: false,
+        pass: false,
+    };
     assert_eq!(policies.may_approve(&silent, &hold("ci", 1)).unwrap_err().rule.as_deref(), Some("say-why"));
     assert!(policies.may_approve(&Approver { reasoned: true, ..silent }, &hold("ci", 1)).is_ok());
+}
+
+#[test]
+fn a_policy_can_want_a_passkey_of_all_or_of_those_who_have_one() {
+    let bob = OperatorId::authenticated("bob");
+    let of = |by, passkeys| Approver {
+        operator: &bob,
+        role: Role::Operator,
+        own: false,
+        people: 1,
+        by,
+        passkeys,
+        reasoned: true,
+        pass: false,
+    };
+    let answers = [of(By::Passkey, 1), of(By::Pin, 1), of(By::Pin, 0), of(By::Pass, 2), of(By::User, 0)];
+    let let_through = |condition: &str| {
+        let head =
+            r#"@id("passkey") forbid (principal, action in [Action::"approve", Action::"break_glass"], resource)"#;
+        let policies = with(&format!("{head} when {{ {condition} }};"));
+        answers.map(|approver| policies.may_approve(&approver, &hold("ci", 1)).is_ok())
+    };
+    let critical = r#"context.risk == "CRITICAL" && context.by != "passkey""#;
+    assert_eq!(let_through(critical), [true, false, false, false, false]);
+    assert_eq!(let_through(r#"context.keyed && context.by != "passkey""#), [true, false, true, false, true]);
 }
 
 #[test]
@@ -196,7 +238,16 @@ fn a_critical_call_has_no_pass() {
     let policies = Policies::builtin();
     let (bob, hold) = (OperatorId::authenticated("bob"), hold("ci", 1));
     assert_eq!(hold.risk(), Risk::Critical);
-    let alone = Approver { operator: &bob, role: Role::Admin, own: false, people: 1, reasoned: false, pass: false };
+    let alone = Approver {
+        operator: &bob,
+        role: Role::Admin,
+        own: false,
+        people: 1,
+        by: By::Pin,
+        passkeys: 0,
+        reasoned: false,
+        pass: false,
+    };
     assert!(policies.may_approve(&alone, &hold).is_ok());
     let refused = policies.may_approve(&Approver { pass: true, ..alone }, &hold).unwrap_err();
     assert_eq!(refused.rule.as_deref(), Some("no-pass-for-critical"));
@@ -205,7 +256,19 @@ fn a_critical_call_has_no_pass() {
 fn approves(policies: &Policies, name: &str, role: Role, own: bool, people: usize, hold: &Hold) -> bool {
     let operator = OperatorId::authenticated(name);
     policies
-        .may_approve(&Approver { operator: &operator, role, own, people, reasoned: false, pass: false }, hold)
+        .may_approve(
+            &Approver {
+                operator: &operator,
+                role,
+                own,
+                people,
+                by: By::Pin,
+                passkeys: 0,
+                reasoned: false,
+                pass: false,
+            },
+            hold,
+        )
         .is_ok()
 }
 
@@ -222,7 +285,8 @@ fn an_operator_can_keep_an_approval_to_some() {
 
 fn breaks(policies: &Policies, role: Role, own: bool, people: usize) -> Result<(), Option<String>> {
     let (ann, hold) = (OperatorId::authenticated("ann"), hold("ci", 2));
-    let approver = Approver { operator: &ann, role, own, people, reasoned: true, pass: false };
+    let approver =
+        Approver { operator: &ann, role, own, people, by: By::Pin, passkeys: 0, reasoned: true, pass: false };
     policies.may_break_glass(&approver, &hold).map_err(|not| not.rule)
 }
 
@@ -259,7 +323,7 @@ fn stands_in(
     roles: [Role; 2],
 ) -> Result<(), String> {
     let (ann, bob, hold) = (OperatorId::authenticated("ann"), OperatorId::authenticated("bob"), hold(agent, 1));
-    let person = |operator, role, own| Approver { operator, role, own, people: 3, reasoned: false, pass: false };
+    let person = |operator, role, own| Approver { operator, role, own, people: 3, by: By::Pin, passkeys: 0, reasoned: false, pass: false };
     let (delegate, of) = (person(&bob, roles[0], bob_owns), person(&ann, roles[1], ann_owns));
     policies.may_stand_in(&delegate, &of, &hold).map_err(|not| not.rule.unwrap_or_default())
 }
@@ -306,6 +370,6 @@ fn what_only_watches_refuses_no_one_who_stands_in_and_is_named() {
     assert_eq!(stands_in(&policies, "ci", [false; 2], OPERATORS), Ok(()));
     let (ann, bob, hold) = (OperatorId::authenticated("ann"), OperatorId::authenticated("bob"), hold("ci", 1));
     let person =
-        |operator| Approver { operator, role: Role::Operator, own: false, people: 3, reasoned: false, pass: false };
+        |operator| Approver { operator, role: Role::Operator, own: false, people: 3, by: By::Pin, passkeys: 0, reasoned: false, pass: false };
     assert_eq!(policies.would_not_stand_in(&person(&bob), &person(&ann), &hold), ["watch-ann", "watch-bob"]);
 }

@@ -207,7 +207,7 @@ fn turning() -> (World, TempDir, PathBuf) {
 }
 
 /// With `PORTCULLIS_SHOTS`, what the pages look like is kept for the guide.
-fn keep(page: &Page, name: &str) {
+pub(super) fn keep(page: &Page, name: &str) {
     if std::env::var_os("PORTCULLIS_SHOTS").is_some() {
         let images = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/images");
         fs::create_dir_all(&images).unwrap();

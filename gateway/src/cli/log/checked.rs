@@ -19,7 +19,8 @@ use crate::cli::when::long;
 #[derive(Args)]
 #[command(
     long_about = "Walks the whole log and checks that every record is what was written, in its place, that the tiles and the \
-        signed checkpoint are those of its records, and that what the gateway knows of agents, tools and holds follows from it.\n\n\
+        signed checkpoint are those of its records, that what the gateway knows of agents, tools and holds follows from it, and \
+        that decisions which passkeys signed are what was signed.\n\n\
         Give the public key that you noted (`portcullis log key` shows it): without it the key is what the log itself says. Give a \
         checkpoint that you kept, and a log that was rolled back or rewritten since does not lead to it. Exits with 1 if anything \
         was changed, and names the first.",
@@ -96,7 +97,7 @@ fn say(global: &Global, out: &Out, verified: &Verified) -> anyhow::Result<()> {
         return print::json(&serde_json::json!({ "ok": true, "records": verified.records, "head": verified.head,
             "first": verified.first, "last": verified.last, "signed": signed.map(|(checkpoint, _)| checkpoint.size),
             "root": signed.map(|(checkpoint, _)| checkpoint.root), "key": signed.map(|(_, key)| key.to_string()), "accepted": verified.accepted,
-            "restored": verified.restored, "erased": verified.erased }));
+            "restored": verified.restored, "erased": verified.erased, "asserted": verified.asserted }));
     }
     let zone = TimeZone::system();
     let time = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| long(at, &zone));
@@ -109,6 +110,9 @@ fn say(global: &Global, out: &Out, verified: &Verified) -> anyhow::Result<()> {
     }
     if verified.erased > 0 {
         out.say(format!("erased: arguments and results up to record {}, as records say", verified.erased))?;
+    }
+    if verified.asserted > 0 {
+        out.say(format!("passkeys: {} decisions were signed, and each signature holds", verified.asserted))?;
     }
     for seq in &verified.accepted {
         let said = format!(

@@ -229,13 +229,17 @@ fn of_event(event: &str) -> (&'static str, Vec<&'static str>) {
         "authentication-failed"
         | "pin-refused"
         | "pin-accepted"
+        | "passkey-refused"
+        | "passkey-used"
         | "signed-in"
         | "sign-in-refused"
         | "operator-seen" => ("authentication", vec!["start"]),
         "signed-out" => ("authentication", vec!["end"]),
         "agent-added" | "operator-added" => ("iam", vec!["user", "creation"]),
         "agent-removed" | "operator-removed" => ("iam", vec!["user", "deletion"]),
-        "pin-changed" | "delegation-made" | "delegation-ended" => ("iam", vec!["user", "change"]),
+        "pin-changed" | "passkey-added" | "passkey-removed" | "delegation-made" | "delegation-ended" => {
+            ("iam", vec!["user", "change"])
+        }
         "request-refused" | "answer-refused" => ("api", vec!["access", "denied"]),
         "started" => ("process", vec!["start"]),
         "stopped" => ("process", vec!["end"]),

@@ -129,10 +129,11 @@ fn outcome(found: &Found, event: &str) -> Outcome {
 }
 
 /// Events that say that something did not come to be.
-const FAILURES: [&str; 7] = [
+const FAILURES: [&str; 8] = [
     "authentication-failed",
     "request-refused",
     "pin-refused",
+    "passkey-refused",
     "sign-in-refused",
     "reload-refused",
     "answer-refused",

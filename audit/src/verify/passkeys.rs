@@ -1,0 +1,159 @@
+//! Which keys sign for whom, by the records, and whether each decision that was signed is signed by one of them.
+//!
+//! A decision's record holds all that its signature is over, so whoever has the log needs nothing else to check it: the hold,
+//! what was done to it, the deed's digest, the terms' hash, who did it, and the nonce.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use policies::{Hash, Hold, HoldId, OperatorId, Value};
+use rusqlite::{Connection, OptionalExtension};
+
+use super::projection::{has_table, rows, same};
+use super::{Broken, Kind, QueryError, Record, VerifyError, What};
+use crate::assertion::{Act, Asked, Assertion, BadAssertion, Decision, Nonce, PublicKey};
+
+/// The passkeys that the records so far name, and the decisions that they signed.
+#[derive(Default)]
+pub(super) struct Passkeys {
+    /// Hash of the credential → the last record about it, and what it is, unless it was removed.
+    known: BTreeMap<String, (u64, Option<Known>)>,
+    /// Nonces of decisions: each stands for one.
+    nonces: BTreeSet<Nonce>,
+    /// Record, hold, and the digest that was signed.
+    signed: Vec<(u64, String, Hash)>,
+}
+
+struct Known {
+    operator: String,
+    label: String,
+    site: String,
+    key: String,
+    counter: u64,
+}
+
+impl Passkeys {
+    /// Notes what a record says of passkeys, and checks the assertion of a decision.
+    pub(super) fn follow(&mut self, record: &Record) -> Result<(), What> {
+        match record.kind {
+            Kind::Event => {
+                self.event(record);
+                Ok(())
+            }
+            Kind::Step if text(record, "/step/proof/by") == Some("passkey") => self.decision(record),
+            Kind::Intent | Kind::Outcome | Kind::Refusal | Kind::Hold | Kind::Step | Kind::Relay => Ok(()),
+        }
+    }
+
+    fn event(&mut self, record: &Record) {
+        let own = |pointer| text(record, pointer).unwrap_or_default().to_owned();
+        let counter = record.detail.get("counter").and_then(Value::as_u64).unwrap_or(0);
+        match text(record, "/event") {
+            Some("passkey-added") => {
+                let (operator, label) = (own("/name"), own("/label"));
+                let known = Known { operator, label, site: own("/site"), key: own("/public_key"), counter };
+                self.known.insert(own("/credential"), (record.seq, Some(known)));
+            }
+            Some("passkey-used") => {
+                if let Some((seq, Some(known))) = self.known.get_mut(&own("/credential")) {
+                    (*seq, known.counter) = (record.seq, counter);
+                }
+            }
+            Some("passkey-removed") => {
+                self.known.insert(own("/credential"), (record.seq, None));
+            }
+            Some("operator-removed") => {
+                let name = own("/name");
+                let of = |known: &Option<Known>| known.as_ref().is_some_and(|known| known.operator == name);
+                self.known.values_mut().filter(|(_, known)| of(known)).for_each(|row| *row = (record.seq, None));
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    fn decision(&mut self, record: &Record) -> Result<(), What> {
+        let (decision, nonce) = stated(record).ok_or(What::Assertion(BadAssertion::Form("statement")))?;
+        let key = text(record, "/step/proof/credential").and_then(|id| self.known.get(id));
+        let key = key.and_then(|(_, known)| known.as_ref());
+        let key = key.filter(|known| known.operator == decision.operator.as_str());
+        let key = key.ok_or(What::Assertion(BadAssertion::Unknown))?;
+        let public: PublicKey = key.key.parse().map_err(|_| What::Assertion(BadAssertion::Unknown))?;
+        let asked = Asked { challenge: decision.challenge(&nonce), site: &key.site, origin: None };
+        let assertion = assertion(record).ok_or(What::Assertion(BadAssertion::Form("statement")))?;
+        assertion.check(&public, &asked).map_err(What::Assertion)?;
+        if !self.nonces.insert(nonce) {
+            return Err(What::Assertion(BadAssertion::Challenge));
+        }
+        self.signed.push((record.seq, decision.hold.as_str().to_owned(), decision.digest));
+        Ok(())
+    }
+
+    /// How many decisions were signed.
+    pub(super) fn signed(&self) -> u64 {
+        self.signed.len() as u64
+    }
+
+    /// Whether the stored passkeys are those of the records, and the digests that were signed are their holds'.
+    pub(super) fn compare(&self, db: &Connection) -> Result<(), VerifyError> {
+        for (seq, hold, digest) in &self.signed {
+            let sql = "SELECT hold FROM hold WHERE id = ?1";
+            let stored: Option<String> =
+                db.query_row(sql, [hold], |row| row.get(0)).optional().map_err(QueryError::from)?;
+            let stored = stored.and_then(|text| serde_json::from_str::<Hold>(&text).ok());
+            if stored.is_none_or(|hold| hold.binding().digest() != *digest) {
+                return Err(Broken { seq: *seq, what: What::Assertion(BadAssertion::Challenge) }.into());
+            }
+        }
+        // A log that an older version wrote has no such table, and nothing that belongs in it.
+        if self.known.is_empty() && !has_table(db, "passkey")? {
+            return Ok(());
+        }
+        let stored = rows(db, "SELECT credential, operator, label, site, key, counter FROM passkey", |row| {
+            let texts: [String; 4] = [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?];
+            let id = Hash::of(&row.get::<_, Vec<u8>>(0)?).to_string();
+            Ok((id, format!("{} {}", texts.join("\n"), row.get::<_, i64>(5)?)))
+        })?;
+        let wanted = self.known.iter().filter_map(|(id, (seq, known))| Some((id, *seq, known.as_ref()?.text())));
+        let last = |id: &String| self.known.get(id).map_or(0, |(seq, _)| *seq);
+        same("passkey", wanted, &stored.into_iter().collect(), last)
+    }
+}
+
+impl Known {
+    fn text(&self) -> String {
+        let texts = [&self.operator, &self.label, &self.site, &self.key].map(String::as_str);
+        format!("{} {}", texts.join("\n"), self.counter)
+    }
+}
+
+/// What a step says that was signed. What was done must be what the step did.
+fn stated(record: &Record) -> Option<(Decision, Nonce)> {
+    let hash = |pointer| Hash::try_from(text(record, pointer)?.to_owned()).ok();
+    let gives = record.detail.pointer("/pass").is_some();
+    let act = match (text(record, "/step/step")?, gives) {
+        ("approve", false) => Act::Approve,
+        ("approve", true) => Act::ApproveWithPass,
+        ("break-glass", _) => Act::BreakGlass,
+        (_, _) => return None,
+    };
+    let decision = Decision {
+        hold: HoldId::parse(text(record, "/hold")?).ok()?,
+        digest: hash("/step/proof/digest")?,
+        act: Act::parse(text(record, "/step/proof/act")?).filter(|said| *said == act)?,
+        terms: hash("/step/proof/terms")?,
+        operator: OperatorId::parse(text(record, "/step/by")?).ok()?,
+    };
+    Some((decision, Nonce::parse(text(record, "/step/proof/nonce")?)?))
+}
+
+fn assertion(record: &Record) -> Option<Assertion> {
+    let part = |pointer| text(record, pointer).map(str::to_owned);
+    Some(Assertion {
+        authenticator_data: part("/step/proof/authenticator_data")?,
+        client_data: part("/step/proof/client_data")?,
+        signature: part("/step/proof/signature")?,
+    })
+}
+
+fn text<'a>(record: &'a Record, pointer: &str) -> Option<&'a str> {
+    record.detail.pointer(pointer).and_then(Value::as_str)
+}

@@ -1,0 +1,116 @@
+//! Passkeys: keys of operators that browsers sign with, at the console alone.
+//!
+//! ```text
+//! register   begin ─► options, kept state ─► the browser makes a key ─► finish: `webauthn-rs` ─► record
+//! sign in    name ─► nonce ─► the browser signs ─┐
+//! decide     decision ─► nonce ─► it signs ──────┴─► nonce used up ─► `audit::assertion` ─► count recorded ─► proof
+//! ```
+//!
+//! A passkey is bound to a host's name, so there are none where the console is reached by an address.
+
+mod nonces;
+mod registration;
+mod signed;
+mod site;
+
+use audit::assertion::{Decision, Nonce, sign_in_challenge};
+use audit::{Audit, Credential, Operator};
+use policies::{Hash, OperatorId};
+use ring::hmac;
+use serde::Serialize;
+
+use crate::clock;
+
+use nonces::Nonces;
+use registration::Registrations;
+pub use registration::{Made, NotMade, Options};
+pub use signed::{Given, Signed};
+pub use site::Site;
+
+/// What waits for a browser's answer.
+pub struct Passkeys {
+    /// Of whoever wants to sign in: anybody can ask for these, and crowd out nothing else.
+    strangers: Nonces,
+    /// Of decisions in sessions.
+    inside: Nonces,
+    /// Keys that are being made.
+    pub registrations: Registrations,
+    /// Makes up what nobody has.
+    decoys: hmac::Key,
+}
+
+/// What a page needs to have a passkey sign.
+#[derive(Clone, Debug, Serialize)]
+pub struct Question {
+    /// Comes back with the answer, which it is good for once.
+    pub nonce: String,
+    /// What is signed, in base64url.
+    pub challenge: String,
+    /// The site that the key was made for.
+    pub site: String,
+    /// The keys that may sign, in base64url.
+    pub credentials: Vec<String>,
+}
+
+impl Default for Passkeys {
+    fn default() -> Self {
+        Self {
+            strangers: Nonces::default(),
+            inside: Nonces::default(),
+            registrations: Registrations::default(),
+            decoys: hmac::Key::new(hmac::HMAC_SHA256, &clock::random::<32>()),
+        }
+    }
+}
+
+impl Passkeys {
+    /// A question for whoever says that they are this operator. Whether there is one, and whether they have a passkey, does not
+    /// show: who has none is asked for one that nobody has.
+    #[must_use]
+    pub fn ask_to_sign_in(&self, audit: &Audit, operator: Option<&Operator>, typed: &str, site: &Site) -> Question {
+        let nonce = self.strangers.make(stranger(typed), clock::now());
+        let typed_name = OperatorId::authenticated(typed);
+        let name = operator.map_or(&typed_name, |operator| &operator.name);
+        let mut credentials = known(audit, name, site);
+        if credentials.is_empty() {
+            let decoy = hmac::sign(&self.decoys, typed.to_lowercase().as_bytes());
+            credentials.extend(Credential::new(decoy.as_ref().to_vec()).map(|credential| credential.to_string()));
+        }
+        question(nonce, &sign_in_challenge(name, &nonce), site, credentials)
+    }
+
+    /// Whether this nonce was given to whoever typed this name, not long ago; it is used up.
+    #[must_use]
+    pub fn take_to_sign_in(&self, nonce: &Nonce, typed: &str) -> bool {
+        self.strangers.take(nonce, stranger(typed), clock::now())
+    }
+
+    /// A question about a decision, in this session.
+    #[must_use]
+    pub fn ask(&self, audit: &Audit, decision: &Decision, session: Hash, site: &Site) -> Question {
+        let nonce = self.inside.make(session, clock::now());
+        question(nonce, &decision.challenge(&nonce), site, known(audit, &decision.operator, site))
+    }
+
+    /// Whether this nonce was given to this session, not long ago; it is used up.
+    #[must_use]
+    pub fn take(&self, nonce: &Nonce, session: Hash) -> bool {
+        self.inside.take(nonce, session, clock::now())
+    }
+}
+
+/// The keys of an operator for this site.
+fn known(audit: &Audit, name: &OperatorId, site: &Site) -> Vec<String> {
+    let his = audit.passkeys(name).into_iter().filter(|passkey| passkey.site == site.name());
+    his.map(|passkey| passkey.credential.to_string()).collect()
+}
+
+fn question(nonce: Nonce, challenge: &Hash, site: &Site, credentials: Vec<String>) -> Question {
+    use base64::Engine as _;
+    let challenge = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(challenge.as_bytes());
+    Question { nonce: nonce.to_string(), challenge, site: site.name().to_owned(), credentials }
+}
+
+fn stranger(typed: &str) -> Hash {
+    Hash::of(typed.to_lowercase().as_bytes())
+}
