@@ -35,7 +35,7 @@ pub use export::{ExportError, Exported, export};
 pub use figures::{Distribution, Figures, Histogram};
 pub use log::health::AuditError;
 pub use log::keys::NotOurs;
-pub use log::renew::{Renewed, accept, log_key, rotate_key};
+pub use log::renew::{Renewed, accept, log_key, rotate_key, rotate_key_from};
 pub use log::views::{Agent, Borrowed, Mark, MarkKind, Pending, Pin};
 pub use note::{BadKey, BadNote, FileKey, KeyType, Note, Signer, VerifierKey};
 pub use observed::{Attempt, Observed, Ran};

@@ -69,6 +69,8 @@ mod pins;
 #[cfg(test)]
 mod pipeline;
 #[cfg(test)]
+mod pkcs11;
+#[cfg(test)]
 mod placement;
 #[cfg(test)]
 mod promises;

@@ -8,18 +8,17 @@ use std::time::Duration;
 
 use audit::{Signer, WitnessAddress};
 use jiff::SignedDuration;
-use serde_json::Value;
-use vault::{TransitError, TransitName};
 
 use super::section::{Section, Sheet};
+use super::signer::{self, KeyPlace, SignerError};
 
 /// Who signs the log, where its newest checkpoint is kept, and how long what is kept for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Log {
     /// The file that keeps the newest checkpoint; in the state folder where there is none.
     pub checkpoint: Option<PathBuf>,
-    /// A backend's name and its transit key; a file in the state folder where there is none.
-    pub key: Option<(String, TransitName)>,
+    /// Where the key is that signs; a file in the state folder where nothing is said.
+    pub key: Option<KeyPlace>,
     /// How long a call waits for the disk before it is refused; within two seconds where nothing is said.
     pub wait: Option<Duration>,
     /// How long arguments, results and messages are kept beside their records; for ever where nothing is said.
@@ -32,24 +31,16 @@ impl Log {
     /// The key that is kept elsewhere, asked for now.
     ///
     /// # Errors
-    /// [`TransitError`].
-    pub fn signer(&self, vault: &vault::Config) -> Result<Option<Arc<dyn Signer + Sync>>, TransitError> {
-        let Some((backend, key)) = self.key.clone() else { return Ok(None) };
-        Ok(Some(Arc::new(vault.transit(&backend, key)?)))
+    /// [`SignerError`].
+    pub fn signer(&self, vault: &vault::Config) -> Result<Option<Arc<dyn Signer + Sync>>, SignerError> {
+        self.key.as_ref().map(|place| place.open(vault)).transpose()
     }
 }
 
 /// `[audit]`
 pub(super) fn log(sheet: &Sheet<'_>, section: Section<'_>) -> Log {
     let checkpoint = section.string("checkpoint").map(|(text, _)| sheet.path(&text));
-    let key = section.json("key").and_then(|(value, at)| {
-        let key = transit(&value);
-        if key.is_none() {
-            let wanted = "`{ vault = \"NAME\", transit = \"KEY\" }`, and where needed `mount` and `version`";
-            sheet.problem(at, section.key("key"), "another value", wanted);
-        }
-        key
-    });
+    let key = section.json("key").and_then(|(value, at)| signer::place(sheet, &section, &value, at));
     let wait = section.json("wait").and_then(|(value, at)| {
         let text = value.as_str().unwrap_or_default();
         let wait = text.parse().ok().and_then(|wait: SignedDuration| Duration::try_from(wait).ok());
@@ -107,16 +98,6 @@ fn witnesses(sheet: &Sheet<'_>, section: &Section<'_>) -> Vec<WitnessAddress> {
         }
     }
     read
-}
-
-fn transit(value: &Value) -> Option<(String, TransitName)> {
-    let table = value.as_object()?;
-    let known = |name: &String| ["vault", "transit", "mount", "version"].contains(&name.as_str());
-    let text = |name: &str| table.get(name).map(|value| value.as_str().map(str::to_owned));
-    let (vault, key) = (text("vault")??, text("transit")??);
-    let mount = text("mount").unwrap_or_else(|| Some("transit".to_owned()))?;
-    let version = table.get("version").map_or(Some(1), Value::as_u64)?;
-    table.keys().all(known).then_some((vault, TransitName { mount, key, version }))
 }
 
 #[cfg(test)]
