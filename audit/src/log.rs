@@ -16,6 +16,7 @@ pub(crate) mod notary;
 mod passes;
 pub(crate) mod pen;
 mod people;
+pub(crate) mod pruned;
 pub(crate) mod recover;
 pub(crate) mod renew;
 pub(crate) mod retention;

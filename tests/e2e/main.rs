@@ -75,6 +75,8 @@ mod placement;
 #[cfg(test)]
 mod promises;
 #[cfg(test)]
+mod pruned;
+#[cfg(test)]
 mod redaction;
 #[cfg(test)]
 mod rows;

@@ -158,7 +158,7 @@ fn change(
     Ok(Some(Renewed { before, now }))
 }
 
-fn writer(ready: Ready, notary: Notary) -> Result<Writer, StartError> {
+pub(crate) fn writer(ready: Ready, notary: Notary) -> Result<Writer, StartError> {
     let views = recover::views(&ready.db)?;
     let shared = Arc::new(Shared::new(ready.state().to_owned(), ready.patience, views));
     let path = ready.state().to_owned();

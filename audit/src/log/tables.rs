@@ -70,7 +70,7 @@ CREATE TABLE used (
 /// `lease` is what backends made for one call and have not taken back. Made where they are missing, since logs that were
 /// begun without them are continued. `pass` is a person's yes to calls like one that they saw, unless it was revoked;
 /// `review` what others have to look at since somebody broke a hold's glass. `erased` says up to which record bodies were
-/// erased, and up to which their space was given back.
+/// erased, and up to which their space was given back; `pruned` which records are gone, and what they led to.
 const LATER: &str = "
 CREATE TABLE IF NOT EXISTS mark (
     kind TEXT NOT NULL,
@@ -91,6 +91,14 @@ CREATE TABLE IF NOT EXISTS erased (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     bodies INTEGER NOT NULL,
     freed INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS pruned (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    minimum INTEGER NOT NULL,
+    record INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    done INTEGER NOT NULL,
+    chain BLOB NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS review (hold TEXT PRIMARY KEY, review TEXT NOT NULL) STRICT, WITHOUT ROWID;
 ";

@@ -1,5 +1,5 @@
 //! `[audit]`: who signs the log, where its newest checkpoint is kept, who else signs that, how long its disk is waited for,
-//! and how long arguments and results are kept.
+//! how long arguments and results are kept, and whether records may be pruned.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -23,6 +23,8 @@ pub struct Log {
     pub wait: Option<Duration>,
     /// How long arguments, results and messages are kept beside their records; for ever where nothing is said.
     pub bodies: Option<SignedDuration>,
+    /// How long records are kept, if they may be pruned at all.
+    pub records: Option<SignedDuration>,
     /// The witnesses that are asked to sign the newest checkpoint.
     pub witness: Vec<WitnessAddress>,
 }
@@ -50,16 +52,18 @@ pub(super) fn log(sheet: &Sheet<'_>, section: Section<'_>) -> Log {
         }
         wait
     });
-    let bodies = section.string("bodies").and_then(|(text, at)| {
+    let time = |name: &str| {
+        let (text, at) = section.string(name)?;
         let kept = kept(&text);
         if kept.is_none() {
-            sheet.problem(at, section.key("bodies"), format!("\"{text}\""), "a time like \"90d\", \"2w\" or \"36h\"");
+            sheet.problem(at, section.key(name), format!("\"{text}\""), "a time like \"90d\", \"2w\" or \"36h\"");
         }
         kept
-    });
+    };
+    let (bodies, records) = (time("bodies"), time("records"));
     let witness = witnesses(sheet, &section);
-    section.finish(&["bodies", "checkpoint", "key", "wait", "witness"]);
-    Log { checkpoint, key, wait, bodies, witness }
+    section.finish(&["bodies", "checkpoint", "key", "records", "wait", "witness"]);
+    Log { checkpoint, key, wait, bodies, records, witness }
 }
 
 /// A time in days or weeks, or in what any other time is told in.

@@ -72,7 +72,7 @@ impl Kept {
     }
 }
 
-fn load(global: &Global, file: &Path) -> anyhow::Result<config::Config> {
+pub(super) fn load(global: &Global, file: &Path) -> anyhow::Result<config::Config> {
     let overrides = Overrides { state: global.state.clone(), ..Overrides::default() };
     config::Config::load(Some(file), overrides).map_err(|problems| refused(&problems))
 }
