@@ -1,8 +1,11 @@
 //! `export`: writes the log as C2SP's `tlog-tiles`: static files that anyone can check and no one must run.
 //!
 //! ```text
-//! checkpoint   tile/LEVEL/INDEX[.p/WIDTH]   tile/entries/INDEX[.p/WIDTH]
+//! checkpoint   tile/LEVEL/INDEX[.p/WIDTH]   tile/entries/INDEX[.p/WIDTH]   pruned.tlog-proof
 //! ```
+//!
+//! Of a log that was pruned, entries and level 0 begin after what is gone, and a proof of the record that says so is beside
+//! them: its number, and what it says of the extent.
 //!
 //! Entries are canonical bytes: of version 2, commitments and no values.
 
@@ -15,7 +18,9 @@ use thiserror::Error;
 
 use crate::checkpoint::{Checkpoint, newest, replace};
 use crate::log::pen::signed;
+use crate::log::pruned;
 use crate::note::Note;
+use crate::proof::{ProveError, prove};
 use crate::query::{self, QueryError};
 use crate::record;
 use crate::tile::{self, Tile, WIDTH};
@@ -51,6 +56,9 @@ pub enum ExportError {
         /// Why.
         source: io::Error,
     },
+    /// Nothing proves what was pruned.
+    #[error("there is no proof of the record about what was pruned")]
+    Unproved(#[from] ProveError),
     /// The log does not answer.
     #[error("cannot read the log")]
     Query(#[from] QueryError),
@@ -73,7 +81,13 @@ pub fn export(state: &Path, to: &Path) -> Result<Exported, ExportError> {
     let note = Note::parse(&text).map_err(|_| ExportError::Damaged)?;
     let checkpoint = Checkpoint::of(&note).map_err(|_| ExportError::Damaged)?;
     let mut folder = Folder { root: to.join("tile"), files: 1 };
-    let mut tree = Tree::default();
+    let pruned = pruned::load(&db)?;
+    let mut tree = match &pruned {
+        None => Tree::default(),
+        // Until its record is signed, nothing proves that what is missing was pruned.
+        Some(pruned) if pruned.record > size => return Err(ExportError::Unsigned),
+        Some(pruned) => below(&db, pruned.minimum, &mut folder)?,
+    };
     while tree.size() < size {
         let width = WIDTH.min(size - tree.size());
         let (leaves, bundle) = bundle(&db, tree.size(), width)?;
@@ -91,8 +105,35 @@ pub fn export(state: &Path, to: &Path) -> Result<Exported, ExportError> {
     if tree.root() != checkpoint.root || checkpoint.size != size {
         return Err(ExportError::Damaged);
     }
+    if let Some(pruned) = pruned {
+        let proof = prove(state, pruned.record, Some(&PRUNED.map(str::to_owned)))?;
+        folder.files += 1;
+        file(&to.join(PRUNED_FILE), proof.to_string().as_bytes())?;
+    }
     file(&to.join("checkpoint"), text.as_bytes())?;
     Ok(Exported { checkpoint, files: folder.files })
+}
+
+/// What is shown of the record of a pruning.
+pub(crate) const PRUNED: [&str; 3] = ["detail.event", "detail.to", "detail.before"];
+
+/// The file of its proof.
+pub(crate) const PRUNED_FILE: &str = "pruned.tlog-proof";
+
+/// The full tiles above level 0 of what is gone, and the tree that they lead to.
+fn below(db: &Connection, minimum: u64, folder: &mut Folder) -> Result<Tree, ExportError> {
+    let mut each = WIDTH;
+    for level in 1_u8.. {
+        for index in 0..minimum / each / WIDTH {
+            let hashes = tile::load(db, level, index)?.ok_or(ExportError::Damaged)?;
+            folder.tile(&Tile { level, index, hashes })?;
+        }
+        match each.checked_mul(WIDTH).filter(|each| *each <= minimum) {
+            Some(next) => each = next,
+            None => break,
+        }
+    }
+    Ok(Tree::with_edge(minimum, tile::edge(db, minimum)?.ok_or(ExportError::Damaged)?))
 }
 
 /// The leaves of a bundle, and its bytes: each entry after its length in two bytes.

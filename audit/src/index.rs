@@ -24,6 +24,7 @@ use thiserror::Error;
 
 use crate::log::files::SEARCH;
 use crate::log::pen::{Head, signed};
+use crate::log::pruned::base;
 use crate::log::recover::{hash, number};
 use crate::log::retention::erased;
 use crate::log::tables::layout;
@@ -31,6 +32,7 @@ use crate::query::QueryError;
 
 pub(crate) use check::follows;
 pub(crate) use feeder::Feeder;
+pub(crate) use tables::remove as forget;
 
 /// The layout of the index, in `user_version`; also what its terms are made of. Another one is made anew.
 const LAYOUT: i64 = 2;
@@ -121,6 +123,10 @@ fn covered(index: &Connection, log: &Connection) -> rusqlite::Result<Option<u64>
     let head = head(index)?.unwrap_or_else(Head::start);
     if head.seq == 0 {
         return Ok(Some(0));
+    }
+    // Where records were pruned, it begins after them.
+    if base(log)? == (head.seq, head.chain) {
+        return Ok(Some(head.seq));
     }
     let mut statement = log.prepare_cached("SELECT chain FROM entry WHERE seq = ?1")?;
     let chain = statement.query_row([signed(head.seq)], |row| hash(row, 0)).optional()?;

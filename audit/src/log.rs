@@ -18,6 +18,7 @@ mod passes;
 mod passkeys;
 pub(crate) mod pen;
 mod people;
+pub(crate) mod pruned;
 pub(crate) mod recover;
 pub(crate) mod renew;
 pub(crate) mod retention;

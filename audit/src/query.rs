@@ -17,6 +17,7 @@ use thiserror::Error;
 
 use crate::index::Index;
 use crate::log::pen::{load_hold, signed};
+use crate::prune::Missing;
 use crate::record::{self, BadRecord, Record};
 
 pub use activity::{Activity, Answered, Decision, Ended, Span};
@@ -65,6 +66,14 @@ pub enum ShowError {
     /// Nothing has this id.
     #[error("no call, hold or record is named `{0}`")]
     Unknown(String),
+    /// It was pruned.
+    #[error("record {seq} was pruned on {}, as all up to {}: record {} says why", .missing.at, .missing.minimum, .missing.record)]
+    Pruned {
+        /// What was asked for.
+        seq: u64,
+        /// What is gone.
+        missing: Missing,
+    },
     /// More than one call's id begins so.
     #[error("{} calls are named `{wanted}…`", calls.len())]
     Ambiguous {
@@ -158,6 +167,10 @@ impl Reader {
         Ok(Self { db: open(state)?, state: state.to_owned(), index: OnceCell::new() })
     }
 
+    pub(crate) fn db(&self) -> &Connection {
+        &self.db
+    }
+
     fn index(&self) -> Option<&Index> {
         self.index.get_or_init(|| Index::open(&self.state)).as_ref()
     }
@@ -188,6 +201,9 @@ impl Reader {
     pub fn show(&self, id: &str) -> Result<Life, ShowError> {
         let unknown = || ShowError::Unknown(id.chars().filter(|c| !c.is_control()).take(80).collect());
         if let Ok(seq) = id.parse::<u64>() {
+            if let Some(missing) = self.pruned()?.filter(|missing| (1..=missing.minimum).contains(&seq)) {
+                return Err(ShowError::Pruned { seq, missing });
+            }
             let one = self.found(ONE, [signed(seq)])?;
             let call = one.first().ok_or_else(unknown)?.record.call.clone();
             return match call {

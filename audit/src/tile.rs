@@ -72,11 +72,31 @@ pub(crate) fn load(db: &Connection, level: u8, index: u64) -> rusqlite::Result<O
     Ok(bytes.and_then(|bytes| hashes(&bytes)))
 }
 
-/// The leaves of the records after number `after`, at most so many, made of the records themselves.
+/// The last hashes of each level of the tree of the first `size` records, a multiple of 256; `None` if a tile lacks some.
+pub(crate) fn edge(db: &Connection, size: u64) -> rusqlite::Result<Option<Vec<Vec<Hash>>>> {
+    let (mut edge, mut each) = (Vec::new(), 1_u64);
+    for level in 0_u8.. {
+        let width = size / each % WIDTH;
+        let mut hashes =
+            if width == 0 { Vec::new() } else { load(db, level, size / each / WIDTH)?.unwrap_or_default() };
+        hashes.truncate(usize::try_from(width).unwrap_or(usize::MAX));
+        if hashes.len() as u64 != width {
+            return Ok(None);
+        }
+        edge.push(hashes);
+        match each.checked_mul(WIDTH).filter(|each| *each <= size) {
+            Some(next) => each = next,
+            None => break,
+        }
+    }
+    Ok(Some(edge))
+}
+
+/// The leaves of so many records after number `after`, as far as they are there, made of the records themselves.
 pub(crate) fn leaves(db: &Connection, after: u64, limit: u64) -> rusqlite::Result<Vec<Hash>> {
-    let sql = "SELECT record, salt FROM entry WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+    let sql = "SELECT record, salt FROM entry WHERE seq > ?1 AND seq <= ?2 ORDER BY seq";
     let mut statement = db.prepare_cached(sql)?;
-    let leaves = statement.query_map([signed(after), signed(limit)], |row| {
+    let leaves = statement.query_map([signed(after), signed(after.saturating_add(limit))], |row| {
         let (stored, seed): (Vec<u8>, Option<Vec<u8>>) = (row.get(0)?, row.get(1)?);
         Ok(record::leaf(&record::canonical(&stored, seed.as_deref())))
     })?;

@@ -1,6 +1,8 @@
 //! `verify`: walks the log from its first record and names the first that is not what was written. It reads only, and
 //! shares with the writer nothing but `record` and `tree`.
 
+mod below;
+mod carried;
 mod folder;
 mod grown;
 mod passkeys;
@@ -21,10 +23,13 @@ use crate::log::{retention, tables};
 use crate::note::{BadNote, VerifierKey};
 use crate::query::{self, QueryError};
 use crate::record::{self, BadRecord, Kind, Record};
+use carried::Base;
 use grown::Grown;
 use passkeys::Passkeys;
+use projection::Expected;
 use succession::Succession;
 
+pub(crate) use carried::Carried;
 pub use folder::verify_tiles;
 
 /// A log in which every record is what was written, in its order.
@@ -49,6 +54,8 @@ pub struct Verified {
     pub erased: u64,
     /// How many decisions a passkey signed: each signature was checked. Of exported tiles it is not known.
     pub asserted: u64,
+    /// The last record that was pruned, with all before it, as a record says; 0 for none. What was verified begins after it.
+    pub pruned: u64,
 }
 
 /// What a verification trusts, beside the log itself.
@@ -148,6 +155,14 @@ pub enum What {
     /// The log is another one than was signed earlier.
     #[error("the first {0} records are not those that were signed earlier: the log was rewritten, or shows two views")]
     SplitView(u64),
+    /// What is gone is not what the last record about a pruning says.
+    #[error("what was pruned is not what the last record about a pruning says")]
+    Pruned,
+    /// The kept checkpoint is too old to be compared with.
+    #[error(
+        "the first {0} records were pruned since that checkpoint was kept: it cannot be compared with what is left, so keep a newer one"
+    )]
+    Unreachable(u64),
     /// The index has or lacks something that the records do not: whoever searched may have missed records.
     #[error("the search index does not follow from the records; without its file, it is made anew from them")]
     Index,
@@ -179,6 +194,8 @@ fn place(seq: u64, what: &What) -> String {
         | What::End { .. }
         | What::Head
         | What::Key
+        | What::Pruned
+        | What::Unreachable(_)
         | What::RolledBack(_)
         | What::SplitView(_)
         | What::Assertion(_)
@@ -214,11 +231,27 @@ pub(crate) fn verify_while(
     let db = query::open(state)?;
     // One snapshot: a gateway may go on writing.
     let transaction = db.unchecked_transaction().map_err(QueryError::from)?;
-    let verified = walk(&transaction, trusted, watch)?;
+    let (verified, _) = walk(&transaction, trusted, None, watch)?;
     if index::follows(state)? { Ok(verified) } else { Err(Broken { seq: 0, what: What::Index }.into()) }
 }
 
-fn walk(db: &Connection, trusted: &Trusted, watch: &mut dyn FnMut(u64) -> bool) -> Result<Verified, VerifyError> {
+/// As [`verify_with`]; answers what the records up to one lead to, and what all of them do.
+pub(crate) fn carried(state: &Path, trusted: &Trusted, to: u64) -> Result<(Carried, Expected), VerifyError> {
+    let db = query::open(state)?;
+    let transaction = db.unchecked_transaction().map_err(QueryError::from)?;
+    let (_, carried) = walk(&transaction, trusted, Some(to), &mut |_| true)?;
+    carried.ok_or_else(|| Broken { seq: to, what: What::Missing }.into())
+}
+
+type Walked = (Verified, Option<(Carried, Expected)>);
+
+/// Walks all records that are there. `to`: where what they lead to is noted.
+fn walk(
+    db: &Connection,
+    trusted: &Trusted,
+    to: Option<u64>,
+    watch: &mut dyn FnMut(u64) -> bool,
+) -> Result<Walked, VerifyError> {
     let treeless = tables::layout(db).map_err(QueryError::from)? == tables::TREELESS;
     let salt = if treeless { "NULL" } else { "salt" };
     let sql = format!(
@@ -227,23 +260,28 @@ fn walk(db: &Connection, trusted: &Trusted, watch: &mut dyn FnMut(u64) -> bool) 
                 (SELECT text FROM name WHERE id = tool), agent IS NULL, server IS NULL, tool IS NULL, {salt}
          FROM entry ORDER BY seq"
     );
-    let mut chain = Hash::from_bytes(record::GENESIS);
+    let base = Base::load(db)?;
+    let (done, mut chain) = base.done();
+    let minimum = base.minimum();
     let mut verified = Verified {
-        records: 0,
+        records: done,
         head: chain,
-        first: None,
+        first: base.carried.as_ref().and_then(|carried| carried.first),
         last: None,
         signed: None,
         accepted: Vec::new(),
         restored: Vec::new(),
         erased: retention::erased(db).map_err(QueryError::from)?,
         asserted: 0,
+        pruned: minimum,
     };
-    let mut gone = 0_u64;
-    let mut projections = projection::Expected::default();
-    let mut grown = Grown::new(db, treeless, trusted.checkpoint.as_ref())?;
-    let mut passkeys = Passkeys::default();
+    let mut gone = base.carried.as_ref().map_or(0, |carried| carried.gone);
+    let mut projections = base.carried.as_ref().map(|carried| carried.expected.clone()).unwrap_or_default();
+    let mut passkeys = base.carried.as_ref().map(|carried| carried.passkeys.clone()).unwrap_or_default();
+    let mut grown = Grown::new(db, treeless, trusted.checkpoint.as_ref(), (done, minimum))?;
     let mut keys = Succession::new(trusted.key.as_ref());
+    base.keys(&mut keys)?;
+    let mut noted = None;
     let mut statement = db.prepare(&sql).map_err(QueryError::from)?;
     let mut rows = statement.query([]).map_err(QueryError::from)?;
     while let Some(row) = rows.next().map_err(QueryError::from)? {
@@ -255,14 +293,25 @@ fn walk(db: &Connection, trusted: &Trusted, watch: &mut dyn FnMut(u64) -> bool) 
         }
         let (read, leaf) = checked(row, seq, &mut chain).map_err(broken)?;
         let stored: Option<Vec<u8>> = row.get(3).map_err(|_| broken(What::Column("body")))?;
-        gone += u64::from(body(&read, stored.as_deref(), seq <= verified.erased).map_err(broken)?);
+        let without = u64::from(body(&read, stored.as_deref(), seq <= verified.erased).map_err(broken)?);
+        (verified.last, verified.records) = (Some(read.at), seq);
+        // What is to go and is not gone yet leads to where what stays begins, and says nothing more.
+        if seq <= minimum {
+            if seq == minimum && base.carried.as_ref().is_some_and(|carried| carried.chain != chain) {
+                return Err(broken(What::Chain).into());
+            }
+            continue;
+        }
+        gone += without;
         grown.push(leaf)?;
         keys.follow(&read).map_err(broken)?;
         passkeys.follow(&read).map_err(broken)?;
         verified.first = verified.first.or(Some(read.at));
-        verified.last = Some(read.at);
-        verified.records = seq;
         projections.follow(&read);
+        if to == Some(seq) {
+            let (keys, expected, passkeys) = (keys.history().to_vec(), projections.clone(), passkeys.clone());
+            noted = Some(Carried { records: seq, chain, first: verified.first, gone, keys, expected, passkeys });
+        }
         if seq.is_multiple_of(STRETCH) && !watch(seq) {
             return Err(VerifyError::Stopped);
         }
@@ -271,12 +320,13 @@ fn walk(db: &Connection, trusted: &Trusted, watch: &mut dyn FnMut(u64) -> bool) 
     head(db, &verified)?;
     verified.signed = grown.finish(&keys)?;
     keys.compare(db, treeless)?;
-    verified.accepted = keys.accepted().to_vec();
-    verified.restored = keys.restored().to_vec();
+    verified.accepted = keys.of("log-accepted");
+    verified.restored = keys.of("log-restored");
+    base.compare(projections.pruned())?;
     projections.compare(db, (verified.erased, gone))?;
     passkeys.compare(db)?;
     verified.asserted = passkeys.signed();
-    Ok(verified)
+    Ok((verified, noted.map(|noted| (noted, projections))))
 }
 
 /// Checks one row by itself and against the chain so far.

@@ -10,6 +10,7 @@ mod sandboxes;
 mod secrets;
 mod section;
 mod shelf;
+mod signer;
 mod telemetry;
 
 use std::collections::BTreeMap;
@@ -31,6 +32,7 @@ pub(crate) use keys::{bare, usable};
 pub use log::Log;
 pub use notify::{Mail, Notify, Security, Way};
 pub use shelf::packages;
+pub use signer::{KeyPlace, SignerError};
 pub use telemetry::{MetricsAt, Telemetry, Word};
 
 /// Everything that an operator can set.

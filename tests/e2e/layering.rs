@@ -58,6 +58,7 @@ fn what_is_dangerous_hangs_on_the_crate_that_guards_it() {
         (&["webauthn-rs"], &["gateway"]),
         (&["rusqlite"], &["audit", "tests"]),
         (&["cedar-policy"], &["policies"]),
+        (&["cryptoki"], &["vault"]),
         (&["hyper", "hyper-util"], &["audit", "sandbox", "gateway", "tests"]),
         (&["reqwest", "ureq"], &["audit", "vault", "sandbox"]),
         (&["hyper-rustls"], &["audit", "vault", "sandbox", "gateway"]),

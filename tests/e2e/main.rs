@@ -73,9 +73,13 @@ mod pins;
 #[cfg(test)]
 mod pipeline;
 #[cfg(test)]
+mod pkcs11;
+#[cfg(test)]
 mod placement;
 #[cfg(test)]
 mod promises;
+#[cfg(test)]
+mod pruned;
 #[cfg(test)]
 mod redaction;
 #[cfg(test)]

@@ -32,6 +32,7 @@ pub mod receiver;
 pub mod scrape;
 pub mod server;
 pub mod soak;
+pub mod softhsm;
 pub mod usage;
 pub mod wire;
 pub mod world;

@@ -22,6 +22,7 @@ use crate::log::files::{DATABASE, Lock, Reserve, prepare, private};
 use crate::log::keys::{self, NotOurs};
 use crate::log::notary::Notary;
 use crate::log::pen::Head;
+use crate::log::pruned;
 use crate::log::recover::{self, Unusable};
 use crate::log::work::Work;
 use crate::log::{Clock, Log, Opened, PATIENCE, QUEUE, Shared, Writer, tables};
@@ -181,6 +182,8 @@ impl Audit {
         let ready = Ready::open(config)?;
         let notary = ready.notary()?;
         let first = ready.first(&notary);
+        // What a record says is gone and a crash left.
+        pruned::finish(ready.state(), &ready.db, &ready.anchor())?;
         let Ready { state, db, head, tree, lock, reserve, clock, patience, bodies, .. } = ready;
         let folder = |source| StartError::Folder { path: state.clone(), source };
         let seal = Seal::load(&state).map_err(StartError::Key)?;
@@ -272,7 +275,7 @@ impl Ready {
     }
 
     /// Whoever signs, after it is certain that this is the log that was signed last; and the key, if it is new.
-    fn notary(&self) -> Result<(Notary, Option<VerifierKey>), NotOurs> {
+    pub(crate) fn notary(&self) -> Result<(Notary, Option<VerifierKey>), NotOurs> {
         let (key, fresh) = match &self.signer {
             None => keys::load(&self.state, &self.db).map(|(key, fresh)| (Box::new(key) as Box<dyn Signer>, fresh))?,
             Some(signer) => {

@@ -13,6 +13,7 @@ use super::terms::{self, Term};
 use super::{IndexError, LAYOUT, SPAN, WAIT};
 use crate::log::files::{SEARCH, private};
 use crate::log::pen::{Head, signed};
+use crate::log::pruned::base;
 use crate::log::recover::{hash, number};
 use crate::log::retention::erased;
 use crate::record::Record;
@@ -83,10 +84,16 @@ impl Store {
         drop(private(&state.join(SEARCH))?);
         let store = Self::existing(state)?;
         let erased = erased(log)?;
-        store.0.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {TABLES} INSERT INTO erased (bodies) VALUES ({erased});
-             PRAGMA user_version = {LAYOUT}; COMMIT;"
+        let (gone, chain) = base(log)?;
+        let transaction = Transaction::new_unchecked(&store.0, TransactionBehavior::Immediate)?;
+        transaction.execute_batch(&format!(
+            "{TABLES} INSERT INTO erased (bodies) VALUES ({erased}); PRAGMA user_version = {LAYOUT};"
         ))?;
+        if gone > 0 {
+            let sql = "INSERT INTO head (id, seq, chain) VALUES (1, ?1, ?2)";
+            transaction.execute(sql, params![signed(gone), chain.as_bytes()])?;
+        }
+        transaction.commit()?;
         Ok(store)
     }
 
@@ -131,7 +138,7 @@ pub(super) fn is_spoilt(error: &rusqlite::Error) -> bool {
 }
 
 /// Takes the index away; the next turn makes it anew.
-pub(super) fn remove(state: &Path) -> io::Result<()> {
+pub(crate) fn remove(state: &Path) -> io::Result<()> {
     for suffix in ["", "-wal", "-shm"] {
         match fs::remove_file(state.join(format!("{SEARCH}{suffix}"))) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

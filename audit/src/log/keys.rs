@@ -54,6 +54,9 @@ pub enum NotOurs {
     /// The key that is kept elsewhere is another.
     #[error("the configured key is not `{0}`, which signed the log: `portcullis log key rotate` hands the log over")]
     NotItsKey(String),
+    /// It was to hand the log over to itself.
+    #[error("the key `{0}` signs the log already")]
+    SameKey(String),
     /// The newest checkpoint in the database does not hold.
     #[error("the checkpoint in the database is not one of this log by its key")]
     Checkpoint,

@@ -177,6 +177,7 @@ impl Pen<'_> {
             Work::Accept { draft, key, hash, at } => self.accept(draft, key, hash, *at),
             Work::Key { draft, key } => self.key(draft, key),
             Work::Erase { draft, last } => self.erase(draft, *last),
+            Work::Prune { draft, minimum, state, ended } => self.prune(draft, *minimum, state, ended),
         }
     }
 
@@ -396,6 +397,20 @@ impl Pen<'_> {
         let sql = "INSERT OR REPLACE INTO erased (id, bodies, freed) VALUES (1, ?1, ?2)";
         self.db.prepare_cached(sql)?.execute([signed(last), free])?;
         Ok(done(seq))
+    }
+
+    /// Nothing but holds that ended goes with the record: rows go once it is signed.
+    fn prune(&mut self, draft: &Draft, minimum: u64, state: &str, ended: &[HoldId]) -> Result<Done, Failed> {
+        let (done, chain) = super::pruned::base(self.db)?;
+        let seq = self.record(draft)?;
+        for hold in ended {
+            self.db.prepare_cached("DELETE FROM hold WHERE id = ?1")?.execute([hold.as_str()])?;
+        }
+        let sql =
+            "INSERT OR REPLACE INTO pruned (id, minimum, record, state, done, chain) VALUES (1, ?1, ?2, ?3, ?4, ?5)";
+        let row = params![signed(minimum), signed(seq), state, signed(done), chain.as_bytes()];
+        self.db.prepare_cached(sql)?.execute(row)?;
+        Ok(self::done(seq))
     }
 
     fn pin(&self, (server, method, name): &PinKey) -> rusqlite::Result<Option<Pin>> {

@@ -42,8 +42,9 @@ pub(crate) fn head(db: &Connection) -> Result<Head, Unusable> {
             what: "the log ends at another record than its head says",
         });
     }
-    let first = stored.seq.saturating_sub(CHECKED);
-    let mut chain = if first == 0 { Head::start().chain } else { chain_at(db, first)? };
+    let (gone, after) = super::pruned::base(db)?;
+    let first = stored.seq.saturating_sub(CHECKED).max(gone);
+    let mut chain = if first == gone { after } else { chain_at(db, first)? };
     let mut rows = db.prepare("SELECT seq, chain, record, salt FROM entry WHERE seq > ?1 ORDER BY seq")?;
     let mut rows = rows.query([signed(first)])?;
     while let Some(row) = rows.next()? {

@@ -1,6 +1,7 @@
 //! Changes of the log's key: in order, signed by the key before; or because what is there must be taken for the log.
 
 use std::fs;
+use std::io;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -11,6 +12,7 @@ use crate::checkpoint::newest;
 use crate::entry::{Config, Ready, StartError};
 use crate::log::notary::Notary;
 use crate::note::{BadKey, FileKey, KeyType, Note, Signer, VerifierKey};
+use crate::query;
 
 /// The keys before and after a change.
 #[derive(Clone, Debug)]
@@ -28,34 +30,58 @@ pub struct Renewed {
 pub fn rotate_key(config: &Config) -> Result<Renewed, StartError> {
     let ready = Ready::open(config.clone())?;
     let (old, fresh) = keys::load(ready.state(), &ready.db)?;
+    rotate(ready, &old, fresh)
+}
+
+/// The same for a log whose key is kept elsewhere: that key vouches for the new one.
+///
+/// # Errors
+/// [`StartError`], also if another key signs the log.
+pub fn rotate_key_from(config: &Config, old: &dyn Signer) -> Result<Renewed, StartError> {
+    let ready = Ready::open(config.clone())?;
+    let fresh = keys::expect(&ready.db, old.verifier())?;
+    rotate(ready, old, fresh)
+}
+
+fn rotate(ready: Ready, old: &dyn Signer, fresh: bool) -> Result<Renewed, StartError> {
     if fresh {
         return Err(keys::NotOurs::Checkpoint.into());
     }
     let anchor = ready.anchor();
-    keys::anchored(&ready.db, &ready.tree, &anchor, &old, false)?;
+    keys::anchored(&ready.db, &ready.tree, &anchor, old, false)?;
     keys::signed(&ready.db, &ready.tree)?;
     let detail = json!({ "event": "log-key-rotated" });
     if let Some(signer) = ready.signer.clone() {
-        return hand_over(ready, &old, &signer, detail);
+        return hand_over(ready, old, &signer, detail);
     }
-    let next = keys::make(&ready.state().join(keys::NEXT), Some(old.verifier().name())).map_err(keys::NotOurs::from)?;
-    change(ready, Some(&old), next, detail, Vec::new()).and_then(done)
+    let path = ready.state().join(keys::NEXT);
+    if path.exists() {
+        // Of a change that was interrupted before its record: where there is a record, `settle` has put it in place.
+        fs::remove_file(&path).map_err(keys::NotOurs::from)?;
+    }
+    let next = keys::make(&path, Some(old.verifier().name())).map_err(keys::NotOurs::from)?;
+    change(ready, Some(old), next, detail, Vec::new()).and_then(done)
 }
 
-/// To a key that is kept elsewhere: the file with the old one goes, once the record is on the disk.
+/// To a key that is kept elsewhere: a file with the old one goes, once the record is on the disk.
 fn hand_over(
     ready: Ready,
-    old: &FileKey,
+    old: &dyn Signer,
     signer: &Arc<dyn Signer + Sync>,
     detail: serde_json::Value,
 ) -> Result<Renewed, StartError> {
     let (now, before) = (signer.verifier().clone(), Some(old.verifier().clone()));
+    if Some(&now) == before.as_ref() {
+        return Err(keys::NotOurs::SameKey(now.to_string()).into());
+    }
     let vouched = Note::new(keys::succession(&now)).sign(old).map_err(keys::NotOurs::from)?;
     let work = keys::follows(&now, Some(&vouched), detail, (ready.clock)());
     let (file, anchor) = (ready.state().join(keys::KEY), ready.anchor());
     let mut writer = writer(ready, Notary::new(Box::new(Arc::clone(signer)), anchor, u64::MAX))?;
     writer.begin(Some(work)).map_err(|error| StartError::Database(Box::new(error)))?;
-    fs::remove_file(file).map_err(keys::NotOurs::from)?;
+    if file.exists() {
+        fs::remove_file(file).map_err(keys::NotOurs::from)?;
+    }
     writer.sign_with(Box::new(Arc::clone(signer)));
     writer.finish();
     Ok(Renewed { before, now })
@@ -83,7 +109,7 @@ pub fn accept(config: &Config, reason: &str) -> Result<Renewed, StartError> {
         fs::remove_file(&path).map_err(keys::NotOurs::from)?;
     }
     let next = keys::make(&path, None).map_err(keys::NotOurs::from)?;
-    change(ready, old.as_ref(), next, detail, Vec::new()).and_then(done)
+    change(ready, old.as_ref().map(|old| old as &dyn Signer), next, detail, Vec::new()).and_then(done)
 }
 
 /// Takes a restored backup for the log: what `detail` says is a record, and these works are one transaction with it. The log
@@ -97,7 +123,7 @@ pub(crate) fn restored(
     let old = FileKey::read(&ready.state().join(keys::KEY), KeyType::Log).ok();
     let old = old.filter(|old| wanted.as_ref().is_some_and(|wanted| old.verifier().to_string() == *wanted));
     let next = keys::make(&ready.state().join(keys::NEXT), None).map_err(keys::NotOurs::from)?;
-    change(ready, old.as_ref(), next, detail, works)
+    change(ready, old.as_ref().map(|old| old as &dyn Signer), next, detail, works)
 }
 
 /// Without further works there is nothing to refuse.
@@ -109,7 +135,7 @@ fn done(renewed: Option<Renewed>) -> Result<Renewed, StartError> {
 /// one of the further works was refused.
 fn change(
     ready: Ready,
-    old: Option<&FileKey>,
+    old: Option<&dyn Signer>,
     next: FileKey,
     detail: serde_json::Value,
     further: Vec<Work>,
@@ -132,7 +158,7 @@ fn change(
     Ok(Some(Renewed { before, now }))
 }
 
-fn writer(ready: Ready, notary: Notary) -> Result<Writer, StartError> {
+pub(crate) fn writer(ready: Ready, notary: Notary) -> Result<Writer, StartError> {
     let views = recover::views(&ready.db)?;
     let shared = Arc::new(Shared::new(ready.state().to_owned(), ready.patience, views));
     let path = ready.state().to_owned();
@@ -141,10 +167,16 @@ fn writer(ready: Ready, notary: Notary) -> Result<Writer, StartError> {
     Writer::new(opened, shared).map_err(|source| StartError::Folder { path, source })
 }
 
-/// The public key in a state folder.
+/// The public key in a state folder: of the key's file, or, where the key is kept elsewhere, as the log names it.
 ///
 /// # Errors
 /// [`BadKey`] if there is none or it cannot be read.
 pub fn log_key(state: &std::path::Path) -> Result<VerifierKey, BadKey> {
-    Ok(FileKey::read(&state.join(keys::KEY), KeyType::Log)?.verifier().clone())
+    match FileKey::read(&state.join(keys::KEY), KeyType::Log) {
+        Err(BadKey::File(error)) if error.kind() == io::ErrorKind::NotFound => {
+            let known = query::open(state).ok().and_then(|db| keys::known(&db).ok()?.pop());
+            known.map_or(Err(BadKey::File(error)), |(_, key)| key.parse())
+        }
+        read => Ok(read?.verifier().clone()),
+    }
 }

@@ -191,6 +191,18 @@ impl Look {
     }
 }
 
+/// The last record that is older than this time, with all before it, as clocks agree; `after` is looked at no more.
+pub(crate) fn old(db: &Connection, after: u64, now: Timestamp, before: Timestamp) -> rusqlite::Result<u64> {
+    let mut look = Look { now: micros(now), old: micros(before), seen: after, newest: i64::MIN, target: after };
+    loop {
+        let (next, more) = look.on(db)?;
+        if !more {
+            return Ok(next.target);
+        }
+        look = next;
+    }
+}
+
 /// The last record whose body was erased, with those of all before it; 0 where none was.
 pub(crate) fn erased(db: &Connection) -> rusqlite::Result<u64> {
     if !db.prepare_cached("SELECT 1 FROM sqlite_schema WHERE name = 'erased'")?.exists([])? {

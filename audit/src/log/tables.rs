@@ -71,7 +71,7 @@ CREATE TABLE used (
 /// begun without them are continued. `pass` is a person's yes to calls like one that they saw, unless it was revoked;
 /// `review` what others have to look at since somebody broke a hold's glass; `delegation` a right to approve that was lent,
 /// by the number of its record. `erased` says up to which record bodies were erased, and up to which their space was given
-/// back.
+/// back; `pruned` which records are gone, and what they led to.
 const LATER: &str = "
 CREATE TABLE IF NOT EXISTS mark (
     kind TEXT NOT NULL,
@@ -92,6 +92,14 @@ CREATE TABLE IF NOT EXISTS erased (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     bodies INTEGER NOT NULL,
     freed INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS pruned (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    minimum INTEGER NOT NULL,
+    record INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    done INTEGER NOT NULL,
+    chain BLOB NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS review (hold TEXT PRIMARY KEY, review TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS delegation (id INTEGER PRIMARY KEY, delegation TEXT NOT NULL) STRICT;

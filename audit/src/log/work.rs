@@ -87,6 +87,14 @@ pub(crate) enum Work {
     Key { draft: Draft, key: VerifierKey },
     /// The bodies up to this record are erased.
     Erase { draft: Draft, last: u64 },
+    /// The records up to this one are to go, and with them these holds, which ended in them.
+    Prune {
+        draft: Draft,
+        minimum: u64,
+        /// What the records led to.
+        state: String,
+        ended: Vec<HoldId>,
+    },
 }
 
 /// What a step has to do with a pass.
@@ -134,7 +142,8 @@ impl Work {
             | Self::NoReview { draft, .. }
             | Self::Accept { draft, .. }
             | Self::Key { draft, .. }
-            | Self::Erase { draft, .. } => draft.prepare(),
+            | Self::Erase { draft, .. }
+            | Self::Prune { draft, .. } => draft.prepare(),
             Self::Step { .. } => Ok(()),
         }
     }

@@ -72,6 +72,11 @@ impl Proof {
         Self::read(text).ok_or(BadProof::Form)
     }
 
+    /// What it shows, with the leaf that must be in the log.
+    pub(crate) fn says(&self) -> Result<(Hash, Disclosed), BadProof> {
+        Ok((self.shown.leaf(), self.shown.read()?))
+    }
+
     fn read(text: &str) -> Option<Self> {
         let (head, note) = text.split_once("\n\n").filter(|_| text.len() <= LONGEST)?;
         let mut lines = head.split('\n');

@@ -12,6 +12,7 @@ use crate::checkpoint::{COSIGNED, Checkpoint, newest};
 use crate::log::pen::signed;
 use crate::log::retention::is_erased;
 use crate::note::Note;
+use crate::prune::Missing;
 use crate::query::{self, QueryError};
 use crate::tile::Stored;
 use crate::tree;
@@ -23,6 +24,14 @@ pub enum ProveError {
     /// There is no such record.
     #[error("there is no record {0}")]
     Unknown(u64),
+    /// It was pruned.
+    #[error("record {seq} was pruned on {}, as all up to {}: record {} says why", .missing.at, .missing.minimum, .missing.record)]
+    Pruned {
+        /// Which.
+        seq: u64,
+        /// What is gone.
+        missing: Missing,
+    },
     /// The record has no such fields.
     #[error("the record has no field {}", list(.0))]
     Fields(BTreeSet<String>),
@@ -56,6 +65,9 @@ pub fn prove(state: &Path, seq: u64, fields: Option<&[String]>) -> Result<Proof,
     let db = query::open(state)?;
     // One snapshot: record, tiles and checkpoint fit each other.
     let db = db.unchecked_transaction()?;
+    if let Some(missing) = Missing::of(&db)?.filter(|missing| (1..=missing.minimum).contains(&seq)) {
+        return Err(ProveError::Pruned { seq, missing });
+    }
     let sql = "SELECT record, salt, body FROM entry WHERE seq = ?1";
     let row = db.query_row(sql, [signed(seq)], |row| {
         Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Option<Vec<u8>>>(1)?, row.get::<_, Option<Vec<u8>>>(2)?))

@@ -29,11 +29,14 @@ const STORED: &str = "SELECT record, salt FROM entry WHERE seq = ?1";
 
 impl Reader {
     /// The records after this number, the oldest first: at most so many, and no more once they are so many bytes together.
+    /// After 0 come those that pruning left.
     ///
     /// # Errors
     /// [`QueryError`] if the log does not answer, or the record after this number is not there though later ones are.
     pub fn leaves(&self, after: u64, limit: usize, bytes: usize) -> Result<Vec<Leaf>, QueryError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let gone = self.pruned()?.map_or(0, |pruned| pruned.minimum);
+        let after = if after == 0 { gone } else { after };
         let mut statement = self.db.prepare_cached(AFTER)?;
         let mut rows = statement.query([signed(after), limit])?;
         let (mut leaves, mut size): (Vec<Leaf>, usize) = (Vec::new(), 0);

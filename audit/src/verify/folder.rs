@@ -5,11 +5,13 @@ use std::io;
 use std::path::Path;
 
 use jiff::Timestamp;
-use policies::Hash;
+use policies::{Hash, Value};
 
-use super::{Broken, Trusted, Verified, VerifyError, What};
+use super::{Broken, Trusted, Verified, VerifyError, What, below};
 use crate::checkpoint::{Checkpoint, decimal};
+use crate::export::PRUNED_FILE;
 use crate::note::{Note, VerifierKey};
+use crate::proof::Proof;
 use crate::query::QueryError;
 use crate::record::fields::Members;
 use crate::record::{self, GENESIS};
@@ -23,15 +25,19 @@ use crate::tree::Tree;
 /// [`VerifyError::Broken`] names the first entry, tile or note that is wrong.
 pub fn verify_tiles(folder: &Path, key: &VerifierKey, trusted: &Trusted) -> Result<Verified, VerifyError> {
     let checkpoint = checkpoint(folder, key)?;
+    let said = pruning(folder, checkpoint.size)?;
+    let minimum = said.as_ref().map_or(0, |said| said.minimum);
     let mut walk = Walk {
         folder,
-        tree: Tree::default(),
+        tree: if minimum > 0 { gone(folder, minimum, checkpoint.size)? } else { Tree::default() },
+        said,
         head: Hash::from_bytes(GENESIS),
         first: None,
         last: None,
         earlier: trusted.checkpoint.as_ref(),
         differs: None,
     };
+    walk.reaches(minimum)?;
     while walk.tree.size() < checkpoint.size {
         walk.bundle(WIDTH.min(checkpoint.size - walk.tree.size()))?;
     }
@@ -40,7 +46,8 @@ pub fn verify_tiles(folder: &Path, key: &VerifierKey, trusted: &Trusted) -> Resu
     let Walk { head, first, last, .. } = walk.settle(&checkpoint)?;
     Ok(Verified {
         records: checkpoint.size,
-        head,
+        // Of what is gone nobody here has the chain's value.
+        head: if minimum > 0 { Hash::from_bytes(GENESIS) } else { head },
         first,
         last,
         signed: Some((checkpoint, key.clone())),
@@ -48,6 +55,7 @@ pub fn verify_tiles(folder: &Path, key: &VerifierKey, trusted: &Trusted) -> Resu
         restored: Vec::new(),
         erased: 0,
         asserted: 0,
+        pruned: minimum,
     })
 }
 
@@ -61,8 +69,49 @@ fn checkpoint(folder: &Path, key: &VerifierKey) -> Result<Checkpoint, VerifyErro
     found.ok_or_else(|| broken(What::Origin(key.name().to_owned())))
 }
 
+/// What the record of a pruning says, as far as it is shown.
+struct Said {
+    minimum: u64,
+    record: u64,
+    leaf: Hash,
+}
+
+/// What is gone, by the proof that lies beside the tiles. That its record is in the log, the walk tells.
+fn pruning(folder: &Path, size: u64) -> Result<Option<Said>, VerifyError> {
+    let text = match fs::read_to_string(folder.join(PRUNED_FILE)) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(QueryError::Database(Box::new(error)).into()),
+    };
+    let said = Proof::parse(&text).ok().and_then(|proof| {
+        let (leaf, shown) = proof.says().ok()?;
+        let minimum = shown.fields.get("detail.to").and_then(Value::as_u64)?;
+        let is_one = shown.fields.get("detail.event").and_then(Value::as_str) == Some("records-pruned");
+        let fits = is_one && minimum.is_multiple_of(WIDTH) && (minimum + 1..=size).contains(&shown.seq);
+        fits.then_some(Said { minimum, record: shown.seq, leaf })
+    });
+    said.map(Some).ok_or_else(|| Broken { seq: 0, what: What::Pruned }.into())
+}
+
+/// The tree of what is gone, by the tiles above level 0.
+fn gone(folder: &Path, minimum: u64, size: u64) -> Result<Tree, VerifyError> {
+    let mut load = |level: u8, index: u64| {
+        let each = WIDTH.saturating_pow(u32::from(level));
+        let width = WIDTH.min((size / each).saturating_sub(index * WIDTH));
+        let path = tile::path(&level.to_string(), index, width);
+        match fs::read(folder.join("tile").join(path)) {
+            Ok(bytes) => Ok(tile::hashes(&bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(QueryError::Database(Box::new(error)).into()),
+        }
+    };
+    Ok(below::tree(minimum, minimum, &mut load)?.0)
+}
+
 struct Walk<'a> {
     folder: &'a Path,
+    /// What is gone.
+    said: Option<Said>,
     tree: Tree,
     head: Hash,
     first: Option<Timestamp>,
@@ -80,6 +129,19 @@ struct Differs {
 }
 
 impl Walk<'_> {
+    /// A checkpoint that was kept before the entries begin is compared no more, unless they begin there.
+    fn reaches(&self, minimum: u64) -> Result<(), VerifyError> {
+        let Some(earlier) = self.earlier.filter(|earlier| (1..=minimum).contains(&earlier.size)) else { return Ok(()) };
+        let what = if earlier.size < minimum {
+            What::Unreachable(minimum)
+        } else if self.tree.root() == earlier.root {
+            return Ok(());
+        } else {
+            What::SplitView(minimum)
+        };
+        Err(Broken { seq: earlier.size, what }.into())
+    }
+
     /// Reads so many entries, and the tiles that they fill.
     fn bundle(&mut self, width: u64) -> Result<(), VerifyError> {
         let index = self.tree.size() / WIDTH;
@@ -104,6 +166,9 @@ impl Walk<'_> {
                 self.last = Some(at);
             }
             None => return Err(Broken { seq, what: What::Column("seq") }.into()),
+        }
+        if self.said.as_ref().is_some_and(|said| said.record == seq && said.leaf != leaf) {
+            return Err(Broken { seq, what: What::Pruned }.into());
         }
         self.head = record::chain(&self.head, &leaf);
         let filled =

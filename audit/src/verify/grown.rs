@@ -4,11 +4,11 @@ use policies::Hash;
 use rusqlite::Connection;
 
 use super::succession::Succession;
-use super::{Broken, QueryError, VerifyError, What};
+use super::{Broken, QueryError, VerifyError, What, below};
 use crate::checkpoint::{self, Checkpoint};
 use crate::note::{Note, VerifierKey};
-use crate::tile::{self, Tile};
-use crate::tree::Tree;
+use crate::tile::{self, Stored, Tile};
+use crate::tree::{self, Tree};
 
 /// The tree of the records so far.
 pub(super) struct Grown<'a> {
@@ -26,11 +26,33 @@ pub(super) struct Grown<'a> {
 }
 
 impl<'a> Grown<'a> {
-    pub(super) fn new(db: &'a Connection, treeless: bool, earlier: Option<&'a Checkpoint>) -> Result<Self, QueryError> {
-        let stored = if treeless { None } else { checkpoint::newest(db)? };
-        let mut grown = Self { db, tree: Tree::default(), treeless, stored, signed: None, earlier, tiles: 0 };
+    /// `done` and `minimum`: up to where rows are gone, and where the records begin that count.
+    pub(super) fn new(
+        db: &'a Connection,
+        treeless: bool,
+        earlier: Option<&'a Checkpoint>,
+        (done, minimum): (u64, u64),
+    ) -> Result<Self, VerifyError> {
+        let stored = if treeless { None } else { checkpoint::newest(db).map_err(QueryError::from)? };
+        let mut load = |level, index| Ok(tile::load(db, level, index).map_err(QueryError::from)?);
+        let (tree, tiles) = if minimum > 0 { below::tree(done, minimum, &mut load)? } else { (Tree::default(), 0) };
+        let mut grown = Self { db, tree, treeless, stored, signed: None, earlier, tiles };
         grown.note_root();
+        grown.reaches(minimum)?;
         Ok(grown)
+    }
+
+    /// What was signed before the records began that count: some of its roots can still be computed.
+    fn reaches(&self, minimum: u64) -> Result<(), VerifyError> {
+        let Some(earlier) = self.earlier.filter(|earlier| (1..=minimum).contains(&earlier.size)) else { return Ok(()) };
+        let size = earlier.size;
+        let what = match tree::root(&mut Stored::new(self.db), size) {
+            Ok(root) if root == earlier.root => return Ok(()),
+            Ok(_) => What::SplitView(size),
+            Err(rusqlite::Error::QueryReturnedNoRows) => What::Unreachable(minimum),
+            Err(error) => return Err(QueryError::from(error).into()),
+        };
+        Err(Broken { seq: size, what }.into())
     }
 
     fn note_root(&mut self) {

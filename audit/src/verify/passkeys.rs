@@ -7,22 +7,27 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use policies::{Hash, Hold, HoldId, OperatorId, Value};
 use rusqlite::{Connection, OptionalExtension};
+use serde::{Deserialize, Serialize};
 
 use super::projection::{has_table, rows, same};
 use super::{Broken, Kind, QueryError, Record, VerifyError, What};
 use crate::assertion::{Act, Asked, Assertion, BadAssertion, Decision, Nonce, PublicKey};
 
 /// The passkeys that the records so far name, and the decisions that they signed.
-#[derive(Default)]
-pub(super) struct Passkeys {
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Passkeys {
     /// Hash of the credential → the last record about it, and what it is, unless it was removed.
     known: BTreeMap<String, (u64, Option<Known>)>,
     /// Nonces of decisions: each stands for one.
     nonces: BTreeSet<Nonce>,
-    /// Record, hold, and the digest that was signed.
+    /// Record, hold, and the digest that was signed: of the records that are there.
+    #[serde(skip)]
     signed: Vec<(u64, String, Hash)>,
 }
 
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Known {
     operator: String,
     label: String,
@@ -85,6 +90,11 @@ impl Passkeys {
         }
         self.signed.push((record.seq, decision.hold.as_str().to_owned(), decision.digest));
         Ok(())
+    }
+
+    /// Without those that were removed: no row stands for them.
+    pub(crate) fn compact(&mut self) {
+        self.known.retain(|_, (_, known)| known.is_some());
     }
 
     /// How many decisions were signed.

@@ -2,17 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use policies::{Hash, Value};
+use policies::{Hash, HoldId, Value};
 use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
 
+use super::carried::{Said, pairs};
 use super::{Broken, Kind, QueryError, Record, VerifyError, What};
 
 /// What the records seen so far lead to, each with the number of the last record about it.
-#[derive(Default)]
-pub(super) struct Expected {
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Expected {
     /// Name → hash of the token's hash.
     agents: BTreeMap<String, (u64, Option<String>)>,
     /// Server, method, name → pinned hash and pending hash.
+    #[serde(with = "pairs")]
     pins: BTreeMap<[String; 3], (u64, String, Option<String>)>,
     /// Hold → digest of its stored text.
     holds: BTreeMap<String, (u64, String)>,
@@ -23,22 +27,29 @@ pub(super) struct Expected {
     /// The number of its record → digest of the delegation, unless it ended.
     delegations: BTreeMap<String, (u64, Option<String>)>,
     /// Kind, server → what is noted of it, unless it was taken back.
+    #[serde(with = "pairs")]
     marks: BTreeMap<[String; 2], (u64, Option<String>)>,
     /// Backend, hash of the lease → whether it is still borrowed.
+    #[serde(with = "pairs")]
     leases: BTreeMap<[String; 2], (u64, bool)>,
     /// Agent → who answers for it.
     owners: BTreeMap<String, (u64, Option<String>)>,
     /// Operator → role, uid, and hash of the PIN's verifier.
     operators: BTreeMap<String, (u64, Option<[String; 3]>)>,
     /// Operator, door → failures in a row.
+    #[serde(with = "pairs")]
     failures: BTreeMap<[String; 2], (u64, Option<u64>)>,
     /// Intents without an outcome.
     running: BTreeSet<u64>,
     erased: Erased,
+    /// The last record about a pruning; it always stays.
+    #[serde(skip)]
+    pruned: Option<Said>,
 }
 
 /// What records say of bodies that were erased.
-#[derive(Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Erased {
     /// The last record about it.
     seq: u64,
@@ -49,6 +60,34 @@ struct Erased {
 }
 
 impl Expected {
+    /// What the last record about a pruning says.
+    pub(super) fn pruned(&self) -> Option<&Said> {
+        self.pruned.as_ref()
+    }
+
+    /// The last record about a hold.
+    pub(crate) fn last_of(&self, hold: &HoldId) -> Option<u64> {
+        self.holds.get(hold.as_str()).map(|(seq, _)| *seq)
+    }
+
+    /// A hold that goes with its records.
+    pub(crate) fn without(&mut self, hold: &HoldId) {
+        self.holds.remove(hold.as_str());
+    }
+
+    /// Without what is known to be gone: no row stands for it, and its name need not stay.
+    pub(crate) fn compact(&mut self) {
+        self.agents.retain(|_, (_, token)| token.is_some());
+        self.passes.retain(|_, (_, digest)| digest.is_some());
+        self.reviews.retain(|_, (_, digest)| digest.is_some());
+        self.delegations.retain(|_, (_, digest)| digest.is_some());
+        self.marks.retain(|_, (_, value)| value.is_some());
+        self.leases.retain(|_, (_, open)| *open);
+        self.owners.retain(|_, (_, owner)| owner.is_some());
+        self.operators.retain(|_, (_, row)| row.is_some());
+        self.failures.retain(|_, (_, count)| count.is_some());
+    }
+
     pub(super) fn follow(&mut self, record: &Record) {
         let text = |name: &str| record.detail.get(name).and_then(Value::as_str).map(str::to_owned);
         match record.kind {
@@ -88,6 +127,10 @@ impl Expected {
                     }
                     Some("delegation-ended") => {
                         self.delegations.insert(number("delegation").to_string(), (record.seq, None));
+                    }
+                    Some("records-pruned") => {
+                        let state = text("state").unwrap_or_default();
+                        self.pruned = Some(Said { record: record.seq, to: number("to"), state });
                     }
                     Some(_) | None => {}
                 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use policies::Value;
 use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
 
 use super::{Broken, Kind, QueryError, Record, VerifyError, What};
 use crate::log::keys;
@@ -16,41 +17,47 @@ pub(super) struct Succession {
     keys: BTreeMap<u64, VerifierKey>,
     /// Whether the trusted key, or one that it vouches for, signs now.
     reached: bool,
-    accepted: Vec<u64>,
-    restored: Vec<u64>,
+    /// Every record about it.
+    history: Vec<Named>,
+}
+
+/// What a record says of the log's key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Named {
+    /// Its number.
+    pub(super) seq: u64,
+    event: String,
+    /// The first record of a log that is older than its tree names none.
+    key: Option<String>,
+    /// What the key before signed.
+    signed: Option<String>,
 }
 
 impl Succession {
     pub(super) fn new(trusted: Option<&VerifierKey>) -> Self {
-        Self {
-            trusted: trusted.cloned(),
-            keys: BTreeMap::new(),
-            reached: trusted.is_none(),
-            accepted: Vec::new(),
-            restored: Vec::new(),
-        }
+        Self { trusted: trusted.cloned(), keys: BTreeMap::new(), reached: trusted.is_none(), history: Vec::new() }
     }
 
     /// Notes a change of keys. The key that is trusted must have vouched for the one that follows it.
     pub(super) fn follow(&mut self, record: &Record) -> Result<(), What> {
-        let text = |name: &str| record.detail.get(name).and_then(Value::as_str);
+        let text = |name: &str| record.detail.get(name).and_then(Value::as_str).map(str::to_owned);
         let changes = ["log-created", "log-key", "log-key-rotated", "log-accepted", "log-restored"];
-        if record.kind != Kind::Event || !text("event").is_some_and(|event| changes.contains(&event)) {
-            return Ok(());
-        }
-        if text("event") == Some("log-accepted") {
-            self.accepted.push(record.seq);
-        }
-        if text("event") == Some("log-restored") {
-            self.restored.push(record.seq);
-        }
-        // The first record of a log that is older than its tree names no key.
-        let Some(key) = text("key") else { return Ok(()) };
+        let event = text("event").filter(|event| record.kind == Kind::Event && changes.contains(&event.as_str()));
+        let Some(event) = event else { return Ok(()) };
+        self.take(Named { seq: record.seq, event, key: text("key"), signed: text("signed") })
+    }
+
+    /// The same, of a record that may be gone: what it says of keys needs no record to be checked.
+    pub(super) fn take(&mut self, named: Named) -> Result<(), What> {
+        let Named { seq, key, signed, .. } = named.clone();
+        self.history.push(named);
+        let Some(key) = key else { return Ok(()) };
         let key: VerifierKey = key.parse().map_err(|_| What::Key)?;
         let before = self.keys.last_key_value().map(|(_, key)| key);
-        let vouched = match (before, text("signed")) {
+        let vouched = match (before, signed) {
             (Some(before), Some(note)) => {
-                let note = Note::parse(note).map_err(|_| What::Key)?;
+                let note = Note::parse(&note).map_err(|_| What::Key)?;
                 if note.text() != keys::succession(&key) || note.verify(before).is_err() {
                     return Err(What::Key);
                 }
@@ -65,18 +72,18 @@ impl Succession {
                 return Err(What::Key);
             }
         }
-        self.keys.insert(record.seq, key);
+        self.keys.insert(seq, key);
         Ok(())
     }
 
-    /// The records by which what was there was taken for the log.
-    pub(super) fn accepted(&self) -> &[u64] {
-        &self.accepted
+    /// The records about such an event.
+    pub(super) fn of(&self, event: &str) -> Vec<u64> {
+        self.history.iter().filter(|named| named.event == event).map(|named| named.seq).collect()
     }
 
-    /// The records by which a backup was made the log again.
-    pub(super) fn restored(&self) -> &[u64] {
-        &self.restored
+    /// Every record about the log's key so far.
+    pub(super) fn history(&self) -> &[Named] {
+        &self.history
     }
 
     /// The key that signs a log of this size; the trusted one where the log does not lead to it, so that the signature is

@@ -29,6 +29,8 @@ mod projections;
 #[cfg(test)]
 mod proofs;
 #[cfg(test)]
+mod pruning;
+#[cfg(test)]
 mod query;
 #[cfg(test)]
 mod retention;

@@ -35,8 +35,13 @@ fn hashes(file: &str, skipped: usize) -> Vec<[u8; 32]> {
 
 /// The entries of an exported log.
 fn entries(folder: &Path, size: u64) -> Vec<Vec<u8>> {
+    entries_from(folder, 0, size)
+}
+
+/// Those from this bundle on.
+fn entries_from(folder: &Path, first: u64, size: u64) -> Vec<Vec<u8>> {
     let mut entries = Vec::new();
-    for bundle in 0..size.div_ceil(256) {
+    for bundle in first..size.div_ceil(256) {
         let width = (size - bundle * 256).min(256);
         let partial = if width == 256 { String::new() } else { format!(".p/{width}") };
         let bytes = fs::read(folder.join(format!("tile/entries/{bundle:03}{partial}"))).unwrap();
@@ -134,5 +139,40 @@ async fn another_tree_has_our_roots_and_accepts_our_proofs() {
         let path = ConsistencyProof::<Sha256>::try_from_bytes(hashes(&body, 1).concat()).unwrap();
         let before = &roots[usize::try_from(old).unwrap() - 1];
         tree.root().verify_consistency(before, &path).unwrap_or_else(|error| panic!("{old}: {error:?}"));
+    }
+}
+
+/// Has both implementations check what a log that was pruned up to `minimum` still proves. `before`: its export of before,
+/// which has the entries that are gone.
+pub(crate) fn accept_what_is_left(state: &Path, before: &Path, minimum: u64) {
+    let folder = tempfile::tempdir().unwrap();
+    let size = audit::export(state, folder.path()).unwrap().checkpoint.size;
+    let mut entries = entries(before, size - 1);
+    entries.truncate(usize::try_from(minimum).unwrap());
+    entries.extend(entries_from(folder.path(), minimum / 256, size));
+    let mut tree = MemoryBackedTree::<Sha256, Vec<u8>>::new();
+    let mut roots: Vec<RootHash<Sha256>> = Vec::new();
+    for entry in &entries {
+        tree.push(entry.clone());
+        roots.push(tree.root());
+    }
+    let submission = Submission::newest(state).unwrap();
+    assert_eq!(tree.root().as_bytes().as_slice(), submission.checkpoint().root.as_bytes());
+    let tiles = Folder(folder.path().to_owned());
+    let root = tlog_tiles::Hash(*submission.checkpoint().root.as_bytes());
+    let reader = TileHashReader::new(size, root, &tiles);
+    for seq in minimum + 1..=size {
+        let entry = &entries[usize::try_from(seq).unwrap() - 1];
+        let proof = audit::prove(state, seq, None).unwrap().to_string();
+        let path = InclusionProof::<Sha256>::try_from_bytes(hashes(&proof, 3).concat()).unwrap();
+        tree.root().verify_inclusion(entry, seq - 1, &path).unwrap();
+        let theirs = tlog_tiles::prove_record(size, seq - 1, &reader).unwrap();
+        assert_eq!(hashes(&proof, 3).into_iter().map(tlog_tiles::Hash).collect::<Vec<_>>(), theirs, "{seq}");
+        tlog_tiles::check_record(&theirs, size, root, seq - 1, tlog_tiles::record_hash(entry)).unwrap();
+    }
+    for old in minimum..size {
+        let body = submission.body(state, old).unwrap();
+        let path = ConsistencyProof::<Sha256>::try_from_bytes(hashes(&body, 1).concat()).unwrap();
+        tree.root().verify_consistency(&roots[usize::try_from(old).unwrap() - 1], &path).unwrap();
     }
 }

@@ -8,13 +8,13 @@ use tempfile::TempDir;
 
 use crate::world::{World, noon, start};
 
-struct Elsewhere {
+pub(crate) struct Elsewhere {
     witness: Witness,
     folder: TempDir,
 }
 
 impl Elsewhere {
-    fn new(logs: &[VerifierKey]) -> Self {
+    pub(crate) fn new(logs: &[VerifierKey]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = FileKey::make(&folder.path().join("witness.key"), "witness.example/w1", KeyType::Witness).unwrap();
         let witness = Witness::open(&folder.path().join("store"), key, logs.to_vec()).unwrap();
@@ -29,7 +29,7 @@ impl Elsewhere {
     }
 
     /// Submits the newest checkpoint, as a gateway does.
-    fn submit(&self, state: &Path) -> Result<Submission, SubmitError> {
+    pub(crate) fn submit(&self, state: &Path) -> Result<Submission, SubmitError> {
         let mut submission = Submission::newest(state)?;
         let mut old = submission.likely_old(state, self.witness.verifier());
         for _ in 0..3 {

@@ -4,6 +4,7 @@ mod block;
 mod engine;
 mod exporters;
 mod images;
+mod key;
 mod machine;
 mod state;
 
@@ -97,6 +98,7 @@ async fn sandboxes(file: Option<&Path>, state: PathBuf) -> Vec<Check> {
             let mut checks = block::checks(config.sandbox.guard.as_deref()).await;
             checks.extend(images::checks(&config));
             checks.extend(exporters::checks(&config));
+            checks.extend(key::check(&config));
             checks
         }
         Err(problems) => {

@@ -91,7 +91,7 @@ pub(super) struct Row {
 
 impl Row {
     /// What to do about a cursor that leads nowhere.
-    pub(super) const BEGIN: &'static str = "find out who changed the log; then remove the exporter's file in `exported` of the state folder: it begins again at record 1, \
+    pub(super) const BEGIN: &'static str = "find out who changed the log; then remove the exporter's file in `exported` of the state folder: it begins again at the first record that is there, \
          and what is sent twice has the same leaf";
 
     /// Of every exporter in a config.

@@ -3,6 +3,7 @@
 mod checked;
 mod key;
 mod proof;
+mod prune;
 mod row;
 
 use std::process::ExitCode;
@@ -80,6 +81,7 @@ enum Action {
     Export(checked::Export),
     Key(key::Key),
     Accept(key::Accept),
+    Prune(prune::Prune),
     Submit(super::witness::Submit),
 }
 
@@ -139,7 +141,7 @@ impl LogCommand {
                 let found = reader.list(&filter)?;
                 match format {
                     Some(format) => formatted(&reader, found, format)?,
-                    None => list(global, &out, &found, limit)?,
+                    None => list(global, &out, &reader, &found, limit)?,
                 }
             }
             Action::Show { id } => show(global, &out, &id)?,
@@ -150,6 +152,7 @@ impl LogCommand {
             Action::Export(command) => command.run(global, &out)?,
             Action::Key(command) => command.run(global, &out)?,
             Action::Accept(command) => command.run(global, &out)?,
+            Action::Prune(command) => command.run(global, &out)?,
             Action::Submit(command) => command.run(global, &out)?,
         }
         Ok(ExitCode::SUCCESS)
@@ -206,27 +209,34 @@ fn formatted(reader: &Reader, found: Vec<Found>, format: Format) -> anyhow::Resu
     Ok(())
 }
 
-fn list(global: &Global, out: &Out, found: &[Found], limit: usize) -> anyhow::Result<()> {
+fn list(global: &Global, out: &Out, reader: &Reader, found: &[Found], limit: usize) -> anyhow::Result<()> {
     if global.json {
         return found.iter().try_for_each(print::json);
     }
     if found.is_empty() {
+        prune::note(reader).iter().for_each(print::aside);
         return Ok(out.say("no record is like that")?);
     }
     out.lines(&row::table(found, clock::now(), &TimeZone::system()).lines(out.width()))?;
     if let Some(last) = found.last().filter(|_| found.len() >= limit && print::interactive()) {
         print::aside(format!("older ones: --before {}", last.record.seq));
+    } else if let Some(note) = prune::note(reader) {
+        print::aside(note);
     }
     Ok(())
 }
 
 fn show(global: &Global, out: &Out, id: &str) -> anyhow::Result<()> {
-    let life = open(global)?.show(id).map_err(|error| {
+    let reader = open(global)?;
+    let life = reader.show(id).map_err(|error| {
         let next = match &error {
+            // Whatever has this id may be among what is gone.
+            ShowError::Unknown(_) if let Some(note) = prune::note(&reader) => note,
             ShowError::Ambiguous { calls, .. } => {
                 let calls: Vec<&str> = calls.iter().map(policies::CallId::as_str).collect();
                 format!("give more of the id: {}", calls.join(", "))
             }
+            ShowError::Pruned { missing, .. } => format!("portcullis log show {}", missing.record),
             ShowError::Unknown(_) | ShowError::Query(_) | _ => "`portcullis log list` shows ids and numbers".to_owned(),
         };
         Trouble::new("nothing to show").because(error).next(next)

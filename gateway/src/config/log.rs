@@ -1,5 +1,5 @@
 //! `[audit]`: who signs the log, where its newest checkpoint is kept, who else signs that, how long its disk is waited for,
-//! and how long arguments and results are kept.
+//! how long arguments and results are kept, and whether records may be pruned.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -8,22 +8,23 @@ use std::time::Duration;
 
 use audit::{Signer, WitnessAddress};
 use jiff::SignedDuration;
-use serde_json::Value;
-use vault::{TransitError, TransitName};
 
 use super::section::{Section, Sheet};
+use super::signer::{self, KeyPlace, SignerError};
 
 /// Who signs the log, where its newest checkpoint is kept, and how long what is kept for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Log {
     /// The file that keeps the newest checkpoint; in the state folder where there is none.
     pub checkpoint: Option<PathBuf>,
-    /// A backend's name and its transit key; a file in the state folder where there is none.
-    pub key: Option<(String, TransitName)>,
+    /// Where the key is that signs; a file in the state folder where nothing is said.
+    pub key: Option<KeyPlace>,
     /// How long a call waits for the disk before it is refused; within two seconds where nothing is said.
     pub wait: Option<Duration>,
     /// How long arguments, results and messages are kept beside their records; for ever where nothing is said.
     pub bodies: Option<SignedDuration>,
+    /// How long records are kept, if they may be pruned at all.
+    pub records: Option<SignedDuration>,
     /// The witnesses that are asked to sign the newest checkpoint.
     pub witness: Vec<WitnessAddress>,
 }
@@ -32,24 +33,16 @@ impl Log {
     /// The key that is kept elsewhere, asked for now.
     ///
     /// # Errors
-    /// [`TransitError`].
-    pub fn signer(&self, vault: &vault::Config) -> Result<Option<Arc<dyn Signer + Sync>>, TransitError> {
-        let Some((backend, key)) = self.key.clone() else { return Ok(None) };
-        Ok(Some(Arc::new(vault.transit(&backend, key)?)))
+    /// [`SignerError`].
+    pub fn signer(&self, vault: &vault::Config) -> Result<Option<Arc<dyn Signer + Sync>>, SignerError> {
+        self.key.as_ref().map(|place| place.open(vault)).transpose()
     }
 }
 
 /// `[audit]`
 pub(super) fn log(sheet: &Sheet<'_>, section: Section<'_>) -> Log {
     let checkpoint = section.string("checkpoint").map(|(text, _)| sheet.path(&text));
-    let key = section.json("key").and_then(|(value, at)| {
-        let key = transit(&value);
-        if key.is_none() {
-            let wanted = "`{ vault = \"NAME\", transit = \"KEY\" }`, and where needed `mount` and `version`";
-            sheet.problem(at, section.key("key"), "another value", wanted);
-        }
-        key
-    });
+    let key = section.json("key").and_then(|(value, at)| signer::place(sheet, &section, &value, at));
     let wait = section.json("wait").and_then(|(value, at)| {
         let text = value.as_str().unwrap_or_default();
         let wait = text.parse().ok().and_then(|wait: SignedDuration| Duration::try_from(wait).ok());
@@ -59,16 +52,18 @@ pub(super) fn log(sheet: &Sheet<'_>, section: Section<'_>) -> Log {
         }
         wait
     });
-    let bodies = section.string("bodies").and_then(|(text, at)| {
+    let time = |name: &str| {
+        let (text, at) = section.string(name)?;
         let kept = kept(&text);
         if kept.is_none() {
-            sheet.problem(at, section.key("bodies"), format!("\"{text}\""), "a time like \"90d\", \"2w\" or \"36h\"");
+            sheet.problem(at, section.key(name), format!("\"{text}\""), "a time like \"90d\", \"2w\" or \"36h\"");
         }
         kept
-    });
+    };
+    let (bodies, records) = (time("bodies"), time("records"));
     let witness = witnesses(sheet, &section);
-    section.finish(&["bodies", "checkpoint", "key", "wait", "witness"]);
-    Log { checkpoint, key, wait, bodies, witness }
+    section.finish(&["bodies", "checkpoint", "key", "records", "wait", "witness"]);
+    Log { checkpoint, key, wait, bodies, records, witness }
 }
 
 /// A time in days or weeks, or in what any other time is told in.
@@ -107,16 +102,6 @@ fn witnesses(sheet: &Sheet<'_>, section: &Section<'_>) -> Vec<WitnessAddress> {
         }
     }
     read
-}
-
-fn transit(value: &Value) -> Option<(String, TransitName)> {
-    let table = value.as_object()?;
-    let known = |name: &String| ["vault", "transit", "mount", "version"].contains(&name.as_str());
-    let text = |name: &str| table.get(name).map(|value| value.as_str().map(str::to_owned));
-    let (vault, key) = (text("vault")??, text("transit")??);
-    let mount = text("mount").unwrap_or_else(|| Some("transit".to_owned()))?;
-    let version = table.get("version").map_or(Some(1), Value::as_u64)?;
-    table.keys().all(known).then_some((vault, TransitName { mount, key, version }))
 }
 
 #[cfg(test)]

@@ -53,6 +53,14 @@ pub enum Astray {
         /// The last one that there is.
         last: u64,
     },
+    /// What follows it was pruned.
+    #[error("record {seq} was exported, and all up to {minimum} were pruned since: those between were not sent")]
+    Pruned {
+        /// The last record that was exported.
+        seq: u64,
+        /// The last one that is gone.
+        minimum: u64,
+    },
     /// The log has another record there.
     #[error("record {0} is not the one that was exported: the log was replaced, or an older copy of it was put back")]
     Other(u64),
@@ -94,6 +102,10 @@ impl Cursor {
         let last = reader.last()?;
         if self.seq > last {
             return Err(Astray::Ahead { seq: self.seq, last });
+        }
+        let pruned = reader.pruned()?.filter(|pruned| (1..=pruned.minimum).contains(&self.seq));
+        if let Some(pruned) = pruned {
+            return Err(Astray::Pruned { seq: self.seq, minimum: pruned.minimum });
         }
         if reader.leaf(self.seq)? == self.leaf { Ok(()) } else { Err(Astray::Other(self.seq)) }
     }

@@ -95,6 +95,9 @@ async fn show(audit: &Audit, id: String) -> Asked<Life> {
                 what: format!("{} calls are named `{wanted}…`", calls.len()),
                 next: calls.iter().map(policies::CallId::as_str).collect::<Vec<_>>().join(", "),
             },
+            error @ ShowError::Pruned { missing, .. } => {
+                Refused::State { what: error.to_string(), next: format!("portcullis log show {}", missing.record) }
+            }
             ShowError::Query(error) => unread(error),
             ShowError::Unknown(_) | _ => Refused::Unknown {
                 what: "call, hold or record",

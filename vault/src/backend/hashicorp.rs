@@ -11,7 +11,6 @@ mod config;
 mod fault;
 mod lease;
 mod login;
-mod own;
 mod path;
 mod read;
 mod transit;

@@ -97,13 +97,24 @@ fn say(global: &Global, out: &Out, verified: &Verified) -> anyhow::Result<()> {
         return print::json(&serde_json::json!({ "ok": true, "records": verified.records, "head": verified.head,
             "first": verified.first, "last": verified.last, "signed": signed.map(|(checkpoint, _)| checkpoint.size),
             "root": signed.map(|(checkpoint, _)| checkpoint.root), "key": signed.map(|(_, key)| key.to_string()), "accepted": verified.accepted,
-            "restored": verified.restored, "erased": verified.erased, "asserted": verified.asserted }));
+            "restored": verified.restored, "erased": verified.erased, "asserted": verified.asserted,
+            "pruned": verified.pruned }));
     }
     let zone = TimeZone::system();
     let time = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| long(at, &zone));
     let ok = Line::new().inked(Ink::Good, "ok: ").ours(format!("{} records", verified.records));
     out.line(&ok.ours(format!(", {} to {}", time(verified.first), time(verified.last))))?;
-    out.say(format!("head: {}", verified.head))?;
+    if verified.pruned > 0 {
+        let said = format!(
+            "records up to {} were pruned, as a record says: verified from {} on",
+            verified.pruned,
+            verified.pruned + 1
+        );
+        out.line(&Line::new().inked(Ink::Warning, "note: ").ours(said))?;
+    }
+    if *verified.head.as_bytes() != audit::record::GENESIS {
+        out.say(format!("head: {}", verified.head))?;
+    }
     if let Some((checkpoint, key)) = signed {
         out.say(format!("signed: {} records, root {}", checkpoint.size, checkpoint.root))?;
         out.line(&Line::new().ours("key: ").theirs(&key.to_string()))?;

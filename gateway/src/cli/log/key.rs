@@ -1,17 +1,18 @@
 //! `portcullis log key` and `log accept`: who signs the log, and what is taken for it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use audit::{Config, Renewed};
 use clap::{Args, Subcommand};
+use vault::Pkcs11Key;
 
 use crate::cli::Global;
 use crate::cli::line::Line;
-use crate::cli::print::{self, Out};
+use crate::cli::print::{self, Out, Trouble};
 use crate::cli::serve::refused;
 use crate::clock;
-use crate::config::{self, Overrides};
+use crate::config::{self, KeyPlace, Overrides};
 
 /// Show the log's public key, or change the key
 #[derive(Args)]
@@ -29,11 +30,25 @@ enum Action {
     /// Have a new key sign from here on; a record, signed by the old key, says so
     #[command(
         long_about = "Makes a new key, or takes the one that a config's `[audit]` table names. A record, signed by the old key, \
-        names it, so whoever knows the old key can follow; the old key is removed. Witnesses must be told the new key. The gateway must not run."
+        names it, so whoever knows the old key can follow; the old key is removed, unless it is kept elsewhere. Witnesses must be told the new \
+        key. The gateway must not run."
     )]
     Rotate {
         #[command(flatten)]
         kept: Kept,
+        /// The config whose `[audit]` table names the key that signs until now, if that is in no file
+        #[arg(long, value_name = "FILE")]
+        from: Option<PathBuf>,
+    },
+    /// Make the key on the PKCS#11 token that a config names; it cannot be read from there
+    #[command(
+        long_about = "Makes an Ed25519 key of the label, on the token, that the table `[audit]` of the config names, and shows its public \
+        half. It never leaves the token. A key of that label that is there already is left as it is. The log's key changes by `log key rotate`."
+    )]
+    Make {
+        /// The config
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
     },
 }
 
@@ -53,25 +68,56 @@ impl Kept {
         let Some(config) = self.config else {
             return Ok(Config::new(global.state()?, clock::now).checkpoint(self.checkpoint));
         };
-        let overrides = Overrides { state: global.state.clone(), ..Overrides::default() };
-        let config = config::Config::load(Some(config.as_path()), overrides).map_err(|problems| refused(&problems))?;
-        crate::app::log_config(&config)
+        crate::app::log_config(&load(global, &config)?)
     }
+}
+
+pub(super) fn load(global: &Global, file: &Path) -> anyhow::Result<config::Config> {
+    let overrides = Overrides { state: global.state.clone(), ..Overrides::default() };
+    config::Config::load(Some(file), overrides).map_err(|problems| refused(&problems))
 }
 
 impl Key {
     pub(super) fn run(self, global: &Global, out: &Out) -> anyhow::Result<()> {
-        let Some(Action::Rotate { kept }) = self.action else {
-            let key =
-                audit::log_key(&global.state()?).context("there is no key: a gateway makes it at its first start")?;
-            if global.json {
-                return print::json(&serde_json::json!({ "key": key.to_string() }));
+        let key = match self.action {
+            None => {
+                audit::log_key(&global.state()?).context("there is no key: a gateway makes it at its first start")?
             }
-            return Ok(out.line(&Line::new().theirs(&key.to_string()))?);
+            Some(Action::Make { config }) => make(&load(global, &config)?)?,
+            Some(Action::Rotate { kept, from }) => {
+                let renewed = rotate(&kept.config(global)?, from.as_deref(), global)?;
+                return say(global, out, &renewed);
+            }
         };
-        let renewed = audit::rotate_key(&kept.config(global)?).context("the key was not changed")?;
-        say(global, out, &renewed)
+        if global.json {
+            return print::json(&serde_json::json!({ "key": key.to_string() }));
+        }
+        Ok(out.line(&Line::new().theirs(&key.to_string()))?)
     }
+}
+
+fn make(config: &config::Config) -> anyhow::Result<audit::VerifierKey> {
+    match &config.log.key {
+        Some(KeyPlace::Pkcs11(name)) => Ok(Pkcs11Key::make(name).context("the key was not made")?),
+        Some(KeyPlace::Transit(_, name)) => {
+            let next = format!("bao write -f {}/keys/{} type=ed25519", name.mount, name.key);
+            Err(Trouble::new("the config names a transit key, which its backend makes").next(next).into())
+        }
+        None => {
+            let next = "add `key = { pkcs11 = …, token = …, key = …, pin = … }` to `[audit]`; without it the gateway makes a \
+                        key in a file by itself";
+            Err(Trouble::new("the config names no key on a token").next(next).into())
+        }
+    }
+}
+
+fn rotate(config: &Config, from: Option<&Path>, global: &Global) -> anyhow::Result<Renewed> {
+    let failed = "the key was not changed";
+    let Some(from) = from else { return audit::rotate_key(config).context(failed) };
+    let from = load(global, from)?;
+    let old = from.log.signer(&from.vault).context("the key that signs until now is not to be had")?;
+    let old = old.ok_or_else(|| Trouble::new("the config given with --from names no key that is kept elsewhere"))?;
+    audit::rotate_key_from(config, &old).context(failed)
 }
 
 /// Take what is in the database for the log, although it is not what was signed last

@@ -9,8 +9,8 @@ use url::{Host, Url};
 use zeroize::Zeroizing;
 
 use super::login::Login;
-use super::own::Own;
 use crate::config::{Reader, kind};
+use crate::own::Own;
 
 /// What a config says of one OpenBao or Vault.
 #[derive(Clone)]

@@ -7,6 +7,7 @@ use thiserror::Error;
 use vaultrs::error::ClientError;
 
 use crate::backend::BackendError;
+use crate::own::BadCredential;
 
 /// What a request came to. Copied, so that whoever waited for the same answer is told the same.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -33,6 +34,12 @@ pub(super) enum Fault {
     /// The gateway's own credential cannot be read.
     #[error("{0}")]
     Credential(String),
+}
+
+impl From<BadCredential> for Fault {
+    fn from(BadCredential(why): BadCredential) -> Self {
+        Self::Credential(why)
+    }
 }
 
 impl From<ClientError> for Fault {

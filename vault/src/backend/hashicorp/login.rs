@@ -8,7 +8,7 @@ use vaultrs::{auth, token};
 
 use super::client::{Connector, quietly};
 use super::fault::Fault;
-use super::own::Own;
+use crate::own::Own;
 
 /// How the gateway says who it is.
 #[derive(Clone)]

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use audit::{Signer, VerifierKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use policies::Hash;
 use thiserror::Error;
 use vaultrs::api::transit::requests::SignDataRequest;
 use vaultrs::api::transit::responses::ReadKeyData;
@@ -16,6 +15,7 @@ use vaultrs::transit;
 use super::client::quietly;
 use super::fault::Fault;
 use super::{ConnectorError, Hashicorp, Settings};
+use crate::named::log_named_after;
 
 /// Which key of which engine; as a config writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,8 +72,7 @@ impl TransitKey {
             .map_err(TransitError::Thread)?;
         let gone = |_| TransitError::Kind;
         let public = public.recv().map_err(gone)??;
-        let id: String = Hash::of(&public).to_string().chars().take(16).collect();
-        let verifier = VerifierKey::log(&format!("portcullis/{id}"), public).map_err(|_| TransitError::Kind)?;
+        let verifier = log_named_after(public).map_err(|_| TransitError::Kind)?;
         Ok(Self { verifier, jobs })
     }
 }

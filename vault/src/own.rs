@@ -3,11 +3,10 @@
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use thiserror::Error;
 use zeroize::Zeroizing;
-
-use super::fault::Fault;
 
 /// Where the gateway's own credential comes from.
 #[derive(Clone)]
@@ -20,28 +19,33 @@ pub(crate) enum Own {
     Held(std::sync::Arc<Zeroizing<String>>),
 }
 
+/// Why the credential cannot be used; never what it is.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub(crate) struct BadCredential(pub(crate) String);
+
 impl Own {
-    pub(super) fn read(&self) -> Result<Zeroizing<String>, Fault> {
+    /// One word, as it becomes a header's value.
+    pub(crate) fn read(&self) -> Result<Zeroizing<String>, BadCredential> {
         let text = match self {
             Self::Held(text) => Zeroizing::new(text.trim().to_owned()),
             Self::File(path) => read(path, true)?,
             Self::Platform(path) => read(path, false)?,
         };
-        // It becomes a header's value.
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(Fault::Credential("the gateway's own credential is empty, or more than one word".to_owned()));
+            return Err(BadCredential("the gateway's own credential is empty, or more than one word".to_owned()));
         }
         Ok(text)
     }
 }
 
-fn read(path: &PathBuf, private: bool) -> Result<Zeroizing<String>, Fault> {
-    let fault =
-        |error: std::io::Error| Fault::Credential(format!("cannot read `{}`: {}", path.display(), error.kind()));
+/// What a file holds but for the white space around it; where it is to be `private`, its owner alone may read it.
+pub(crate) fn read(path: &Path, private: bool) -> Result<Zeroizing<String>, BadCredential> {
+    let fault = |error: std::io::Error| BadCredential(format!("cannot read `{}`: {}", path.display(), error.kind()));
     let mut file = fs::File::open(path).map_err(fault)?;
     if private && file.metadata().map_err(fault)?.permissions().mode() & 0o077 != 0 {
         let open = format!("`{}` is open to others: `chmod 600` it, and consider it known", path.display());
-        return Err(Fault::Credential(open));
+        return Err(BadCredential(open));
     }
     let mut text = Zeroizing::new(String::with_capacity(LONGEST));
     (&mut file).take(LONGEST as u64).read_to_string(&mut text).map_err(fault)?;

@@ -1,0 +1,112 @@
+//! `Pruned`: which records are gone for good, as one of those that stay says, and how the rest of them goes.
+//!
+//! ```text
+//! record and row `pruned`, one transaction ─► signed, and outside ─► rows and tiles of level 0, a batch at a time
+//!                                               └── a start goes on where a crash left it ──┘
+//! ```
+//!
+//! INVARIANT: `done` ≤ `minimum`, both multiples of 256; the records that are there begin right after `done`, and
+//! `chain` is the chain's value after it. What is left of what is to go still leads to the chain's value after `minimum`,
+//! which the record binds, so nobody can slip something in meanwhile.
+
+use std::path::Path;
+
+use policies::Hash;
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+
+use super::pen::signed;
+use super::recover::{hash, number};
+use crate::checkpoint::{Anchor, Checkpoint, newest};
+use crate::index;
+use crate::note::Note;
+use crate::record;
+use crate::tile::WIDTH;
+
+/// Records of one transaction: some 5 MB of ordinary ones, and a multiple of 256.
+const BATCH: u64 = 8 * WIDTH;
+
+/// What the database says of records that are gone.
+#[derive(Clone, Debug)]
+pub(crate) struct Pruned {
+    /// The last of them: C2SP's minimum index, as the first record has the index 0.
+    pub(crate) minimum: u64,
+    /// The record that says so.
+    pub(crate) record: u64,
+    /// What they led to, as JSON; the record has its hash.
+    pub(crate) state: String,
+    /// The last one whose row is gone.
+    pub(crate) done: u64,
+    /// The chain's value after that one.
+    pub(crate) chain: Hash,
+}
+
+/// How the rest of what is to go went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// Nothing of it is left.
+    Gone,
+    /// The record about it is not signed yet: until then nothing goes.
+    Unsigned,
+}
+
+/// What is pruned; `None` where nothing ever was.
+pub(crate) fn load(db: &Connection) -> rusqlite::Result<Option<Pruned>> {
+    // A log that an older version wrote has no such table.
+    if !db.prepare_cached("SELECT 1 FROM sqlite_schema WHERE name = 'pruned'")?.exists([])? {
+        return Ok(None);
+    }
+    let sql = "SELECT minimum, record, state, done, chain FROM pruned";
+    let row = db.query_row(sql, [], |row| {
+        Ok(Pruned {
+            minimum: number(row, 0)?,
+            record: number(row, 1)?,
+            state: row.get(2)?,
+            done: number(row, 3)?,
+            chain: hash(row, 4)?,
+        })
+    });
+    row.optional()
+}
+
+/// Up to which record rows are gone, and the chain's value there: where all that is read begins.
+pub(crate) fn base(db: &Connection) -> rusqlite::Result<(u64, Hash)> {
+    let begin = (0, Hash::from_bytes(record::GENESIS));
+    Ok(load(db)?.map_or(begin, |pruned| (pruned.done, pruned.chain)))
+}
+
+/// Removes what its record says is gone, and is there. Whatever interrupts it, the next start goes on.
+pub(crate) fn finish(state: &Path, db: &Connection, anchor: &Anchor) -> rusqlite::Result<Rest> {
+    let Some(Pruned { minimum, record, mut done, .. }) = load(db)?.filter(|pruned| pruned.done < pruned.minimum) else {
+        return Ok(Rest::Gone);
+    };
+    let Some(note) = newest(db)?.filter(|(size, _)| *size >= record).and_then(|(_, text)| Note::parse(&text).ok())
+    else {
+        return Ok(Rest::Unsigned);
+    };
+    // A checkpoint outside that is older than the records that are left could not be compared with them any more.
+    let outside = anchor.read().ok().flatten().and_then(|text| Checkpoint::of(&Note::parse(&text).ok()?).ok());
+    if outside.is_none_or(|outside| outside.size < record) {
+        anchor.write(&note).map_err(failed)?;
+    }
+    // It has words of what goes.
+    index::forget(state).map_err(failed)?;
+    while done < minimum {
+        done = minimum.min(done + BATCH);
+        let batch = Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
+        let sql = "SELECT chain FROM entry WHERE seq = ?1";
+        let chain = batch.prepare_cached(sql)?.query_row([signed(done)], |row| hash(row, 0))?;
+        batch.prepare_cached("DELETE FROM entry WHERE seq <= ?1")?.execute([signed(done)])?;
+        let tiles = "DELETE FROM tile WHERE level = 0 AND place < ?1";
+        batch.prepare_cached(tiles)?.execute([signed(done / WIDTH)])?;
+        let sql = "UPDATE pruned SET done = ?1, chain = ?2";
+        batch.prepare_cached(sql)?.execute(params![signed(done), chain.as_bytes()])?;
+        batch.commit()?;
+    }
+    // What was overwritten in the database is in the write-ahead log as it was before.
+    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    Ok(Rest::Gone)
+}
+
+fn failed(error: std::io::Error) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(Box::new(error))
+}
