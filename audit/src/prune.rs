@@ -97,9 +97,8 @@ pub fn prune(config: &Config, pruning: &Pruning) -> Result<Gone, PruneError> {
     if fresh.is_some() {
         return Err(PruneError::Unsigned);
     }
-    pruned::finish(ready.state(), &ready.db, &ready.anchor())?;
-    let before = pruned::load(&ready.db)?;
-    let from = before.as_ref().map_or(0, |before| before.minimum);
+    pruned::finish(ready.state(), &ready.db, &ready.anchor()).map_err(StartError::from)?;
+    let from = pruned::extent(&ready.db)?.map_or(0, |(minimum, _)| minimum);
     let old = retention::old(&ready.db, from, (ready.clock)(), pruning.before)?;
     let to = (old / WIDTH * WIDTH).max(from);
     if to == from {
@@ -123,8 +122,15 @@ pub fn prune(config: &Config, pruning: &Pruning) -> Result<Gone, PruneError> {
     writer.begin_with(&[work]).map_err(|error| StartError::Database(Box::new(error)))?;
     // Signed, and outside, before anything goes.
     writer.finish();
-    let ready = Ready::open(config.clone())?;
-    let whole = pruned::finish(ready.state(), &ready.db, &ready.anchor())? == Rest::Gone;
+    let whole = match Ready::open(config.clone()) {
+        Ok(ready) => {
+            let rest = pruned::finish(ready.state(), &ready.db, &ready.anchor()).map_err(StartError::from)?;
+            rest == Rest::Gone
+        }
+        // A gateway that was started just now goes on with it.
+        Err(StartError::Locked(_)) => false,
+        Err(error) => return Err(error.into()),
+    };
     Ok(Gone { from: from + 1, to, record: Some(record), whole })
 }
 
@@ -196,11 +202,11 @@ pub struct Missing {
 impl Missing {
     /// What is gone from this database; `None` where nothing is.
     pub(crate) fn of(db: &Connection) -> Result<Option<Self>, QueryError> {
-        let Some(pruned) = pruned::load(db)? else { return Ok(None) };
+        let Some((minimum, record)) = pruned::extent(db)? else { return Ok(None) };
         let sql = "SELECT at FROM entry WHERE seq = ?1";
-        let at = db.query_row(sql, [crate::log::pen::signed(pruned.record)], |row| row.get::<_, i64>(0))?;
+        let at = db.query_row(sql, [crate::log::pen::signed(record)], |row| row.get::<_, i64>(0))?;
         let at = Timestamp::from_microsecond(at).unwrap_or_default();
-        Ok(Some(Self { minimum: pruned.minimum, record: pruned.record, at }))
+        Ok(Some(Self { minimum, record, at }))
     }
 }
 

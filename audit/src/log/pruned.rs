@@ -11,15 +11,15 @@
 
 use std::path::Path;
 
-use policies::Hash;
-use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use policies::{Hash, Value};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior, params};
 
 use super::pen::signed;
-use super::recover::{hash, number};
+use super::recover::{Unusable, hash, number};
 use crate::checkpoint::{Anchor, Checkpoint, newest};
 use crate::index;
 use crate::note::Note;
-use crate::record;
+use crate::record::{self, Kind, Record};
 use crate::tile::WIDTH;
 
 /// Records of one transaction: some 5 MB of ordinary ones, and a multiple of 256.
@@ -51,12 +51,7 @@ pub(crate) enum Rest {
 
 /// What is pruned; `None` where nothing ever was.
 pub(crate) fn load(db: &Connection) -> rusqlite::Result<Option<Pruned>> {
-    // A log that an older version wrote has no such table.
-    if !db.prepare_cached("SELECT 1 FROM sqlite_schema WHERE name = 'pruned'")?.exists([])? {
-        return Ok(None);
-    }
-    let sql = "SELECT minimum, record, state, done, chain FROM pruned";
-    let row = db.query_row(sql, [], |row| {
+    one(db, "SELECT minimum, record, state, done, chain FROM pruned", |row| {
         Ok(Pruned {
             minimum: number(row, 0)?,
             record: number(row, 1)?,
@@ -64,21 +59,60 @@ pub(crate) fn load(db: &Connection) -> rusqlite::Result<Option<Pruned>> {
             done: number(row, 3)?,
             chain: hash(row, 4)?,
         })
-    });
-    row.optional()
+    })
+}
+
+/// The last record that is gone, and the record that says so. What they led to may be long: it is not read.
+pub(crate) fn extent(db: &Connection) -> rusqlite::Result<Option<(u64, u64)>> {
+    one(db, "SELECT minimum, record FROM pruned", |row| Ok((number(row, 0)?, number(row, 1)?)))
 }
 
 /// Up to which record rows are gone, and the chain's value there: where all that is read begins.
 pub(crate) fn base(db: &Connection) -> rusqlite::Result<(u64, Hash)> {
-    let begin = (0, Hash::from_bytes(record::GENESIS));
-    Ok(load(db)?.map_or(begin, |pruned| (pruned.done, pruned.chain)))
+    let found = one(db, "SELECT done, chain FROM pruned", |row| Ok((number(row, 0)?, hash(row, 1)?)))?;
+    Ok(found.unwrap_or_else(|| (0, Hash::from_bytes(record::GENESIS))))
+}
+
+fn one<T>(
+    db: &Connection,
+    sql: &str,
+    read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Option<T>> {
+    // A log that an older version wrote has no such table.
+    if !db.prepare_cached("SELECT 1 FROM sqlite_schema WHERE name = 'pruned'")?.exists([])? {
+        return Ok(None);
+    }
+    db.query_row(sql, [], read).optional()
+}
+
+/// Whether its record says what the row says: nothing is removed because of a row alone.
+fn is_said(db: &Connection, pruned: &Pruned) -> rusqlite::Result<bool> {
+    let sql = "SELECT record FROM entry WHERE seq = ?1";
+    let bytes: Option<Vec<u8>> = db.query_row(sql, [signed(pruned.record)], |row| row.get(0)).optional()?;
+    let Some(record) = bytes.and_then(|bytes| Record::parse(&bytes).ok()) else { return Ok(false) };
+    let text = |name: &str| record.detail.get(name).and_then(Value::as_str);
+    let state = Hash::of(pruned.state.as_bytes()).to_string();
+    Ok(record.kind == Kind::Event
+        && record.seq > pruned.minimum
+        && text("event") == Some("records-pruned")
+        && text("state") == Some(state.as_str())
+        && record.detail.get("to").and_then(Value::as_u64) == Some(pruned.minimum))
 }
 
 /// Removes what its record says is gone, and is there. Whatever interrupts it, the next start goes on.
-pub(crate) fn finish(state: &Path, db: &Connection, anchor: &Anchor) -> rusqlite::Result<Rest> {
-    let Some(Pruned { minimum, record, mut done, .. }) = load(db)?.filter(|pruned| pruned.done < pruned.minimum) else {
+pub(crate) fn finish(state: &Path, db: &Connection, anchor: &Anchor) -> Result<Rest, Unusable> {
+    let (done, _) = base(db)?;
+    if extent(db)?.is_none_or(|(minimum, _)| done >= minimum) {
         return Ok(Rest::Gone);
-    };
+    }
+    let Some(pruned) = load(db)? else { return Ok(Rest::Gone) };
+    if !is_said(db, &pruned)? {
+        return Err(Unusable::Broken {
+            seq: pruned.record,
+            what: "it is not about the pruning that is to be finished",
+        });
+    }
+    let Pruned { minimum, record, mut done, .. } = pruned;
     let Some(note) = newest(db)?.filter(|(size, _)| *size >= record).and_then(|(_, text)| Note::parse(&text).ok())
     else {
         return Ok(Rest::Unsigned);

@@ -10,8 +10,10 @@ use super::carried::{Said, pairs};
 use super::{Broken, Kind, QueryError, Record, VerifyError, What};
 
 /// What the records seen so far lead to, each with the number of the last record about it.
+/// Carried over where records are pruned: what a later version adds is empty in what an earlier one carried over, and maps
+/// whose keys are no texts are written as `pairs`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub(crate) struct Expected {
     /// Name → hash of the token's hash.
     agents: BTreeMap<String, (u64, Option<String>)>,

@@ -416,6 +416,49 @@ async fn nothing_goes_before_its_record_is_signed_and_a_start_goes_on_where_a_cr
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_removed_because_of_a_row_that_no_record_stands_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path();
+    old_log(state).await;
+    let row =
+        "INSERT INTO pruned (id, minimum, record, state, done, chain) VALUES (1, 256, 610, '{}', 0, zeroblob(32))";
+    Connection::open(state.join("portcullis.db")).unwrap().execute_batch(row).unwrap();
+    let refused = Audit::start(config(state, later(400 * DAY)), redactor());
+    assert!(matches!(refused, Err(audit::StartError::Broken { seq: 610, .. })), "{:?}", refused.err());
+    assert!(matches!(prune(state), Err(PruneError::Start(_))));
+    assert_eq!(count(state, "SELECT MIN(seq) FROM entry"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_were_erased_before_their_records_went_are_still_accounted_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path();
+    old_log(state).await;
+    let erasing = |now: Timestamp, to: u64| async move {
+        let keep = Some(jiff::SignedDuration::from_hours(24 * 90));
+        let audit = Audit::start(config(state, now).bodies(keep), redactor()).unwrap().0;
+        for _ in 0..600 {
+            // While bodies go, the index may be of a moment before.
+            if audit::verify(state).is_ok_and(|verified| verified.erased >= to) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert!(audit.stop().await);
+        assert!(audit::verify(state).unwrap().erased >= to);
+    };
+    erasing(later(400 * DAY), 600).await;
+    prune(state).unwrap();
+    assert_eq!(audit::verify(state).unwrap().pruned, 512);
+    // And those of records that stayed, later.
+    erasing(later(500 * DAY), 614).await;
+    let all = Pruning { before: later(450 * DAY), ..pruning() };
+    let more = audit::prune(&config(state, later(500 * DAY)), &all).unwrap();
+    assert!(more.to == 512, "too few of them for a tile: {more:?}");
+    audit::verify(state).unwrap();
+}
+
 const CHILD: &str = "PORTCULLIS_TEST_PRUNES_IN";
 
 #[test]

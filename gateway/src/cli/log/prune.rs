@@ -142,7 +142,7 @@ fn say(global: &Global, out: &Out, gone: &Gone, trial: bool) -> anyhow::Result<(
     )?;
     if !gone.whole {
         print::aside(
-            "its record is not signed yet, as the key did not answer: a start after it is signed removes them",
+            "they are not off the disk yet: its record is not signed, as the key did not answer, or a gateway was started; a start removes them once it is signed",
         );
     }
     Ok(())
