@@ -3,12 +3,12 @@
 //! ```text
 //! STATE ── one snapshot, beside the writer ─► .TO.partial ── verified, listed, synced ── rename ─► TO
 //! TO ── copied, compared, verified ─► STATE/restoring ── what was there moves to STATE/replaced-… ─► STATE
-//!                                                     └─ a record says so, open holds and passes end ─► it may start
+//!                                                     └─ a record says so, what is open or lent ends ─► it may start
 //! ```
 //!
 //! What is in a copy was true once: an approval that was used since looks unused in it, and records that were signed since
 //! are not there. So a copy is marked as one, no gateway starts with it, and what takes the mark away is the record of the
-//! restore, in one transaction with the end of every hold and pass that is open in it.
+//! restore, in one transaction with the end of every hold, pass and delegation that is open in it.
 
 mod listing;
 mod make;

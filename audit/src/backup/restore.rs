@@ -56,6 +56,8 @@ pub struct Restored {
     pub holds: usize,
     /// How many passes were revoked.
     pub passes: usize,
+    /// How many delegations ended.
+    pub delegations: usize,
     /// The agents that can connect.
     pub agents: Vec<AgentId>,
     /// The operators.
@@ -87,8 +89,8 @@ pub fn restore(order: &Order<'_>, watch: Watch<'_>) -> Result<Restored, RestoreE
     let done = declare(order, &listing, lost.as_ref(), lock)?;
     fs::remove_dir(state.join(RESTORING)).map_err(failed)?;
     let lost = lost.and_then(|note| Checkpoint::of(&note).ok());
-    let Declared { renewed, record, holds, passes, agents, operators } = done;
-    Ok(Restored { listing, record, renewed, lost, holds, passes, agents, operators, replaced })
+    let Declared { renewed, record, holds, passes, delegations, agents, operators } = done;
+    Ok(Restored { listing, record, renewed, lost, holds, passes, delegations, agents, operators, replaced })
 }
 
 fn no_backup(path: &Path, what: impl Into<String>) -> RestoreError {
@@ -204,6 +206,7 @@ struct Declared {
     record: u64,
     holds: usize,
     passes: usize,
+    delegations: usize,
     agents: Vec<AgentId>,
     operators: Vec<OperatorId>,
 }
@@ -221,13 +224,13 @@ fn declare(order: &Order<'_>, listing: &Listing, lost: Option<&Note>, lock: Lock
     if order.revoke_agents {
         works.extend(agents.drain(..).map(|name| removed(name, now)));
     }
-    let (holds, passes) = (views.holds.len(), views.passes.len());
+    let (holds, passes, delegations) = (views.holds.len(), views.passes.len(), views.delegations.len());
     let detail = json!({ "event": "log-restored", "reason": order.reason, "made": listing.made,
         "records": listing.records, "checkpoint": listing.checkpoint, "lost": lost.map(Note::to_string),
-        "holds": holds, "passes": passes, "delegations": views.delegations.len() });
+        "holds": holds, "passes": passes, "delegations": delegations });
     let renewed = restored(ready, detail, works)?.ok_or(RestoreError::StillOpen)?;
     let operators = views.operators.keys().cloned().collect();
-    Ok(Declared { renewed, record, holds, passes, agents, operators })
+    Ok(Declared { renewed, record, holds, passes, delegations, agents, operators })
 }
 
 /// An approval in the copy may have been used since.

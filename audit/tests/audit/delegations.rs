@@ -185,7 +185,7 @@ async fn a_restored_log_lends_nothing_and_a_log_from_before_is_continued() {
     audit::backup(world.state.path(), &copy, true, noon(), &mut |_| true).unwrap();
     let (config, trusted) = (Config::new(&state, noon).reserve(1 << 20), Trusted::default());
     let order = Order { from: &copy, config, aside: false, revoke_agents: false, trusted, reason: "the disk died" };
-    audit::restore(&order, &mut |_| true).unwrap();
+    assert_eq!(audit::restore(&order, &mut |_| true).unwrap().delegations, 1);
     let (restored, _) = crate::world::start(&state);
     assert!(restored.delegations().is_empty(), "what may have been taken back since is lent again");
     assert!(restored.stop().await);

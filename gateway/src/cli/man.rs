@@ -95,15 +95,10 @@ fn more(command: &Command, above: Option<&str>) -> Roff {
 /// for as such, and lines end where words do, since options and paths cannot be stretched.
 fn tidied(text: &str) -> String {
     let text = text.replace(".br\n\n.br\n", ".sp\n").replacen("\n.SH", "\n.ad l\n.SH", 1);
-    let mut tidy = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if letter.is_ascii() {
-            tidy.push(letter);
-        } else {
-            tidy.push_str(&format!("\\[u{:04X}]", u32::from(letter)));
-        }
-    }
-    tidy
+    let named = |letter: char| {
+        if letter.is_ascii() { letter.to_string() } else { format!("\\[u{:04X}]", u32::from(letter)) }
+    };
+    text.chars().map(named).collect()
 }
 
 #[cfg(test)]

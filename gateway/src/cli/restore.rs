@@ -74,11 +74,11 @@ fn advised(error: RestoreError) -> anyhow::Error {
 }
 
 fn say(global: &Global, out: &Out, restored: &Restored) -> anyhow::Result<()> {
-    let Restored { listing, record, renewed, lost, holds, passes, agents, operators, replaced } = restored;
+    let Restored { listing, record, renewed, lost, holds, passes, delegations, agents, operators, replaced } = restored;
     if global.json {
         return print::json(&serde_json::json!({ "records": listing.records, "made": listing.made, "record": record,
             "key": renewed.now.to_string(), "lost": lost.as_ref().map(|lost| lost.size), "holds": holds, "passes": passes,
-            "agents": agents, "operators": operators, "replaced": replaced }));
+            "delegations": delegations, "agents": agents, "operators": operators, "replaced": replaced }));
     }
     out.say(format!("restored {} records, as of {}; record {record} says so", listing.records, listing.made))?;
     let newer = match lost {
@@ -88,7 +88,7 @@ fn say(global: &Global, out: &Out, restored: &Restored) -> anyhow::Result<()> {
         None => "no newer checkpoint was found here; a witness may know of more records".to_owned(),
     };
     out.line(&Line::new().inked(Ink::Warning, "lost: ").ours(newer))?;
-    out.say(format!("ended: {holds} holds, {passes} passes"))?;
+    out.say(format!("ended: {holds} holds, {passes} passes, {delegations} delegations"))?;
     names(out, "agents", &agents.iter().map(ToString::to_string).collect::<Vec<_>>(), "portcullis agent remove NAME")?;
     let people: Vec<String> = operators.iter().map(ToString::to_string).collect();
     names(out, "operators", &people, "portcullis operator remove NAME")?;

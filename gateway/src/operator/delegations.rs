@@ -109,6 +109,14 @@ pub async fn lend(audit: &Audit, by: &Person, asked: Lending) -> Asked<Delegatio
     if to.role == Role::Reviewer {
         return Err(not_theirs(format!("`{}` is a reviewer, and answers no calls for anybody", to.name)));
     }
+    // What is shown and kept must not be a credential that was pasted in the wrong place.
+    let secret = |name: &String| {
+        let text = policies::Value::from(name.as_str());
+        audit.redactor().redact_value(&text).0 != text
+    };
+    if within.tools.iter().any(secret) {
+        return Err(Refused::Params("a tool's name looks like a secret: it was not kept".to_owned()));
+    }
     let lent = audit.delegations().iter().filter(|(_, one)| one.by() == &by.id).count();
     if lent >= MOST_LENT {
         return Err(Refused::State {
@@ -119,10 +127,14 @@ pub async fn lend(audit: &Audit, by: &Person, asked: Lending) -> Asked<Delegatio
     let made = Delegation::new((by.id.clone(), to.name.clone()), within, lasts, why, clock::now());
     let delegation = made.map_err(|error| Refused::Params(error.to_string()))?;
     let event = Event::DelegationMade { delegation: Box::new(delegation) };
-    let id = audit.note(event, clock::now()).await.map_err(|error| match error {
+    let id = audit.note(event, clock::now()).await.map_err(|error| {
         // One of the two was removed meanwhile.
-        AuditError::Unknown => not_theirs("one of you is no operator any more".to_owned()),
-        error => Refused::Unrecorded(error.to_string()),
+        let gone = error == AuditError::Unknown;
+        if gone {
+            not_theirs("one of you is no operator any more".to_owned())
+        } else {
+            Refused::Unrecorded(error.to_string())
+        }
     })?;
     find(audit, id).map(|delegation| DelegationRow::of(id, &delegation)).ok_or_else(|| unknown(&id.to_string()))
 }

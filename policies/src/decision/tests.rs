@@ -351,6 +351,18 @@ fn whoever_lent_a_right_must_have_it_and_an_agent_of_either_is_an_agent_of_both(
             assert_eq!(refused, "not-your-own", "{agent} {own:?}");
         }
     }
+    // Where only one answers calls, they may approve their own; nobody else does it for them.
+    let (ann, bob, alone) = (OperatorId::authenticated("ann"), OperatorId::authenticated("bob"), hold("ci", 1));
+    let person = |operator| Approver {
+        operator,
+        role: Role::Operator,
+        own: true,
+        people: 1,
+        reasoned: false,
+        pass: false,
+    };
+    let refused = Policies::builtin().may_stand_in(&person(&bob), &person(&ann), &alone).unwrap_err();
+    assert_eq!(refused.rule.as_deref(), Some("no-standing-in-for-your-own"));
     // Whatever lets all approve anything does not let an agent's owner stand in.
     let all = source(r#"@id("all") permit (principal, action == Action::"approve", resource);"#);
     let bare = Policies::load_without_defaults(std::slice::from_ref(&all)).unwrap();

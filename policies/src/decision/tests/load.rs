@@ -3,7 +3,7 @@ use super::*;
 #[test]
 fn the_shipped_policies_are_valid_and_in_force() {
     let ids: Vec<String> = Policies::builtin().ids().map(str::to_owned).collect();
-    assert_eq!(ids.len(), 19);
+    assert_eq!(ids.len(), 21);
     let (_, guard) = shipped_policies()[0];
     for id in Policies::load_without_defaults(&[]).unwrap().ids() {
         assert!(guard.contains(&format!("@id(\"{id}\")")));
@@ -92,7 +92,7 @@ fn a_policy_set_of_a_thousand_loads_and_stays_sliced() {
     let policy = |n| format!("@id(\"p{n}\") forbid (principal, action, resource == Tool::\"s{n}.t\");\n");
     let text = (0..1000).map(policy).collect::<Vec<_>>().concat();
     let policies = with(&text);
-    assert_eq!(policies.ids().count(), 1019);
+    assert_eq!(policies.ids().count(), 1021);
     assert_eq!(
         policies.hash_for(&tool("files", r#"{"name":"t"}"#)),
         Policies::builtin().hash_for(&tool("x", r#"{"name":"t"}"#))

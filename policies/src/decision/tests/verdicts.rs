@@ -212,13 +212,24 @@ fn the_gateways_own_trial_is_held_and_is_nobodys_else() {
         let Verdict::Hold(held) = decide(&policies, held) else { panic!("it is not held") };
         let hold = Hold::open(HoldId::from_random([1; 10]), &held, 1, noon());
         assert!(!super::approves(&policies, "bob", crate::Role::Admin, false, 1, &hold));
+        let [ann, bob] = ["ann", "bob"].map(crate::OperatorId::authenticated);
+        let person = |operator| crate::Approver {
+            operator,
+            role: crate::Role::Admin,
+            own: false,
+            people: 2,
+            reasoned: true,
+            pass: false,
+        };
+        assert!(policies.may_stand_in(&person(&bob), &person(&ann), &hold).is_err());
     }
 }
 
 #[test]
 fn every_shipped_policy_is_exercised_by_a_test() {
     let verdicts = include_str!("verdicts.rs").to_owned() + include_str!("../tests.rs");
-    let roles = ["operators-approve", "operators-break-glass", "reviewers-only-read", "not-your-own"];
+    let roles =
+        ["operators-approve", "operators-break-glass", "operators-stand-in", "reviewers-only-read", "not-your-own"];
     let denied = crate::risk::DENIED;
     for id in Policies::builtin().ids() {
         let known = roles.contains(&id)
