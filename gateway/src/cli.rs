@@ -5,6 +5,7 @@ mod backup;
 mod card;
 mod check;
 mod completions;
+mod config;
 mod console;
 mod diff;
 mod doctor;

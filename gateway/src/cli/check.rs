@@ -9,10 +9,11 @@ use clap::Args;
 use serde::Serialize;
 
 use super::Global;
+use super::config::ConfigFile;
 use super::line::{Ink, Line};
 use super::print::{self, Out};
 use crate::clock;
-use crate::config::{Config, Overrides, Problem};
+use crate::config::{Config, Problem};
 use crate::export::Exporter;
 use crate::notify::{self, Channel};
 use crate::operator::Peers;
@@ -25,12 +26,8 @@ use crate::operator::Peers;
         what is usable and unwise. Nothing is started, opened or changed.\n\nExits with 1 if there is a problem."
 )]
 pub(crate) struct CheckCommand {
-    #[arg(
-        long,
-        value_name = "FILE",
-        help = "The config [default: $XDG_CONFIG_HOME/portcullis/portcullis.toml, if there]"
-    )]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    config: ConfigFile,
 }
 
 #[derive(Serialize)]
@@ -53,8 +50,7 @@ struct Told {
 
 impl CheckCommand {
     pub(crate) fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
-        let overrides = Overrides { state: global.state.clone(), ..Overrides::default() };
-        let report = match Config::load(self.config.as_deref(), overrides) {
+        let report = match self.config.read(global) {
             Ok(config) => Report::of(&config),
             Err(problems) => Report::refused(problems, Vec::new()),
         };

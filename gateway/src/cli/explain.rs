@@ -11,11 +11,12 @@ use clap::Args;
 use policies::explain::{Explanation, Replay};
 
 use super::Global;
+use super::config::ConfigFile;
 use super::line::{Ink, Line};
 use super::print::{self, Out};
 use super::serve::refused;
 use crate::clock;
-use crate::config::{Config, Origin, Overrides, Server};
+use crate::config::{Origin, Server};
 
 /// Explain what would be decided about calls.
 #[derive(Args)]
@@ -38,12 +39,8 @@ pub(crate) struct ExplainCommand {
     /// Policies to try instead of those that the config names. May be given more than once
     #[arg(long, value_name = "FILE", num_args = 1..)]
     policies: Vec<PathBuf>,
-    #[arg(
-        long,
-        value_name = "FILE",
-        help = "The config [default: $XDG_CONFIG_HOME/portcullis/portcullis.toml, if there]"
-    )]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    config: ConfigFile,
 }
 
 /// The longest row. A result may be large; a file without line ends must not fill the memory.
@@ -51,8 +48,7 @@ const ROW: usize = 64 << 20;
 
 impl ExplainCommand {
     pub(crate) fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
-        let overrides = Overrides { state: global.state.clone(), ..Overrides::default() };
-        let mut config = Config::load(self.config.as_deref(), overrides).map_err(|problems| refused(&problems))?;
+        let mut config = self.config.load(global)?;
         if !self.policies.is_empty() {
             config.policy.files = self.policies;
         }

@@ -1,6 +1,5 @@
 //! `portcullis export`: how far the records have been passed on, and whether they can be.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -11,13 +10,13 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::Global;
+use super::config::{self, ConfigFile};
 use super::line::{Ink, Line};
 use super::print::{self, Out, Trouble};
-use super::serve::refused;
 use super::table::Table;
 use super::when::long;
 use crate::clock;
-use crate::config::{Config, Overrides};
+use crate::config::Config;
 use crate::export::{self, Cursor, Exporter, Source};
 
 /// Look after the exporters.
@@ -42,7 +41,7 @@ enum Action {
     )]
     Status {
         #[command(flatten)]
-        config: At,
+        config: ConfigFile,
     },
     /// Send one record that says that it is a test, and say what became of it
     #[command(
@@ -55,18 +54,8 @@ enum Action {
         #[arg(value_name = "NAME")]
         name: String,
         #[command(flatten)]
-        config: At,
+        config: ConfigFile,
     },
-}
-
-#[derive(Args)]
-struct At {
-    #[arg(
-        long,
-        value_name = "FILE",
-        help = "The config [default: $XDG_CONFIG_HOME/portcullis/portcullis.toml, if there]"
-    )]
-    config: Option<PathBuf>,
 }
 
 /// How far an exporter has come.
@@ -144,13 +133,6 @@ impl ExportCommand {
     }
 }
 
-impl At {
-    fn load(self, global: &Global) -> anyhow::Result<Config> {
-        let overrides = Overrides { state: global.state.clone(), ..Overrides::default() };
-        Config::load(self.config.as_deref(), overrides).map_err(|problems| refused(&problems))
-    }
-}
-
 fn status(global: &Global, config: &Config) -> anyhow::Result<ExitCode> {
     let rows = Row::all(config);
     if global.json {
@@ -197,12 +179,8 @@ struct Sent<'a> {
 
 async fn test(global: &Global, config: &Config, name: &str) -> anyhow::Result<()> {
     let Some(settings) = config.export.get(name) else {
-        let known: Vec<&str> = config.export.keys().map(String::as_str).collect();
-        let next = match known.as_slice() {
-            [] => "add an [export.NAME] to the config; docs/guide/siem.md".to_owned(),
-            known => format!("take one of: {}", known.join(", ")),
-        };
-        return Err(Trouble::new(format!("the config has no exporter `{name}`")).next(next).into());
+        let exporters = config::Table { what: "exporter", name: "export", guide: "siem.md" };
+        return Err(exporters.lacks(name, config.export.keys()));
     };
     let kind = settings.sink.kind();
     // Of its own: what it learns here is known to nobody else.

@@ -1,6 +1,5 @@
 //! `portcullis notify`: tries out the channels through which people are told of held calls.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -9,10 +8,10 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::Global;
+use super::config::{ConfigFile, Table};
 use super::print::{self, Out, Trouble};
-use super::serve::refused;
 use crate::clock;
-use crate::config::{Config, Overrides};
+use crate::config::Config;
 use crate::notify::{Channel, Message};
 
 /// Try out how people are told of held calls.
@@ -40,12 +39,8 @@ enum Action {
         /// The channel's name in the config
         #[arg(value_name = "NAME")]
         name: String,
-        #[arg(
-            long,
-            value_name = "FILE",
-            help = "The config [default: $XDG_CONFIG_HOME/portcullis/portcullis.toml, if there]"
-        )]
-        config: Option<PathBuf>,
+        #[command(flatten)]
+        config: ConfigFile,
     },
 }
 
@@ -59,21 +54,15 @@ struct Sent<'a> {
 impl NotifyCommand {
     pub(crate) fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         let Action::Test { name, config } = self.action;
-        let overrides = Overrides { state: global.state.clone(), ..Overrides::default() };
-        let config = Config::load(config.as_deref(), overrides).map_err(|problems| refused(&problems))?;
-        super::block_on(test(global, &config, &name))?;
+        super::block_on(test(global, &config.load(global)?, &name))?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
 async fn test(global: &Global, config: &Config, name: &str) -> anyhow::Result<()> {
     let Some(settings) = config.notify.get(name) else {
-        let known: Vec<&str> = config.notify.keys().map(String::as_str).collect();
-        let next = match known.as_slice() {
-            [] => "add a [notify.NAME] to the config; docs/guide/notifications.md".to_owned(),
-            known => format!("take one of: {}", known.join(", ")),
-        };
-        return Err(Trouble::new(format!("the config has no channel `{name}`")).next(next).into());
+        let channels = Table { what: "channel", name: "notify", guide: "notifications.md" };
+        return Err(channels.lacks(name, config.notify.keys()));
     };
     let kind = settings.way.kind();
     // Of its own: what it learns here is known to nobody else.
