@@ -5,8 +5,8 @@ use policies::approval::Delegation;
 use policies::{AgentId, Hash, HoldId, Method, OperatorId, Role, ServerName, Value};
 use serde::Serialize;
 
-use crate::log::pen::digest;
 use crate::assertion::PublicKey;
+use crate::log::pen::digest;
 use crate::operator::{Door, Verifier};
 use crate::passkey::Credential;
 

@@ -25,7 +25,6 @@ use crate::query::{self, QueryError};
 use crate::record::{self, BadRecord, Kind, Record};
 use carried::Base;
 use grown::Grown;
-use passkeys::Passkeys;
 use projection::Expected;
 use succession::Succession;
 

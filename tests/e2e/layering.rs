@@ -52,7 +52,7 @@ fn each_edge_of_the_spine_is_there() {
 #[test]
 fn what_is_dangerous_hangs_on_the_crate_that_guards_it() {
     let dependencies = dependencies();
-    let guards: [(&[&str], &[&str]); 8] = [
+    let guards: [(&[&str], &[&str]); 9] = [
         (&["wasmtime", "wasmtime-wasi", "bollard"], &["sandbox"]),
         (&["jsonrpsee"], &["gateway"]),
         (&["webauthn-rs"], &["gateway"]),

@@ -9,14 +9,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use audit::assertion::PublicKey;
 use audit::{
-    Audit, Broken, Config, Event, FileKey, Filter, Gone, KeyType, Loans, Need, Outcome, ProveError, PruneError,
-    Pruning, ShowError, Signer, Submission, Trusted, VerifierKey, VerifyError, What,
+    Audit, Broken, Config, Credential, Event, FileKey, Filter, Gone, KeyType, Loans, Need, Outcome, ProveError,
+    PruneError, Pruning, ShowError, Signer, Submission, Trusted, Verifier, VerifierKey, VerifyError, What,
 };
-use jiff::Timestamp;
-use policies::approval::{Hold, Step};
+use jiff::{SignedDuration, Timestamp};
+use policies::approval::{Delegation, Hold, Step, Within};
 use policies::decision::Verdict;
-use policies::{AgentId, Hash, HoldId, OperatorId};
+use policies::{AgentId, Hash, HoldId, OperatorId, Role};
 use rusqlite::Connection;
 
 use crate::world::{approve, decide, held, later, noon, random, raw, redactor};
@@ -91,6 +92,52 @@ fn holds_text(state: &Path, text: &str) -> bool {
 
 fn with(key: &VerifierKey) -> Trusted {
     Trusted { key: Some(key.clone()), checkpoint: None }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn passkeys_and_delegations_outlive_the_records_that_made_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path();
+    let audit = start(state, noon());
+    let [ann, bob] = ["ann", "bob"].map(OperatorId::authenticated);
+    for name in [&ann, &bob] {
+        let pin = Verifier::new(format!("pin of {name}"));
+        let event = Event::OperatorAdded { name: name.clone(), role: Role::Operator, uid: None, pin, by: None };
+        audit.note(event, noon()).await.unwrap();
+    }
+    let passkey = Event::PasskeyAdded {
+        name: ann.clone(),
+        credential: Credential::new(vec![1; 32]).unwrap(),
+        label: "laptop".to_owned(),
+        site: "localhost".to_owned(),
+        public_key: PublicKey::es256(&[1; 32], &[2; 32]).unwrap(),
+        counter: 3,
+        by: Some(ann.clone()),
+    };
+    audit.note(passkey, noon()).await.unwrap();
+    let (people, week) = ((ann.clone(), bob), SignedDuration::from_hours(7 * 24));
+    let lent = Delegation::new(people, Within::default(), week, "on holiday".to_owned(), noon()).unwrap();
+    audit.note(Event::DelegationMade { delegation: Box::new(lent) }, noon()).await.unwrap();
+    for _ in 0..300 {
+        call(&audit, "{}", noon()).await;
+    }
+    assert!(audit.stop().await);
+    assert_eq!(prune(state).unwrap().to, 512);
+    audit::verify(state).unwrap();
+    let audit = start(state, later(401 * DAY));
+    assert_eq!((audit.passkeys(&ann).len(), audit.delegations().len()), (1, 1));
+    assert!(audit.stop().await);
+    audit::verify(state).unwrap();
+    for (table, what) in [("passkey", "passkey"), ("delegation", "delegation")] {
+        let db = Connection::open(state.join("portcullis.db")).unwrap();
+        db.execute_batch(&format!("CREATE TABLE kept AS SELECT * FROM {table}; DELETE FROM {table};")).unwrap();
+        let Err(VerifyError::Broken(Broken { what: What::Projection(named), .. })) = audit::verify(state) else {
+            panic!("a {table} that is gone is not missed")
+        };
+        assert_eq!(named, what);
+        db.execute_batch(&format!("INSERT INTO {table} SELECT * FROM kept; DROP TABLE kept;")).unwrap();
+    }
+    audit::verify(state).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

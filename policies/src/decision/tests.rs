@@ -323,7 +323,16 @@ fn stands_in(
     roles: [Role; 2],
 ) -> Result<(), String> {
     let (ann, bob, hold) = (OperatorId::authenticated("ann"), OperatorId::authenticated("bob"), hold(agent, 1));
-    let person = |operator, role, own| Approver { operator, role, own, people: 3, by: By::Pin, passkeys: 0, reasoned: false, pass: false };
+    let person = |operator, role, own| Approver {
+        operator,
+        role,
+        own,
+        people: 3,
+        by: By::Pin,
+        passkeys: 0,
+        reasoned: false,
+        pass: false,
+    };
     let (delegate, of) = (person(&bob, roles[0], bob_owns), person(&ann, roles[1], ann_owns));
     policies.may_stand_in(&delegate, &of, &hold).map_err(|not| not.rule.unwrap_or_default())
 }
@@ -358,6 +367,8 @@ fn whoever_lent_a_right_must_have_it_and_an_agent_of_either_is_an_agent_of_both(
         role: Role::Operator,
         own: true,
         people: 1,
+        by: By::Pin,
+        passkeys: 0,
         reasoned: false,
         pass: false,
     };
@@ -381,7 +392,15 @@ fn what_only_watches_refuses_no_one_who_stands_in_and_is_named() {
     );
     assert_eq!(stands_in(&policies, "ci", [false; 2], OPERATORS), Ok(()));
     let (ann, bob, hold) = (OperatorId::authenticated("ann"), OperatorId::authenticated("bob"), hold("ci", 1));
-    let person =
-        |operator| Approver { operator, role: Role::Operator, own: false, people: 3, by: By::Pin, passkeys: 0, reasoned: false, pass: false };
+    let person = |operator| Approver {
+        operator,
+        role: Role::Operator,
+        own: false,
+        people: 3,
+        by: By::Pin,
+        passkeys: 0,
+        reasoned: false,
+        pass: false,
+    };
     assert_eq!(policies.would_not_stand_in(&person(&bob), &person(&ann), &hold), ["watch-ann", "watch-bob"]);
 }

@@ -218,6 +218,8 @@ fn the_gateways_own_trial_is_held_and_is_nobodys_else() {
             role: crate::Role::Admin,
             own: false,
             people: 2,
+            by: crate::By::Pin,
+            passkeys: 0,
             reasoned: true,
             pass: false,
         };
