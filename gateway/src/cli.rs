@@ -19,6 +19,7 @@ mod line;
 mod log;
 mod man;
 mod notify;
+mod now;
 mod operator;
 mod packages;
 mod passes;
@@ -41,6 +42,7 @@ pub(crate) mod text;
 mod tools;
 mod tree;
 mod when;
+mod why;
 mod witness;
 
 use std::io;
@@ -121,7 +123,9 @@ enum Command {
     Policy(policy::PolicyCommand),
     Tools(tools::ToolsCommand),
     Run(run::RunCommand),
+    Now(now::NowCommand),
     Log(log::LogCommand),
+    Why(why::WhyCommand),
     Backup(backup::BackupCommand),
     Restore(restore::RestoreCommand),
     Doctor(doctor::DoctorCommand),
@@ -181,7 +185,9 @@ impl Command {
             Self::Policy(command) => command.run(global),
             Self::Tools(command) => command.run(global),
             Self::Run(command) => command.run(global),
+            Self::Now(command) => command.run(global),
             Self::Log(command) => command.run(global),
+            Self::Why(command) => command.run(global),
             Self::Backup(command) => command.run(global),
             Self::Restore(command) => command.run(global),
             Self::Doctor(command) => command.run(global),

@@ -1,5 +1,6 @@
 //! The console in a real browser: holds are read and answered, whatever is in them, and whatever happens to the gateway.
 
+mod glass;
 mod pages;
 mod passkeys;
 

@@ -93,6 +93,8 @@ mod telemetry;
 #[cfg(test)]
 mod templates;
 #[cfg(test)]
+mod told;
+#[cfg(test)]
 mod waiting;
 #[cfg(test)]
 mod wasm;

@@ -4,12 +4,12 @@ mod checked;
 mod key;
 mod proof;
 mod prune;
-mod row;
+pub(super) mod row;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use audit::{Decided, Filter, Found, Reader, ShowError};
+use audit::{Decided, Filter, Found, Life, Reader, ShowError};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
@@ -227,6 +227,19 @@ fn list(global: &Global, out: &Out, reader: &Reader, found: &[Found], limit: usi
 }
 
 fn show(global: &Global, out: &Out, id: &str) -> anyhow::Result<()> {
+    let life = life(global, id)?;
+    if global.json {
+        return print::json(&life);
+    }
+    let zone = TimeZone::system();
+    for found in &life.records {
+        out.lines(&row::whole(found, &zone, out.text_width()))?;
+    }
+    Ok(())
+}
+
+/// The records of a call, or the record, that an id stands for.
+pub(super) fn life(global: &Global, id: &str) -> anyhow::Result<Life> {
     let reader = open(global)?;
     let life = reader.show(id).map_err(|error| {
         let next = match &error {
@@ -240,15 +253,8 @@ fn show(global: &Global, out: &Out, id: &str) -> anyhow::Result<()> {
             ShowError::Unknown(_) | ShowError::Query(_) | _ => "`portcullis log list` shows ids and numbers".to_owned(),
         };
         Trouble::new("nothing to show").because(error).next(next)
-    })?;
-    if global.json {
-        return print::json(&life);
-    }
-    let zone = TimeZone::system();
-    for found in &life.records {
-        out.lines(&row::whole(found, &zone, out.text_width()))?;
-    }
-    Ok(())
+    });
+    Ok(life?)
 }
 
 async fn tail(global: &Global, out: &Out, filter: &Filter, lines: usize) -> anyhow::Result<()> {

@@ -1,4 +1,7 @@
-//! `portcullis policy`: what policies that only watch would have changed.
+//! `portcullis policy`: which policies are in force, what changed ones would have decided, and what those that only watch would have
+//! changed.
+
+mod replay;
 
 use std::process::ExitCode;
 
@@ -16,11 +19,12 @@ use crate::operator::card::ObservedRow;
 use crate::operator::client::Client;
 use crate::operator::observed::Observations;
 
-/// See what observed policies would have changed.
+/// Try policies out before they decide.
 #[derive(Args)]
 #[command(
-    about = "See what observed policies would have changed",
-    long_about = "Says what policies that only watch would have changed, so that one can be tried out before it decides.\n\n\
+    about = "Show the policies in force, and try changed ones out before they decide",
+    long_about = "Shows the policies in force, decides recorded calls again by changed ones, and says what policies that only watch would \
+        have changed.\n\n\
         A policy is observed if it says so, `@mode(\"observe\")`, or if `[policy] observe` in portcullis.toml lists its id. It \
         is asked about each call and decides nothing. `portcullis log list` shows beside each call what it would have done."
 )]
@@ -31,6 +35,17 @@ pub(crate) struct PolicyCommand {
 
 #[derive(Subcommand)]
 enum Action {
+    /// Show the policies in force
+    Show,
+    /// See what changed policies would have decided about recorded calls
+    #[command(
+        long_about = "Decides the last recorded calls again, by the policies in force and by those of FILE in place of the config's own, and \
+            shows the calls about which they differ, the newest first. Nothing runs and nothing changes.\n\n\
+            Each call is decided with what its session had read by then, as far as results were kept, and by the tool as it is defined \
+            today.",
+        after_help = "Examples:\n  portcullis policy replay stricter.cedar\n  portcullis policy replay stricter.cedar --last 2000 --json"
+    )]
+    Replay(replay::ReplayArgs),
     /// Count what each observed policy would have changed
     #[command(
         long_about = "Counts, for each observed policy, the calls that it alone would have had allowed, held or denied, each call \
@@ -47,8 +62,19 @@ enum Action {
 impl PolicyCommand {
     pub(crate) fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         let out = Out::stdout();
-        let Action::Observed { since } = self.action;
         super::block_on(async {
+            let since = match self.action {
+                Action::Show => {
+                    let client = Client::connect(&global.state()?).await?;
+                    show(global, &out, &global.ask_with(&client, "policies_show", Vec::new()).await?)?;
+                    return Ok(ExitCode::SUCCESS);
+                }
+                Action::Replay(wanted) => {
+                    wanted.run(global, &out).await?;
+                    return Ok(ExitCode::SUCCESS);
+                }
+                Action::Observed { since } => since,
+            };
             let client = Client::connect(&global.state()?).await?;
             let since = since.and_then(|since| since.instant(clock::now(), &TimeZone::system()));
             let params: Vec<(&'static str, Value)> =
@@ -57,6 +83,25 @@ impl PolicyCommand {
             Ok(ExitCode::SUCCESS)
         })
     }
+}
+
+/// The texts, each under its name.
+fn show(global: &Global, out: &Out, shown: &Value) -> anyhow::Result<()> {
+    if global.json {
+        return print::json(shown);
+    }
+    let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    out.line(&Line::new().ours("digest ").theirs(&text(shown, "hash")))?;
+    for source in shown.get("sources").and_then(Value::as_array).into_iter().flatten() {
+        let built_in = source.get("built_in").and_then(Value::as_bool) == Some(true);
+        let whose = if built_in { ", built in" } else { "" };
+        out.say("")?;
+        out.line(&Line::new().ours("// ").theirs_in(Ink::Strong, &text(source, "name")).ours(whose))?;
+        for line in text(source, "text").lines() {
+            out.line(&Line::new().theirs(line))?;
+        }
+    }
+    Ok(())
 }
 
 fn tell(global: &Global, out: &Out, found: &Observations) -> anyhow::Result<()> {

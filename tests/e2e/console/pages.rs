@@ -156,6 +156,13 @@ fn a_right_is_lent_listed_and_taken_back() {
     page.wait(".delegations .row", "bob may approve for ann");
     page.wait(".delegations .row", "tools customers.delete_customer, mail");
     page.wait(".delegations .row", "on <b>holiday</b>");
+    keep(&page, "delegations-1280");
+    let narrow = page.another(1, 390, true);
+    sign_in(&world, &narrow);
+    narrow.goto(&format!("{home}/#agents"));
+    narrow.wait(".delegations .row", "bob may approve for ann");
+    assert_eq!(narrow.violations(), Vec::<String>::new());
+    keep(&narrow, "delegations-390");
     let listed = world.list(&["operator", "delegations"]);
     assert_eq!((&listed[0]["by"], &listed[0]["to"]), (&json!("ann"), &json!("bob")));
     page.click(".delegations .row button");

@@ -24,7 +24,7 @@ when { context.keyed && context.by != "passkey" };
 "#;
 
 /// An office with ann, who is signed in by a link and has an authenticator.
-fn at_the_console(policies: &str) -> (World, Page, String) {
+pub(super) fn at_the_console(policies: &str) -> (World, Page, String) {
     let world = office_with(policies);
     staff(&world);
     let (page, home) = (Page::open(1280), home(&world));
@@ -43,7 +43,7 @@ fn authenticator(page: &Page) -> String {
 }
 
 /// Makes a passkey by the page's dialog, which stays open.
-fn make(page: &Page, label: &str) {
+pub(super) fn make(page: &Page, label: &str) {
     page.click(".account button:has-text('Passkeys')");
     page.wait("dialog .passkeys", "You have none yet");
     page.click("dialog button:has-text('Add a passkey')");
@@ -54,7 +54,7 @@ fn make(page: &Page, label: &str) {
     page.wait("dialog .passkeys .row", label);
 }
 
-fn message(subject: &str) -> Value {
+pub(super) fn message(subject: &str) -> Value {
     json!({"to": ["a@example.com"], "subject": subject, "text": "Hello."})
 }
 

@@ -41,7 +41,7 @@ fn cells(found: &Found, now: Timestamp, zone: &TimeZone) -> Vec<Line> {
     ]
 }
 
-fn verdict(verdict: Decided) -> Line {
+pub(in crate::cli) fn verdict(verdict: Decided) -> Line {
     let ink = match verdict {
         Decided::Allow => Ink::Good,
         Decided::Hold => Ink::Warning,
@@ -59,7 +59,7 @@ fn tool(found: &Found) -> Line {
 }
 
 /// What the record says in a few words, and the call or hold that `log show` takes.
-fn what(found: &Found) -> Line {
+pub(in crate::cli) fn what(found: &Found) -> Line {
     let record = &found.record;
     let of = |pointer: &str| record.detail.pointer(pointer).and_then(Value::as_str);
     let call = record.call.as_ref().map(policies::CallId::as_str).unwrap_or_default();
@@ -92,6 +92,7 @@ fn what(found: &Found) -> Line {
                 (Some(lent), Some(id)) => by.ours(" for ").theirs(lent).ours(format!(", delegation {id},")),
                 (_, _) => by,
             };
+            let by = if of("/step/proof/by") == Some("passkey") { by.ours(", signed by their passkey,") } else { by };
             let hold = Line::new().ours(" ").theirs(of("/hold").unwrap_or_default());
             match of("/step/step").or(of("/step")).unwrap_or("changed") {
                 "break-glass" => Line::new().inked(Ink::Alarm, "broke the glass").then(by).then(hold),
