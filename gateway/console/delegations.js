@@ -24,7 +24,7 @@ function drawn(lent, people, around, read) {
   const may = pin && role !== "reviewer" && others.length > 0;
   if (lent.length === 0 && !may) return [];
   return [h("div", { class: "section-head" }, h("h2", {}, "Rights to approve that are lent"),
-    may ? button("Lend your right", () => lend(others, around, read)) : null),
+    may ? button("Lend your right", () => lend(others, around, read), { class: "quiet" }) : null),
   lent.length === 0 ? h("p", { class: "faint" }, "Nobody has lent theirs.") : h("ul", { class: "rows" }, lent.map((one) => row(one, around, read)))];
 }
 
@@ -37,7 +37,7 @@ function row(one, around, read) {
     h("span", { class: "row-main" }, h("span", {}, h("b", {}, shown(one.to)), " may approve for ", h("b", {}, shown(one.by))),
       h("span", { class: "small" }, shown(extent.join("; ") || "every call")),
       h("span", { class: "small faint" }, `delegation ${one.id} · ${left(Date.parse(one.expires) - Date.now())} left · `, shown(one.reason))),
-    may ? button("End it", () => end(one, around, read), { class: "quiet danger-text", "aria-label": `End delegation ${one.id}` }) : null);
+    may ? button("End it", () => end(one, around, read), { class: "quiet danger-text", "aria-label": `End it: delegation ${one.id}` }) : null);
 }
 
 function lend(others, around, read) {

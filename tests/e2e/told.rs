@@ -84,5 +84,5 @@ fn the_command_line_tells_how_things_are_going_and_what_changed_policies_would_h
     assert!(world.modern().call("count.read_note", &json!({"note": "a"})).ran(), "a replay changed what is in force");
     fs::write(&file, "permit (nonsense").unwrap();
     let broken = world.cli(&words);
-    assert!(!broken.status.success() && broken.stderr.contains("line"), "{broken:?}");
+    assert!(!broken.status.success() && broken.stderr.contains("unexpected end of input"), "{broken:?}");
 }

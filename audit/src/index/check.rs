@@ -68,7 +68,9 @@ pub(crate) fn follows(state: &Path) -> Result<bool, QueryError> {
     let Ok(still) = index.0.unchecked_transaction().and_then(|still| head(&still).map(|_| still)) else {
         return Ok(false);
     };
+    // One snapshot: bodies may be erased between two looks.
     let log = query::open(state)?;
+    let log = log.unchecked_transaction()?;
     match covered(&still, &log) {
         Ok(Some(last)) => {
             let wanted = Sum::of_log(&log, last)?;

@@ -150,7 +150,7 @@ fn rows(text: &str) -> Vec<Result<Value, String>> {
 
 async fn replay(all: &Operators, asked: Changed) -> Asked<Replayed> {
     let reloadable = &all.agents.calls.policies;
-    let source = Source { name: "the pasted text".into(), text: asked.text };
+    let source = Source { name: "the changed policies".into(), text: asked.text };
     let changed = reloadable.files().compile(vec![source]).map_err(|problems| wrong(&problems))?.policies;
     let (current, config, audit) = (reloadable.current(), Arc::clone(&all.agents.config), all.audit.clone());
     let last = asked.last.clamp(1, MOST);

@@ -2,7 +2,8 @@
 
 use std::thread;
 
-use serde_json::json;
+use serde_json::{Value, json};
+use tests::agent::Agent;
 
 use super::pages::keep;
 use super::passkeys::{at_the_console, make, message};
@@ -11,15 +12,19 @@ use crate::approval::poll;
 use crate::operators::add;
 
 const BOB: &str = "518230";
+const CYN: &str = "846213";
 const EVE: &str = "730184";
 
 #[test]
 fn glass_is_broken_with_a_passkey_and_its_review_is_closed_in_another_browser() {
     let (world, page, home) = at_the_console("");
-    for (name, role, pin) in [("bob", "operator", BOB), ("eve", "reviewer", EVE)] {
+    for (name, role, pin) in [("bob", "operator", BOB), ("cyn", "operator", CYN), ("eve", "reviewer", EVE)] {
         add(&world, name, role, None, &format!("{pin}\n{PIN}\n"));
     }
-    let agent = world.modern();
+    // The agent is cyn's, so that ann and bob are to be asked.
+    let words = ["agent", "add", "ci", "--as", "cyn", "--pin-stdin", "--json"];
+    let told: Value = serde_json::from_str(&world.cli_told(&words, &format!("{CYN}\n")).success()).unwrap();
+    let agent = Agent::modern(world.endpoint(), told["token"].as_str().unwrap());
     make(&page, "blue key");
     page.click("dialog .primary:has-text('Close')");
     let (narrow, eve) = (page.another(1, 390, true), page.another(2, 390, true));

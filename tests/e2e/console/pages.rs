@@ -198,7 +198,7 @@ fn policies_are_read_explained_and_replayed() {
     assert!(page.count(".rows .row:has-text('web.fetch_page')") == 3, "{}", page.text(".policies"));
     page.fill("textarea", "permit (nonsense");
     page.click(".actions .primary");
-    page.wait(".trouble", "the pasted text");
+    page.wait(".trouble", "the changed policies");
     clean(&page, &home);
 }
 
