@@ -121,8 +121,8 @@ impl Why {
         let head = head.theirs(self.agent.as_deref().unwrap_or("somebody")).ours(" asked for ");
         lines.push(head.theirs_in(Ink::Strong, &self.tool));
         let mut part = |name: &str, line: Line| {
-            let prefix = Line::new().ours("  ").inked(Ink::Faint, format!("{name:<10}"));
-            lines.extend(line.wrap(width, &prefix));
+            let named = Line::new().ours("  ").inked(Ink::Faint, format!("{name:<10}")).then(line);
+            lines.extend(named.wrap(width, &Line::new().ours(" ".repeat(12))));
         };
         if let Some(risk) = self.risk {
             part("risk", Line::new().inked(risk.into(), risk.as_str()));
