@@ -101,8 +101,8 @@ impl Passkeys {
 
 /// The keys of an operator for this site.
 fn known(audit: &Audit, name: &OperatorId, site: &Site) -> Vec<String> {
-    let his = audit.passkeys(name).into_iter().filter(|passkey| passkey.site == site.name());
-    his.map(|passkey| passkey.credential.to_string()).collect()
+    let theirs = audit.passkeys(name).into_iter().filter(|passkey| passkey.site == site.name());
+    theirs.map(|passkey| passkey.credential.to_string()).collect()
 }
 
 fn question(nonce: Nonce, challenge: &Hash, site: &Site, credentials: Vec<String>) -> Question {

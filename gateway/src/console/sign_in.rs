@@ -71,8 +71,8 @@ struct Me<'a> {
 const BODY: usize = 16 << 10;
 
 impl Desk {
-    /// A one-time code, a name and its PIN, or a name and what its passkey signed, for a cookie. INVARIANT: the cookie is always a new one, so that nobody
-    /// can have known it before.
+    /// A one-time code, a name and its PIN, or a name and what its passkey signed, for a cookie. INVARIANT: the cookie is
+    /// always a new one, so that nobody can have known it before.
     pub(super) async fn sign_in(&self, request: Request<Incoming>) -> Result<HttpResponse, Failure> {
         self.front.names.sent_by_us(&request)?;
         of_json(&request)?;
@@ -208,9 +208,9 @@ impl Desk {
         let operator = self.audit.operator(session.name());
         let role = operator.as_ref().map_or(session.role(), |operator| operator.role);
         let site = Site::of(session.origin()).map(|site| site.name().to_owned());
-        let his = self.audit.passkeys(session.name()).into_iter();
+        let theirs = self.audit.passkeys(session.name()).into_iter();
         let passkeys =
-            his.filter(|passkey| site.as_ref() == Some(&passkey.site)).map(|passkey| passkey.label).collect();
+            theirs.filter(|passkey| site.as_ref() == Some(&passkey.site)).map(|passkey| passkey.label).collect();
         Me { name: session.name(), role, csrf: session.csrf(), pin: operator.is_some(), site, passkeys }
     }
 

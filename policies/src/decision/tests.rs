@@ -167,21 +167,17 @@ fn roles_decide_who_approves_and_nobody_is_half_of_two_for_a_call_of_his_own() {
     assert!(!approves(&without, "bob", Role::Admin, false, 2, &anns));
 }
 
+/// Somebody who would approve, alone, by their PIN, and without a reason.
+fn asking(operator: &OperatorId, role: Role) -> Approver<'_> {
+    Approver { operator, role, own: false, people: 1, by: By::Pin, passkeys: 0, reasoned: false, pass: false }
+}
+
 #[test]
 fn no_policy_lets_a_reviewer_approve_and_a_refusal_names_the_policy() {
     let all = Source { name: "all".into(), text: "@id(\"all\") permit (principal, action, resource);".into() };
     let policies = Policies::load_without_defaults(&[all]).unwrap();
     let bob = OperatorId::authenticated("bob");
-    let reviewer = Approver {
-        operator: &bob,
-        role: Role::Reviewer,
-        own: false,
-        people: 2,
-        by: By::Pin,
-        passkeys: 0,
-        reasoned: true,
-        pass: false,
-    };
+    let reviewer = Approver { people: 2, reasoned: true, ..asking(&bob, Role::Reviewer) };
     let refused = policies.may_approve(&reviewer, &hold("ci", 1)).unwrap_err();
     assert_eq!(refused.rule.as_deref(), Some("reviewers-only-read"));
     assert!(refused.reason.is_some() && refused.next.is_some());
@@ -194,16 +190,7 @@ fn a_policy_can_want_a_reason() {
         r#"@id("say-why") forbid (principal, action == Action::"approve", resource) unless { context.reasoned };"#,
     );
     let bob = OperatorId::authenticated("bob");
-    let silent = Approver {
-        operator: &bob,
-        role: Role::Operator,
-        own: false,
-        people: 1,
-        by: By::Pin,
-        passkeys: 0,
-        reasoned: false,
-        pass: false,
-    };
+    let silent = asking(&bob, Role::Operator);
     assert_eq!(policies.may_approve(&silent, &hold("ci", 1)).unwrap_err().rule.as_deref(), Some("say-why"));
     assert!(policies.may_approve(&Approver { reasoned: true, ..silent }, &hold("ci", 1)).is_ok());
 }
@@ -211,16 +198,7 @@ fn a_policy_can_want_a_reason() {
 #[test]
 fn a_policy_can_want_a_passkey_of_all_or_of_those_who_have_one() {
     let bob = OperatorId::authenticated("bob");
-    let of = |by, passkeys| Approver {
-        operator: &bob,
-        role: Role::Operator,
-        own: false,
-        people: 1,
-        by,
-        passkeys,
-        reasoned: true,
-        pass: false,
-    };
+    let of = |by, passkeys| Approver { by, passkeys, reasoned: true, ..asking(&bob, Role::Operator) };
     let answers = [of(By::Passkey, 1), of(By::Pin, 1), of(By::Pin, 0), of(By::Pass, 2), of(By::User, 0)];
     let let_through = |condition: &str| {
         let head =
@@ -238,16 +216,7 @@ fn a_critical_call_has_no_pass() {
     let policies = Policies::builtin();
     let (bob, hold) = (OperatorId::authenticated("bob"), hold("ci", 1));
     assert_eq!(hold.risk(), Risk::Critical);
-    let alone = Approver {
-        operator: &bob,
-        role: Role::Admin,
-        own: false,
-        people: 1,
-        by: By::Pin,
-        passkeys: 0,
-        reasoned: false,
-        pass: false,
-    };
+    let alone = asking(&bob, Role::Admin);
     assert!(policies.may_approve(&alone, &hold).is_ok());
     let refused = policies.may_approve(&Approver { pass: true, ..alone }, &hold).unwrap_err();
     assert_eq!(refused.rule.as_deref(), Some("no-pass-for-critical"));
@@ -255,21 +224,7 @@ fn a_critical_call_has_no_pass() {
 
 fn approves(policies: &Policies, name: &str, role: Role, own: bool, people: usize, hold: &Hold) -> bool {
     let operator = OperatorId::authenticated(name);
-    policies
-        .may_approve(
-            &Approver {
-                operator: &operator,
-                role,
-                own,
-                people,
-                by: By::Pin,
-                passkeys: 0,
-                reasoned: false,
-                pass: false,
-            },
-            hold,
-        )
-        .is_ok()
+    policies.may_approve(&Approver { own, people, ..asking(&operator, role) }, hold).is_ok()
 }
 
 #[test]
@@ -285,8 +240,7 @@ fn an_operator_can_keep_an_approval_to_some() {
 
 fn breaks(policies: &Policies, role: Role, own: bool, people: usize) -> Result<(), Option<String>> {
     let (ann, hold) = (OperatorId::authenticated("ann"), hold("ci", 2));
-    let approver =
-        Approver { operator: &ann, role, own, people, by: By::Pin, passkeys: 0, reasoned: true, pass: false };
+    let approver = Approver { own, people, reasoned: true, ..asking(&ann, role) };
     policies.may_break_glass(&approver, &hold).map_err(|not| not.rule)
 }
 
@@ -323,16 +277,7 @@ fn stands_in(
     roles: [Role; 2],
 ) -> Result<(), String> {
     let (ann, bob, hold) = (OperatorId::authenticated("ann"), OperatorId::authenticated("bob"), hold(agent, 1));
-    let person = |operator, role, own| Approver {
-        operator,
-        role,
-        own,
-        people: 3,
-        by: By::Pin,
-        passkeys: 0,
-        reasoned: false,
-        pass: false,
-    };
+    let person = |operator, role, own| Approver { own, people: 3, ..asking(operator, role) };
     let (delegate, of) = (person(&bob, roles[0], bob_owns), person(&ann, roles[1], ann_owns));
     policies.may_stand_in(&delegate, &of, &hold).map_err(|not| not.rule.unwrap_or_default())
 }
@@ -362,16 +307,7 @@ fn whoever_lent_a_right_must_have_it_and_an_agent_of_either_is_an_agent_of_both(
     }
     // Where only one answers calls, they may approve their own; nobody else does it for them.
     let (ann, bob, alone) = (OperatorId::authenticated("ann"), OperatorId::authenticated("bob"), hold("ci", 1));
-    let person = |operator| Approver {
-        operator,
-        role: Role::Operator,
-        own: true,
-        people: 1,
-        by: By::Pin,
-        passkeys: 0,
-        reasoned: false,
-        pass: false,
-    };
+    let person = |operator| Approver { own: true, ..asking(operator, Role::Operator) };
     let refused = Policies::builtin().may_stand_in(&person(&bob), &person(&ann), &alone).unwrap_err();
     assert_eq!(refused.rule.as_deref(), Some("no-standing-in-for-your-own"));
     // Whatever lets all approve anything does not let an agent's owner stand in.
@@ -392,15 +328,6 @@ fn what_only_watches_refuses_no_one_who_stands_in_and_is_named() {
     );
     assert_eq!(stands_in(&policies, "ci", [false; 2], OPERATORS), Ok(()));
     let (ann, bob, hold) = (OperatorId::authenticated("ann"), OperatorId::authenticated("bob"), hold("ci", 1));
-    let person = |operator| Approver {
-        operator,
-        role: Role::Operator,
-        own: false,
-        people: 3,
-        by: By::Pin,
-        passkeys: 0,
-        reasoned: false,
-        pass: false,
-    };
+    let person = |operator| Approver { people: 3, ..asking(operator, Role::Operator) };
     assert_eq!(policies.would_not_stand_in(&person(&bob), &person(&ann), &hold), ["watch-ann", "watch-bob"]);
 }

@@ -23,8 +23,8 @@ use crate::export::Cursor;
     long_about = "Removes whole records that are older than the config's `[audit] records`, or made before --before: with it, --reason \
         states the policy that allows it. Without a policy nothing is pruned. Records go by 256, the last of which must be old enough.\n\n\
         The log is verified first. Then a record says what goes, by which policy and who asked for it; it is signed, and only then records \
-        are removed. What is left still verifies, and all proofs of it hold; `log verify` says from which record on. Agents, operators, \
-        pins, passes and holds that are needed stay as they are. Nothing can bring the records back: see that you have what you must keep \
+        are removed. What is left still verifies, and all proofs of it hold; `log verify` says from which record on. Agents, \
+        operators with their passkeys, delegations, pins, passes and holds that are needed stay as they are. Nothing can bring the records back: see that you have what you must keep \
         (`portcullis backup`).\n\nThe gateway must not run.",
     after_help = "Examples:\n  portcullis log prune --config /etc/portcullis/portcullis.toml --dry-run\n  \
         portcullis log prune --before 2026-01-01 --reason 'the works council agreed on one year' --config portcullis.toml"

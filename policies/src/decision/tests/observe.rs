@@ -123,16 +123,7 @@ fn an_observed_policy_on_approvals_refuses_nobody_and_is_named() {
         forbid (principal, action == Action::"approve", resource) unless { context.reasoned };"#,
     );
     let (bob, hold) = (OperatorId::authenticated("bob"), hold("ci", 1));
-    let silent = Approver {
-        operator: &bob,
-        role: Role::Operator,
-        own: false,
-        people: 1,
-        by: By::Pin,
-        passkeys: 0,
-        reasoned: false,
-        pass: false,
-    };
+    let silent = asking(&bob, Role::Operator);
     assert!(policies.may_approve(&silent, &hold).is_ok());
     assert_eq!(policies.would_not_approve(&silent, &hold), ["say-why"]);
     assert!(policies.would_not_approve(&Approver { reasoned: true, ..silent }, &hold).is_empty());

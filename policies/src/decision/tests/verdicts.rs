@@ -213,16 +213,7 @@ fn the_gateways_own_trial_is_held_and_is_nobodys_else() {
         let hold = Hold::open(HoldId::from_random([1; 10]), &held, 1, noon());
         assert!(!super::approves(&policies, "bob", crate::Role::Admin, false, 1, &hold));
         let [ann, bob] = ["ann", "bob"].map(crate::OperatorId::authenticated);
-        let person = |operator| crate::Approver {
-            operator,
-            role: crate::Role::Admin,
-            own: false,
-            people: 2,
-            by: crate::By::Pin,
-            passkeys: 0,
-            reasoned: true,
-            pass: false,
-        };
+        let person = |operator| crate::Approver { people: 2, reasoned: true, ..asking(operator, crate::Role::Admin) };
         assert!(policies.may_stand_in(&person(&bob), &person(&ann), &hold).is_err());
     }
 }
