@@ -129,6 +129,37 @@ fn a_hold_appears_is_read_and_is_answered_by_key_and_pin() {
     world.verify();
 }
 
+/// In place of the browser's own, which shows nothing without a screen: keeps what it is asked to show.
+const NOTIFICATION: &str = "globalThis.told = []; globalThis.Notification = class extends EventTarget {
+    static permission = 'default';
+    static requestPermission = async () => (Notification.permission = 'granted');
+    constructor(title, { body }) { super(); told.push(`${title} | ${body}`); }
+    close() {}
+};";
+
+#[test]
+fn a_new_hold_is_told_in_the_background_alone_and_without_its_arguments() {
+    let world = office();
+    let (page, agent, home) = (Page::open(1280), world.modern(), home(&world));
+    drop(page.cdp("Page.enable", &json!({})));
+    drop(page.cdp("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": NOTIFICATION })));
+    sign_in(&world, &page);
+    page.click("button:has-text('Notify me')");
+    page.wait("button", "Notices are on");
+    let invoice = json!({"iban": "DE89370400440532013000", "amount": 1234.5, "invoice": "2026-1187"});
+    let held = |tool: &str, arguments: &serde_json::Value| {
+        assert!(!agent.ask("tools/call", json!({"name": tool, "arguments": arguments})).ran());
+        page.wait(".item", tool.split_once('.').unwrap().1);
+    };
+    held("mail.send_message", &message("a@example.com"));
+    assert_eq!(page.run("told"), json!([]), "somebody looks");
+    drop(page.run("Object.defineProperty(document, 'hidden', { get: () => true }); null"));
+    held("payments.pay_invoice", &invoice);
+    assert_eq!(page.run("told"), json!(["CRITICAL: a call waits | default wants payments.pay_invoice"]));
+    assert!(page.title().starts_with("(2) "), "{}", page.title());
+    clean(&page, &home);
+}
+
 #[test]
 fn a_pass_is_given_with_an_approval_listed_and_revoked() {
     let world = staffed();
