@@ -57,10 +57,10 @@ impl Audit {
     #[must_use]
     pub fn passkeys(&self, name: &OperatorId) -> Vec<Passkey> {
         let views = self.log.shared().views();
-        let mut his: Vec<Passkey> =
+        let mut theirs: Vec<Passkey> =
             views.passkeys.values().filter(|passkey| passkey.operator == *name).cloned().collect();
-        his.sort_by(|a, b| a.added.cmp(&b.added).then_with(|| a.credential.cmp(&b.credential)));
-        his
+        theirs.sort_by(|a, b| a.added.cmp(&b.added).then_with(|| a.credential.cmp(&b.credential)));
+        theirs
     }
 
     /// How often an operator's proofs failed in a row at this door.

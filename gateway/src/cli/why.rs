@@ -7,7 +7,7 @@ use clap::Args;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use policies::{Risk, Value};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::Global;
 use super::line::{Ink, Line};
@@ -51,19 +51,26 @@ struct Why {
 #[derive(Serialize)]
 struct Decision {
     at: Timestamp,
-    verdict: &'static str,
+    #[serde(serialize_with = "name")]
+    verdict: Decided,
     policies: Vec<String>,
-    #[serde(skip)]
-    as_such: Decided,
 }
 
 #[derive(Serialize)]
 struct Happened {
     at: Timestamp,
     record: u64,
-    what: String,
-    #[serde(skip)]
-    line: Line,
+    #[serde(serialize_with = "text")]
+    what: Line,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn name<S: Serializer>(verdict: &Decided, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(verdict.as_str())
+}
+
+fn text<S: Serializer>(line: &Line, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(line)
 }
 
 impl WhyCommand {
@@ -135,11 +142,11 @@ impl Why {
         }
         for decision in &self.decided {
             let by = Line::new().ours(" by ").theirs(&decision.policies.join(", "));
-            part("decided", row::verdict(decision.as_such).then(by));
+            part("decided", row::verdict(decision.verdict).then(by));
         }
         for happened in &self.happened {
             let when = Line::new().inked(Ink::Faint, long(happened.at, zone));
-            part("", when.ours("  ").then(happened.line.clone()));
+            part("", when.ours("  ").then(happened.what.clone()));
         }
         if let Some([rule, reason, next]) = &self.refused {
             part("refused", Line::new().theirs(rule).ours(": ").theirs(reason));
@@ -151,20 +158,20 @@ impl Why {
 
 fn decision(found: &Found) -> Option<Decision> {
     let record = &found.record;
-    let as_such = record.verdict?;
+    let verdict = record.verdict?;
     let policies = record.detail.pointer("/assessment/policies").and_then(Value::as_array)?;
     let policies = policies.iter().filter_map(Value::as_str).map(str::to_owned).collect();
-    Some(Decision { at: record.at, verdict: as_such.as_str(), policies, as_such })
+    Some(Decision { at: record.at, verdict, policies })
 }
 
 fn happened(found: &Found) -> Happened {
     let record = &found.record;
     let reason = record.detail.pointer("/step/reason").and_then(Value::as_str);
-    let line = match (record.kind, reason) {
+    let what = match (record.kind, reason) {
         (Kind::Step, Some(reason)) => row::what(found).ours(": ").theirs(reason),
         (_, _) => row::what(found),
     };
-    Happened { at: record.at, record: record.seq, what: line.to_string(), line }
+    Happened { at: record.at, record: record.seq, what }
 }
 
 #[cfg(test)]
@@ -172,7 +179,7 @@ mod tests {
     use audit::Record;
 
     use super::*;
-    use crate::cli::line::text;
+    use crate::cli::line;
 
     fn life(records: &[&str]) -> Life {
         let found = |json: &&str| Found { record: Record::parse(json.as_bytes()).unwrap(), body: None };
@@ -191,7 +198,7 @@ mod tests {
     #[test]
     fn a_denied_call_is_told_with_its_reasons_and_cannot_paint() {
         let why = Why::of(&life(&[HELD, DENIED, TOLD])).unwrap();
-        let said = text(&why.lines(&TimeZone::UTC, 100));
+        let said = line::text(&why.lines(&TimeZone::UTC, 100));
         for part in [
             "claude asked for mail.send\\u{1b}[2J",
             "HIGH",

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use audit::Decided;
 use clap::Args;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -9,7 +10,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::cli::Global;
-use crate::cli::line::{Ink, Line};
+use crate::cli::line::Line;
+use crate::cli::log::row;
 use crate::cli::print::{self, Out, Trouble};
 use crate::cli::table::Table;
 use crate::cli::when::short;
@@ -43,12 +45,12 @@ struct Differs {
     agent: String,
     server: String,
     tool: String,
-    now: Decided,
-    then: Decided,
+    now: Said,
+    then: Said,
 }
 
 #[derive(Deserialize)]
-struct Decided {
+struct Said {
     verdict: String,
     policies: Vec<String>,
 }
@@ -87,23 +89,16 @@ impl ReplayArgs {
 
 fn table(rows: &[Differs], now: Timestamp) -> Table {
     let mut table = Table::new(&["TIME", "AGENT", "TOOL", "NOW", "THEN", "BY", "CALL"]);
-    for row in rows {
-        let verdict = |verdict: &str| {
-            let ink = match verdict {
-                "allow" => Ink::Good,
-                "hold" => Ink::Warning,
-                _ => Ink::Danger,
-            };
-            Line::new().theirs_in(ink, verdict)
-        };
+    for differs in rows {
+        let verdict = |name: &str| Decided::parse(name).map_or_else(|| Line::new().theirs(name), row::verdict);
         table.row(vec![
-            Line::new().ours(short(row.at, now, &TimeZone::system())),
-            Line::new().theirs(&row.agent),
-            Line::new().theirs(&row.server).ours(".").theirs(&row.tool),
-            verdict(&row.now.verdict),
-            verdict(&row.then.verdict),
-            Line::new().theirs(&row.then.policies.join(", ")),
-            Line::new().ours(&row.call),
+            Line::new().ours(short(differs.at, now, &TimeZone::system())),
+            Line::new().theirs(&differs.agent),
+            Line::new().theirs(&differs.server).ours(".").theirs(&differs.tool),
+            verdict(&differs.now.verdict),
+            verdict(&differs.then.verdict),
+            Line::new().theirs(&differs.then.policies.join(", ")),
+            Line::new().ours(&differs.call),
         ]);
     }
     table
