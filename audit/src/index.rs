@@ -9,6 +9,7 @@
 //! Nobody waits for it: a record is acknowledged before it is here. The index is no evidence. It can withhold a record
 //! and never make one up, `log verify` compares it with the records, and without it every question is answered more slowly.
 
+mod beginning;
 mod check;
 mod feeder;
 mod tables;
@@ -92,13 +93,20 @@ impl Index {
         Ok(first.zip(last).map_or(1..=0, |(first, last)| first..=last + SPAN - 1))
     }
 
-    /// Visits the records of a range that have all of these terms, the newest first, until `visit` has enough.
+    /// Visits the records of a range that have all of these terms, and a word of each beginning, the newest first, until
+    /// `visit` has enough.
     pub(crate) fn found(
         &self,
-        terms: &[String],
+        (terms, beginnings): (&[String], &[String]),
         numbers: RangeInclusive<u64>,
         mut visit: impl FnMut(u64) -> Result<bool, QueryError>,
     ) -> Result<(), QueryError> {
+        let alone = terms.is_empty() && beginnings.len() == 1;
+        let mut terms = terms.to_vec();
+        for beginning in beginnings {
+            let Some(any) = self.beginning(beginning, alone)? else { return Ok(()) };
+            terms.push(any);
+        }
         let mut statement = self.0.prepare_cached(FOUND)?;
         let (first, last) = (signed(*numbers.start()), signed(*numbers.end()));
         let mut rows = statement.query((terms.join(" AND "), first, last))?;

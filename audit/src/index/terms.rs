@@ -55,6 +55,9 @@ const SHORTEST: usize = 3;
 /// How many words of a text the index is asked for.
 const MOST: usize = 32;
 
+/// How many beginnings of words: each may stand for many.
+const MOST_BEGINNINGS: usize = 4;
+
 /// The words of a text: runs of letters and digits, without case, marks and forms. Scripts that leave no spaces have
 /// one word a character.
 pub(crate) fn words(text: &str) -> Vec<String> {
@@ -179,10 +182,14 @@ impl Sought {
         !self.is_empty() && self.words.iter().all(|word| found.contains(word)) && self.beginnings.iter().all(begins)
     }
 
-    /// As the index is asked. Of a long text its first words are enough: what they find is compared with all of it.
+    /// Its words, as the index is asked. Of a long text the first are enough: what they find is compared with all of it.
     pub(crate) fn expressions(&self) -> impl Iterator<Item = String> {
-        let words = self.words.iter().map(|word| format!("\"{word}\""));
-        words.chain(self.beginnings.iter().map(|word| format!("\"{word}\"*"))).take(MOST)
+        self.words.iter().map(|word| format!("\"{word}\"")).take(MOST)
+    }
+
+    /// What some of its words begin with; of many the first are enough, too.
+    pub(crate) fn beginnings(&self) -> impl Iterator<Item = String> {
+        self.beginnings.iter().take(MOST_BEGINNINGS).cloned()
     }
 }
 
@@ -227,6 +234,7 @@ mod tests {
     #[test]
     fn no_text_can_name_a_column_or_leave_its_quotes() {
         let sought = Sought::parse(":a1 \" OR \":k2\" NOT x* NEAR(a b)*");
+        assert!(sought.beginnings().all(|beginning| !beginning.contains([':', '"'])));
         assert!(sought.expressions().all(|term| !term.contains(':') && term.matches('"').count() == 2));
     }
 }

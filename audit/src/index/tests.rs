@@ -52,7 +52,19 @@ impl World {
             found.push(seq);
             Ok(found.len() == 5)
         };
-        self.index().found(terms, numbers, visit).unwrap();
+        self.index().found((terms, &[]), numbers, visit).unwrap();
+        found
+    }
+
+    /// All records with a word that begins so, and with these terms.
+    fn beginning(&self, text: &str, terms: &[String]) -> Vec<u64> {
+        let beginnings: Vec<String> = Sought::parse(text).beginnings().collect();
+        let mut found = Vec::new();
+        let visit = |seq| {
+            found.push(seq);
+            Ok(false)
+        };
+        self.index().found((terms, &beginnings), 1..=u64::MAX >> 1, visit).unwrap();
         found
     }
 }
@@ -88,8 +100,26 @@ fn the_newest_of_a_range_with_all_terms_come_first() {
     let both = [any([Term::Agent(3), Term::Agent(4)]), any([Term::operator("ann")])];
     assert_eq!(world.found(&both, 1..=14), [14, 13, 4, 3]);
     assert!(world.found(&[three, any([Term::Agent(4)])], 1..=3_000).is_empty());
-    let words: Vec<String> = Sought::parse("n299*").expressions().collect();
-    assert_eq!(world.found(&words, 1..=3_000), [2_999, 2_998, 2_997, 2_996, 2_995]);
+}
+
+#[test]
+fn a_beginning_finds_the_records_of_every_word_that_begins_so() {
+    let world = World::new();
+    world.write(1, 0..3_000);
+    world.add();
+    let begin = |text: &str, seq: &u64| format!("n{seq}").starts_with(text);
+    for text in ["n299", "n2999", "n30", "n12"] {
+        let wanted: Vec<u64> = (1..=3_000).rev().filter(|seq| begin(text, seq)).collect();
+        assert_eq!(world.beginning(&format!("{text}*"), &[]), wanted, "{text}");
+        let threes: Vec<u64> = wanted.into_iter().filter(|seq| seq % 10 == 3).collect();
+        assert_eq!(world.beginning(&format!("{text}*"), &[any([Term::Agent(3)])]), threes, "{text}");
+    }
+    assert_eq!(world.beginning("n29* n299*", &[]), (2_990..3_000).rev().chain([299]).collect::<Vec<_>>());
+    assert!(world.beginning("zebra*", &[]).is_empty());
+    // The 111 words are asked for one by one, unless that would be done for every record with another term.
+    let asked = |text: &str, alone| world.index().beginning(text, alone).unwrap().unwrap();
+    assert!(asked("n12", true).ends_with("OR \"n1299\")") && asked("n299", false).starts_with("(\"n299\" OR"));
+    assert_eq!((asked("n12", false), asked("n1", true)), ("\"n12\"*".to_owned(), "\"n1\"*".to_owned()));
 }
 
 #[test]

@@ -115,7 +115,10 @@ impl Filter {
         }
         match self.sought() {
             Some(sought) if sought.is_empty() => return Ok(None),
-            Some(sought) => question.terms.extend(sought.expressions()),
+            Some(sought) => {
+                question.terms.extend(sought.expressions());
+                question.beginnings.extend(sought.beginnings());
+            }
             None => {}
         }
         Ok(Some(question))
@@ -129,6 +132,8 @@ pub(super) struct Question {
     values: Vec<Sql>,
     /// All of them, as the index is asked.
     pub(super) terms: Vec<String>,
+    /// And a word for each of these that begins so.
+    pub(super) beginnings: Vec<String>,
     pub(super) since: Option<i64>,
     pub(super) until: Option<i64>,
 }

@@ -53,10 +53,11 @@ impl Reader {
     ) -> Result<(), QueryError> {
         let of_time = index.numbers(question.since, question.until)?;
         let numbers = *numbers.start().max(of_time.start())..=*numbers.end().min(of_time.end());
-        if question.terms.is_empty() {
+        let Question { terms, beginnings, .. } = question;
+        if terms.is_empty() && beginnings.is_empty() {
             return self.scan(question, numbers, page);
         }
-        index.found(&question.terms, numbers, |seq| {
+        index.found((terms, beginnings), numbers, |seq| {
             let (sql, values) = question.of_one(signed(seq));
             self.take(&sql, params_from_iter(values), page)?;
             Ok(page.is_full())

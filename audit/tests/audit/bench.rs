@@ -187,6 +187,13 @@ fn questions() -> Vec<Question> {
         }),
         ("text: two seldom words (mostly none)", |n| text(format!("word{} word{}", 2_000 + n % 500, 2_500 + n % 400))),
         ("text: the beginning of many words", |n| text(format!("word{}*", 10 + n % 20))),
+        ("text: the beginning of many words, one agent's", |n| Filter {
+            agent: Some(agent(n)),
+            ..text(format!("word{}*", 10 + n % 20))
+        }),
+        ("text: the beginning of many words, and a seldom one", |n| {
+            text(format!("word{}* word{}", 10 + n % 20, 2_000 + n % 500))
+        }),
     ]
 }
 
