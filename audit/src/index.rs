@@ -13,10 +13,11 @@ mod beginning;
 mod check;
 mod feeder;
 mod tables;
+pub(crate) mod tally;
 pub(crate) mod terms;
 
 use std::io;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 use std::time::Duration;
 
@@ -30,13 +31,14 @@ use crate::log::recover::{hash, number};
 use crate::log::retention::erased;
 use crate::log::tables::layout;
 use crate::query::QueryError;
+use tally::Counted;
 
 pub(crate) use check::follows;
 pub(crate) use feeder::Feeder;
 pub(crate) use tables::remove as forget;
 
 /// The layout of the index, in `user_version`; also what its terms are made of. Another one is made anew.
-const LAYOUT: i64 = 2;
+const LAYOUT: i64 = 3;
 
 /// How many records share one line of times: few enough to read one by one, and ten million have ten thousand lines.
 const SPAN: u64 = 1_024;
@@ -51,6 +53,9 @@ const FOUND: &str = "SELECT rowid FROM term WHERE term MATCH ?1 AND rowid BETWEE
 /// their records: a clock that was put back leaves no gap.
 const SINCE: &str = "SELECT first FROM span WHERE high >= ?1 ORDER BY first LIMIT 1";
 const UNTIL: &str = "SELECT first FROM span WHERE low < ?1 ORDER BY first DESC LIMIT 1";
+
+/// What was counted in some rows of a scale.
+const COUNTED: &str = "SELECT slot, server, what, code, count FROM tally WHERE scale = ?1 AND slot >= ?2 AND slot < ?3";
 
 /// Why the index does not grow.
 #[derive(Debug, Error)]
@@ -91,6 +96,27 @@ impl Index {
         let last = until.map_or(Ok(Some(u64::MAX - SPAN)), |until| ask(UNTIL, until))?;
         #[expect(clippy::reversed_empty_ranges, reason = "no record is of this time")]
         Ok(first.zip(last).map_or(1..=0, |(first, last)| first..=last + SPAN - 1))
+    }
+
+    /// Visits what was counted in some rows of a scale: the row, the server, what, and how often. Says up to which record.
+    pub(crate) fn counted(
+        &self,
+        log: &Connection,
+        scale: i64,
+        slots: Range<i64>,
+        visit: &mut impl FnMut(i64, i64, Counted, u64),
+    ) -> rusqlite::Result<u64> {
+        // One view: what is not in these counts is read from the log, and nothing twice.
+        let still = self.0.unchecked_transaction()?;
+        let Some(last) = covered(&still, log)? else { return Ok(0) };
+        let mut statement = still.prepare_cached(COUNTED)?;
+        let mut rows = statement.query([scale, slots.start, slots.end])?;
+        while let Some(row) = rows.next()? {
+            if let Some(counted) = Counted::of_codes(row.get(2)?, row.get(3)?) {
+                visit(row.get(0)?, row.get(1)?, counted, number(row, 4)?);
+            }
+        }
+        Ok(last)
     }
 
     /// Visits the records of a range that have all of these terms, and a word of each beginning, the newest first, until

@@ -47,7 +47,7 @@ pub use outcome::{Answer, Failure, FailureKind, Loan, Loans, Outcome, Receipt, R
 pub use passkey::{Credential, Passkey};
 pub use proof::{BadProof, Disclosed, Proof, ProveError, Proven, Shown, prove};
 pub use prune::{Gone, Missing, Need, PruneError, Pruning, prune};
-pub use query::{Activity, Answered, Decision, Ended, Filter, Found, Leaf, Life, QueryError, Reader, ShowError, Span};
+pub use query::{Activity, Answered, Filter, Found, Leaf, Life, Part, QueryError, Reader, ShowError, Span};
 pub use raw::{Raw, ResultType};
 pub use record::{Body, Decided, Kind, Record};
 pub use redact::{Finding, Learned, Personal, Redacted, Redactor, Scrub, Stream, Tail, UnknownPersonal, Withheld};

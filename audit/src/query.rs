@@ -20,7 +20,7 @@ use crate::log::pen::{load_hold, signed};
 use crate::prune::Missing;
 use crate::record::{self, BadRecord, Record};
 
-pub use activity::{Activity, Answered, Decision, Ended, Span};
+pub use activity::{Activity, Answered, Part, Span};
 pub use filter::Filter;
 pub use leaves::Leaf;
 pub(crate) use open::open;

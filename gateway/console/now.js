@@ -50,7 +50,7 @@ function drawn(now, health, servers, waiting) {
     bars({ title: "Values redacted from results", parts, span: now, series: [["redacted", "accent"]], value: (part) => part.redactions }),
     bars({ title: "Connections denied by sandboxes", parts, span: now, series: [["denied", "deny"]], value: (part) => part.denied }),
     load(now),
-    now.partial ? h("p", { class: "faint wide" }, "So much happened that times and answers are those of the newest 5,000 calls.") : null,
+    now.partial ? h("p", { class: "faint wide" }, "More happened than is read at once: these are the newest records and answers.") : null,
   ];
 }
 
@@ -58,7 +58,7 @@ function figures({ parts, since, until }, waiting) {
   const sum = (value) => parts.reduce((total, part) => total + value(part), 0);
   const all = (verdict) => sum((part) => Object.values(part.decided[verdict] ?? {}).reduce((a, b) => a + b, 0));
   const [open, denied, allowed] = [waiting.open(), all("deny"), all("allow")];
-  const minutes = (Date.parse(until) - Date.parse(since)) / 60_000;
+  const minutes = (Math.min(Date.parse(until), Date.now()) - Date.parse(since)) / 60_000;
   const oldest = open.reduce((at, hold) => (at === null || hold.opened < at ? hold.opened : at), null);
   const figure = (number, words, kind = "") => h("div", { class: `figure ${kind}` }, h("dd", {}, number), h("dt", {}, words));
   return h("dl", { class: "figures" },
@@ -71,10 +71,12 @@ function figures({ parts, since, until }, waiting) {
 
 function healthPlot(health, servers) {
   const good = (text) => text === "ok" || text === "ready";
-  const mark = (name, state, why) => h("li", { class: good(state) ? "good" : ["off", "starting", "not tried yet"].includes(state) ? "idle" : "bad" },
+  const mark = (name, state, why) => h("li", { class: good(state) ? "good" : ["off", "starting", "not tried yet", "not asked yet"].includes(state) ? "idle" : "bad" },
     h("span", { class: "dot", "aria-hidden": "true" }), h("span", { class: "health-name" }, name), h("span", { class: "health-state" }, shown(state)), why ? h("p", { class: "small faint" }, shown(why)) : null);
   return h("figure", { class: "plot health" }, h("figcaption", {}, h("h2", {}, "Health")),
     h("ul", {}, mark("Log", health.log), mark("Gate tries itself", health.liveness),
+      health.backends.map(({ name, state, at }) => mark([shown(name), h("span", { class: "faint" }, " secrets")], state, at && state !== "ok" ? `asked ${ago(at)}` : null)),
+      health.witnesses.map(({ name, state, lag }) => mark([shown(name), h("span", { class: "faint" }, " witness")], state, lag ? `${count(lag, "record")} behind` : null)),
       servers.map((server) => mark([shown(server.name), h("span", { class: "faint" }, ` ${server.kind}`)], server.quarantine ? "quarantined" : server.status, server.why))),
     facts([["Tools", `${health.offered} offered, ${health.withheld} withheld`], ["Version", health.version]]));
 }
@@ -92,7 +94,7 @@ function holdsPlot(waiting) {
 }
 
 function load({ operators, since, until }) {
-  const hours = (Date.parse(until) - Date.parse(since)) / 3_600_000;
+  const hours = (Math.min(Date.parse(until), Date.now()) - Date.parse(since)) / 3_600_000;
   if (operators.length === 0) return h("figure", { class: "plot" }, h("figcaption", {}, h("h2", {}, "Who answers")), h("p", { class: "faint" }, "Nobody had to answer in this time."));
   const items = operators.map(({ operator, approved, denied, median, hasty }) => {
     const answers = approved + denied;

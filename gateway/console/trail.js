@@ -112,7 +112,7 @@ class List {
   /** A page of what is wanted, of which trials are left out afterwards. */
   async page(before) {
     const wanted = this.wanted();
-    const [found, trials] = [[], this.form.elements.trials.checked || wanted.server === TRIALS];
+    const [found, trials] = [[], this.trials(wanted)];
     for (let tries = 0; tries < 5; tries++) {
       const { records, older } = await this.around.api.call("trail_list", { ...wanted, limit: PAGE, ...(before ? { before } : {}) });
       found.push(...records.filter((record) => trials || !isTrial(record)));
@@ -122,14 +122,20 @@ class List {
     return { records: found, older: before };
   }
 
+  /** Whether the gateway's own trials are wanted. */
+  trials({ server }) {
+    return this.form.elements.trials.checked || server === TRIALS;
+  }
+
   /** The selection as JSON lines, with arguments and results, a page at a time. */
   async save() {
     const [wanted, lines] = [this.wanted(), []];
+    const trials = this.trials(wanted);
     let before;
     try {
       do {
         const page = await this.around.api.call("trail_list", { ...wanted, whole: true, limit: 100, ...(before ? { before } : {}) });
-        lines.push(...page.records.map((record) => `${flat(record)}\n`));
+        lines.push(...page.records.filter((record) => trials || !isTrial(record)).map((record) => `${flat(record)}\n`));
         before = page.older;
       } while (before && lines.length < EXPORTED);
       download(`portcullis-${new Date().toISOString().slice(0, 19).replaceAll(":", "")}.jsonl`, "application/x-ndjson", lines);

@@ -10,8 +10,8 @@ const WORDS: &str = "CREATE VIRTUAL TABLE IF NOT EXISTS temp.word USING fts5voca
 /// The next word from a text on. However many records have it, only the first of them is read.
 const NEXT: &str = "SELECT term FROM temp.word WHERE term >= ?1 ORDER BY term LIMIT 1";
 
-/// How many words a beginning may stand for, where nothing else is asked. SQLite gathers all records of a beginning before it
-/// shows the first, half a second for ten million; of so many words it shows the newest of each at once.
+/// How many words a beginning may stand for, where nothing else is asked. `SQLite` gathers all records of a beginning
+/// before it shows the first, half a second for ten million; of so many words it shows the newest of each at once.
 const ALONE: usize = 256;
 
 /// The same beside other terms: for each record that those find, each word is looked up.

@@ -6,6 +6,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::tables::{ENTRIES, Indexed, span_of};
+use super::tally;
 use super::terms::Term;
 use super::{Index, covered, head};
 use crate::log::pen::signed;
@@ -25,9 +26,21 @@ struct Sum {
 impl Sum {
     fn term(&mut self, seq: u64, term: &str) {
         self.terms += 1;
-        let hash = hash(&[&seq.to_be_bytes(), term.as_bytes()]);
+        self.add(1, &[&seq.to_be_bytes(), term.as_bytes()]);
+    }
+
+    /// A count of many is the sum of the counts of one, so it does not matter which records were counted together.
+    fn tally(&mut self, row: [i64; 5], count: u64) {
+        let [scale, slot, server, what, code] = row.map(i64::to_be_bytes);
+        self.add(count, &[b"tally", &scale, &slot, &server, &what, &code]);
+    }
+
+    fn add(&mut self, times: u64, parts: &[&[u8]]) {
+        let hash = hash(parts);
         let (parts, _) = hash.as_bytes().as_chunks::<8>();
-        self.lanes.iter_mut().zip(parts).for_each(|(lane, part)| *lane = lane.wrapping_add(u64::from_be_bytes(*part)));
+        self.lanes.iter_mut().zip(parts).for_each(|(lane, part)| {
+            *lane = lane.wrapping_add(u64::from_be_bytes(*part).wrapping_mul(times));
+        });
     }
 
     fn of_log(log: &Connection, last: u64) -> Result<Self, QueryError> {
@@ -35,7 +48,8 @@ impl Sum {
         let mut statement = log.prepare(ENTRIES)?;
         let mut rows = statement.query([0, signed(last)])?;
         while let Some(row) = rows.next()? {
-            let Indexed { seq, at, terms, .. } = Indexed::read(row)?;
+            let Indexed { seq, at, terms, tally, .. } = Indexed::read(row, log)?;
+            tally::rows(&tally).for_each(|(row, count)| sum.tally(row, count));
             terms.iter().map(Term::to_string).for_each(|term| sum.term(seq, &term));
             let (low, high) = sum.spans.entry(span_of(seq)).or_insert((at, at));
             (*low, *high) = ((*low).min(at), (*high).max(at));
@@ -50,6 +64,12 @@ impl Sum {
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             sum.term(number(row, 0)?, row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?);
+        }
+        let mut statement = index.prepare("SELECT scale, slot, server, what, code, count FROM tally")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let key = [row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?];
+            sum.tally(key, number(row, 5)?);
         }
         let mut statement = index.prepare("SELECT first, low, high FROM span")?;
         let mut rows = statement.query([])?;

@@ -9,6 +9,7 @@ use policies::{Hash, Limits, Value};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row, Transaction, TransactionBehavior, params};
 
+use super::tally::{self, Sums, Tally};
 use super::terms::{self, Term};
 use super::{IndexError, LAYOUT, SPAN, WAIT};
 use crate::log::files::{SEARCH, private};
@@ -19,7 +20,7 @@ use crate::log::retention::erased;
 use crate::record::Record;
 
 /// `term` keeps which records have a term and nothing of the records: no text, no places, no sizes. `span` has the
-/// first and the last time among the records from one number on, `head` the last record that is in here, and `erased` up to
+/// first and the last time among the records from one number on, `tally` what is plotted of them, `head` the last record that is in here, and `erased` up to
 /// which record bodies were gone when it was begun.
 const TABLES: &str = "
 CREATE VIRTUAL TABLE term USING fts5(terms, content='', columnsize=0, detail=none, tokenize='ascii tokenchars '':''');
@@ -41,24 +42,27 @@ pub(super) struct Indexed {
     pub(super) at: i64,
     pub(super) chain: Hash,
     pub(super) terms: BTreeSet<Term>,
+    pub(super) tally: Tally,
 }
 
 impl Indexed {
     /// Reads a row of [`ENTRIES`]. A damaged record is found by its columns alone: `log verify` names it.
-    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+    pub(super) fn read(row: &Row<'_>, log: &Connection) -> rusqlite::Result<Self> {
         let mut terms = BTreeSet::from([Term::Kind(row.get(3)?)]);
         terms.extend(row.get::<_, Option<i64>>(4)?.map(Term::Agent));
         terms.extend(row.get::<_, Option<i64>>(5)?.map(Term::Server));
         terms.extend(row.get::<_, Option<i64>>(6)?.map(Term::Tool));
         terms.extend(row.get::<_, Option<i64>>(7)?.map(Term::Risk));
         terms.extend(row.get::<_, Option<i64>>(8)?.map(Term::Verdict));
-        if let Ok(record) = Record::parse(row.get_ref(9)?.as_blob()?) {
+        let record = Record::parse(row.get_ref(9)?.as_blob()?).ok();
+        if let Some(record) = &record {
             let body = row.get_ref(10)?.as_blob_or_null()?;
             let body = body.and_then(|bytes| Value::parse(bytes, &Limits::ANSWER).ok());
-            terms.extend(terms::operators(&record).into_iter().map(Term::operator));
-            terms.extend(terms::of(&record, body.as_ref()).into_iter().map(Term::Word));
+            terms.extend(terms::operators(record).into_iter().map(Term::operator));
+            terms.extend(terms::of(record, body.as_ref()).into_iter().map(Term::Word));
         }
-        Ok(Self { seq: number(row, 0)?, at: row.get(1)?, chain: hash(row, 2)?, terms })
+        let tally = Tally::of(row, [1, 5, 7, 8], record.as_ref(), log)?;
+        Ok(Self { seq: number(row, 0)?, at: row.get(1)?, chain: hash(row, 2)?, terms, tally })
     }
 }
 
@@ -87,7 +91,8 @@ impl Store {
         let (gone, chain) = base(log)?;
         let transaction = Transaction::new_unchecked(&store.0, TransactionBehavior::Immediate)?;
         transaction.execute_batch(&format!(
-            "{TABLES} INSERT INTO erased (bodies) VALUES ({erased}); PRAGMA user_version = {LAYOUT};"
+            "{TABLES} {} INSERT INTO erased (bodies) VALUES ({erased}); PRAGMA user_version = {LAYOUT};",
+            tally::TABLE
         ))?;
         if gone > 0 {
             let sql = "INSERT INTO head (id, seq, chain) VALUES (1, ?1, ?2)";
@@ -115,8 +120,10 @@ impl Store {
         let last = head.seq + BATCH;
         let mut statement = log.prepare_cached(ENTRIES)?;
         let mut rows = statement.query([signed(head.seq), signed(last)])?;
+        let mut sums = Sums::default();
         while let Some(row) = rows.next()? {
-            let Indexed { seq, at, chain, terms } = Indexed::read(row)?;
+            let Indexed { seq, at, chain, terms, tally } = Indexed::read(row, log)?;
+            sums.add(&tally);
             let text: Vec<String> = terms.iter().map(Term::to_string).collect();
             let sql = "INSERT INTO term (rowid, terms) VALUES (?1, ?2)";
             transaction.prepare_cached(sql)?.execute(params![signed(seq), text.join(" ")])?;
@@ -125,6 +132,7 @@ impl Store {
             transaction.prepare_cached(sql)?.execute([signed(span_of(seq)), at])?;
             head = Head { seq, chain };
         }
+        sums.write(&transaction)?;
         let sql = "INSERT OR REPLACE INTO head (id, seq, chain) VALUES (1, ?1, ?2)";
         transaction.prepare_cached(sql)?.execute(params![signed(head.seq), head.chain.as_bytes()])?;
         transaction.commit()?;

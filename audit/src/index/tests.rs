@@ -87,6 +87,7 @@ fn what_is_asked_of_the_index_is_read_in_its_order_and_bounds() {
     for sql in [SINCE, UNTIL] {
         assert_eq!(plan(&db, sql), "SCAN span");
     }
+    assert_eq!(plan(&db, COUNTED), "SEARCH tally USING PRIMARY KEY (scale=? AND slot>? AND slot<?)");
 }
 
 #[test]

@@ -3,8 +3,9 @@ use policies::Risk;
 use rusqlite::params_from_iter;
 use rusqlite::types::Value as Sql;
 
-use super::activity::{BEGUN, DECISIONS, FROM, NAME, NEWEST};
+use super::activity::{FROM, NAME};
 use super::*;
+use crate::index::tally::{AT, NEWER};
 use crate::log::tables;
 use crate::record::{Decided, Kind};
 
@@ -102,10 +103,8 @@ fn every_other_query_has_the_plan_that_it_is_meant_to_have() {
         (SEALED, "SEARCH hold USING INDEX sqlite_autoindex_hold_1 (id=?)"),
         (NAME, "SEARCH name USING COVERING INDEX sqlite_autoindex_name_1 (text=?)"),
         (FROM, onward),
-        (BEGUN, number),
-        (NEWEST, onward),
-        // It groups what it has read: as many lines as there are parts, verdicts and risks.
-        (DECISIONS, "SEARCH entry USING INTEGER PRIMARY KEY (rowid>?); USE TEMP B-TREE FOR GROUP BY"),
+        (AT, number),
+        (NEWER, onward),
     ] {
         let nothing = vec![Sql::Null; db.prepare(sql).unwrap().parameter_count()];
         assert_eq!(plan(&db, (sql.to_owned(), nothing)), wanted, "{sql}");

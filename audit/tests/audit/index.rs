@@ -197,6 +197,8 @@ async fn an_index_that_hides_a_record_is_found_by_verify() {
         "INSERT INTO term (rowid, terms) VALUES (5, 'invented')",
         "UPDATE span SET high = low",
         "DELETE FROM span",
+        "UPDATE tally SET count = count + 1 WHERE scale = 30",
+        "DELETE FROM tally WHERE what = 1",
         "INSERT INTO term (term) VALUES ('delete-all')",
     ] {
         let db = rusqlite::Connection::open(&file).unwrap();

@@ -29,7 +29,7 @@ pub(crate) struct NowCommand {
     /// How far back: `90m`, `8h`, `7d`; 31 days at most
     #[arg(long, value_name = "TIME", default_value = "1h")]
     last: Length,
-    /// In how many parts of one length
+    /// In how many parts of one length, at most: whole minutes, half hours, or three hours
     #[arg(long, value_name = "PARTS", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=500))]
     parts: u32,
 }
@@ -91,7 +91,7 @@ fn tell(out: &Out, now: &Now) -> anyhow::Result<()> {
         out.lines(&answers(&now.operators).lines(out.width()))?;
     }
     if now.partial {
-        print::aside("there was more than is read at once: times and answers are those of the newest calls");
+        print::aside("there was more than is read at once: these are the newest records and answers");
     }
     Ok(())
 }
