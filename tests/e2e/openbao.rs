@@ -9,6 +9,7 @@ use tests::double::{Double, Mood};
 use tests::invocations;
 use tests::ledger::{Kind, Ledger};
 use tests::openbao::{OpenBao, table};
+use tests::operator::Operator;
 use tests::postgres::Postgres;
 use tests::world::{Setup, World, built};
 
@@ -81,6 +82,13 @@ impl Yard {
         assert!(self.world.modern().call("free.echo", &json!({ "text": "on" })).ran(), "{why}: others wait");
     }
 
+    /// Operators are told how it answered last.
+    fn is_said_to_be(&self, state: &str) {
+        let health = Operator::connect(self.world.state()).unwrap().ask("health", &json!({})).unwrap().unwrap();
+        let backends = health["backends"].as_array().unwrap();
+        assert!(backends.len() == 1 && backends[0]["name"] == "team" && backends[0]["state"] == state, "{health}");
+    }
+
     /// It runs again, by itself.
     fn recovers(&self, why: &str) {
         let note = format!("after {why}");
@@ -111,12 +119,18 @@ fn openbao_that_is_down_sealed_or_closed_to_us_lends_nothing_and_lends_again_whe
     let mut bao = OpenBao::start();
     bao.keep("the-place-of-it", TOKEN);
     let yard = Yard::open(&bao.table());
+    yard.is_said_to_be("not asked yet");
     yard.recovers("the start");
+    yard.is_said_to_be("ok");
 
     bao.seal();
     yard.refused("sealed");
+    yard.is_said_to_be("it is sealed");
+    let checks = yard.world.cli(&["doctor", "--json"]);
+    assert!(checks.stdout.contains("team: it is sealed"), "{checks:?}");
     bao.unseal();
     yard.recovers("sealed");
+    yard.is_said_to_be("ok");
 
     bao.stop();
     yard.refused("down");

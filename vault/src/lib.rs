@@ -6,6 +6,7 @@
 
 mod backend;
 mod config;
+mod health;
 mod keep;
 mod known;
 mod lease;
@@ -23,6 +24,7 @@ pub use backend::env::forget;
 pub use backend::file::{FileError, Passphrase};
 pub use backend::hashicorp::{ConnectorError, TransitError, TransitKey, TransitName};
 pub use config::{Config, Problem, Reader, Tables, kind};
+pub use health::Answer;
 pub use keep::{KeepError, Listed, Sealed, seal};
 pub use lease::{LeaseError, Leases};
 pub use open::OpenError;

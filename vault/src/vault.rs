@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::backend::file::{FileStore, Passphrase};
 use crate::backend::{BackendError, Fetched, Stores};
 use crate::config::{Config, Source};
+use crate::health::Health;
 use crate::known::Known;
 use crate::lease::{LeaseError, Leases, Why};
 use crate::lent::{Desk, Lent, Shared};
@@ -66,6 +67,7 @@ pub(crate) struct Lender {
     pub(crate) files: BTreeMap<String, Arc<FileStore>>,
     pub(crate) secrets: BTreeMap<String, Source>,
     pub(crate) known: Known,
+    pub(crate) health: Health,
     pub(crate) clock: Clock,
     outbox: Arc<Outbox>,
     /// What running calls hold.
@@ -102,7 +104,8 @@ impl Vault {
         let (halt, kept) = (around.halt.clone(), files.values().cloned().collect());
         around.tasks.spawn(async move { keep_used(kept, halt).await });
         let (secrets, clock) = (config.secrets, around.clock);
-        Ok(Self(Some(Arc::new(Lender { stores, files, secrets, known, clock, outbox, out: Mutex::default() }))))
+        let (health, out) = (Health::default(), Mutex::default());
+        Ok(Self(Some(Arc::new(Lender { stores, files, secrets, known, health, clock, outbox, out }))))
     }
 
     /// Lends a recorded call every secret that its tool's profile names, before this instant, and within ten seconds.
@@ -220,7 +223,9 @@ impl Lender {
         by: Instant,
     ) -> Result<(BTreeMap<String, Loot>, Option<Borrowed>), Why> {
         let fault = |source| Self::fault(errand, source);
-        let mut fetched = self.fetch(errand, by).await.map_err(fault)?;
+        let fetched = self.fetch(errand, by).await;
+        self.health.note(errand.backend, (self.clock)(), &fetched);
+        let mut fetched = fetched.map_err(fault)?;
         let lease = fetched.lease.take();
         let loot = self.learn(errand, fetched, lease.is_none()).map_err(fault);
         let borrowed = match lease {

@@ -15,7 +15,8 @@ use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
 use super::card::{
-    Card, Health, Link, OperatorRow, PackageRow, Quarantine, ServerRow, ToolDiff, ToolRow, Whoami, WitnessRow,
+    BackendRow, Card, Health, Link, OperatorRow, PackageRow, Quarantine, ServerRow, ToolDiff, ToolRow, Whoami,
+    WitnessRow,
 };
 use super::find::find;
 use super::grant::Grant;
@@ -347,6 +348,7 @@ impl Operators {
             offered,
             withheld: tools.len() - offered,
             witnesses: self.witnesses.list().into_iter().map(WitnessRow::from).collect(),
+            backends: self.agents.calls.vault.answers().into_iter().map(BackendRow::from).collect(),
         }
     }
 

@@ -362,6 +362,27 @@ pub struct Health {
     /// The witnesses that the config names.
     #[serde(default)]
     pub witnesses: Vec<WitnessRow>,
+    /// The backends that secrets are kept in.
+    #[serde(default)]
+    pub backends: Vec<BackendRow>,
+}
+
+/// A backend of secrets, and how it answered last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackendRow {
+    /// Its name.
+    pub name: String,
+    /// When a call last needed it.
+    pub at: Option<Timestamp>,
+    /// `ok`, `not asked yet`, or why it gave nothing.
+    pub state: String,
+}
+
+impl From<vault::Answer> for BackendRow {
+    fn from(answer: vault::Answer) -> Self {
+        let well = if answer.at.is_some() { "ok" } else { "not asked yet" };
+        Self { name: answer.backend, at: answer.at, state: answer.fault.unwrap_or_else(|| well.to_owned()) }
+    }
 }
 
 /// A witness, and how far it has signed.

@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use policies::approval::Review;
 
 use super::Check;
-use crate::operator::card::{Health, OperatorRow, ServerRow, WitnessRow};
+use crate::operator::card::{BackendRow, Health, OperatorRow, ServerRow, WitnessRow};
 use crate::operator::client::{Client, ConnectError};
 
 pub(super) async fn checks(folder: &Path) -> Vec<Check> {
@@ -108,6 +108,7 @@ async fn gateway(folder: &Path) -> Vec<Check> {
     };
     let mut checks = vec![running(&health), liveness(&health.liveness)];
     checks.extend(health.witnesses.iter().map(witness));
+    checks.extend(health.backends.iter().map(backend));
     checks.extend(health.observed.iter().map(|found| Check::broken("policies", found, ENFORCE)));
     let operators: Vec<OperatorRow> = client.ask("operators_list", &[]).await.unwrap_or_default();
     checks.push(people(folder, &operators));
@@ -183,6 +184,15 @@ fn witness(witness: &WitnessRow) -> Check {
         return Check::warning("witness", found, next);
     }
     Check::ok("witness", found)
+}
+
+fn backend(backend: &BackendRow) -> Check {
+    let found = format!("{}: {}", backend.name, backend.state);
+    if ["ok", "not asked yet"].contains(&backend.state.as_str()) {
+        return Check::ok("vault", found);
+    }
+    let next = "calls that need its secrets are refused until it answers: see that it runs, is unsealed, and accepts the gateway";
+    Check::warning("vault", found, next)
 }
 
 fn server(server: &ServerRow) -> Check {
