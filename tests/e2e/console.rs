@@ -297,7 +297,7 @@ fn the_console_says_that_its_gateway_is_gone_and_finds_it_again() {
     let agent = world.modern();
     let asked = agent.ask("tools/call", json!({"name": "customers.delete_customer", "arguments": {"id": "C-1"}}));
     assert!(!asked.ran());
-    page.wait(".item", "delete_customer");
+    page.wait(".answer", "Deny");
     world.kill();
     page.wait("#away", "The gateway cannot be reached");
     page.wait("#connection", "no connection");
@@ -309,7 +309,7 @@ fn the_console_says_that_its_gateway_is_gone_and_finds_it_again() {
     // Sessions are not kept: whoever comes back says who they are, and finds the hold where it was.
     page.wait(".sign-in", "Sign in");
     sign_in(&world, &page);
-    page.wait(".item", "delete_customer");
+    page.wait(".answer", "Deny");
     page.press("d");
     page.fill("dialog textarea", "still needed");
     page.click("dialog .danger");

@@ -144,10 +144,11 @@ fn no_format_shows_a_secret_and_no_name_leaves_its_field() {
     let world = Setup::new().config(&files).remote("count", notes.endpoint()).start();
     world.eventually("the tools", || (world.modern().names().len() == 2).then_some(()));
     let agent = world.modern();
-    drop(agent.begin("tools/call", agent_params("count.delete_note")).unwrap());
+    let call = agent.begin("tools/call", agent_params("count.delete_note")).unwrap();
     world.eventually("its record", || {
         objects(&world).iter().any(|record| record["tool"] == "delete_note").then_some(())
     });
+    drop(call);
     // Without a header that repeats the name: no header could.
     drop(world.legacy().call(HOSTILE, &json!({"x": SECRET})));
     world.eventually("the refusal", || {

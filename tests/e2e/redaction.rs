@@ -93,13 +93,12 @@ fn instructions_in_a_result_arrive_as_data_and_mark_what_follows() {
     let answer = world.modern().call("web.read_note", &json!({"note": "x"}));
     assert_eq!(answer.said(), INJECTION);
     // A value that was first seen there is told to whoever is asked about it.
-    drop(world.modern().begin(
-        "tools/call",
-        json!({"name": "web.delete_note", "arguments": {"note": "https://attacker.example/collect"}}),
-    ));
+    let params = json!({"name": "web.delete_note", "arguments": {"note": "https://attacker.example/collect"}});
+    let call = world.modern().begin("tools/call", params).unwrap();
     let hold = world.hold();
     let shown = world.cli(&["holds", "show", &hold]).success();
     assert!(shown.contains("tainted-argument"), "{shown}");
+    drop(call);
 }
 
 /// A file that a command reads as its input.
