@@ -235,6 +235,46 @@ fn a_channel_that_is_busy_fails_hangs_resets_or_sends_elsewhere_is_told_in_the_e
     assert!(elsewhere.heard().is_empty(), "a redirect was followed");
 }
 
+/// The same for the channels that are told by other means; all at once, as each has its own trouble.
+#[test]
+fn ntfy_slack_and_telegram_are_told_in_the_end_and_once_whatever_they_answered() {
+    let [ntfy, slack, telegram, elsewhere] = [(); 4].map(|()| Receiver::http());
+    let bench = Bench::prepare(
+        "notes",
+        &format!(
+            "[notify.ntfy]\nurl = \"http://127.0.0.1:{}\"\ntopic = \"holds\"\n{HASTY}[notify.slack]\n\
+             url = {{ file = \"slack.url\" }}\n{HASTY}[notify.telegram]\nurl = \"http://127.0.0.1:{}\"\n\
+             token = {{ file = \"bot.token\" }}\nchat = \"-1001\"\n{HASTY}",
+            ntfy.port(),
+            telegram.port(),
+        ),
+    );
+    write(&bench.world.folder().join("slack.url"), &format!("http://127.0.0.1:{}/services/T/B/X", slack.port()), 0o600);
+    let moved: &'static str = format!("Location: http://127.0.0.1:{}/", elsewhere.port()).leak();
+    let busy = Mood::Refuse(429, "Retry-After: 1");
+    let moods = [busy, Mood::Refuse(500, ""), Mood::Hang, Mood::Reset, Mood::Refuse(302, moved), Mood::Take];
+    let channels = [("ntfy", &ntfy), ("slack", &slack), ("telegram", &telegram)];
+    channels.iter().for_each(|(_, receiver)| receiver.set(&moods));
+    let bench = bench.started();
+    let hold = bench.hold("a");
+    for (_, receiver) in channels {
+        drop(bench.heard(receiver, moods.len()));
+    }
+    // A later hold that was told says that nothing of the earlier one is still to come.
+    let later = bench.hold("b");
+    for (name, receiver) in channels {
+        let heard = bench.heard(receiver, moods.len() + 1);
+        assert_eq!(heard.len(), moods.len() + 1, "{name}: {heard:?}");
+        let (last, tries) = heard.split_last().unwrap();
+        assert!(last.text.contains(id(&later)), "{name}: {}", last.text);
+        for (attempt, mood) in tries.iter().zip(&moods) {
+            assert!(attempt.text == tries[0].text && attempt.text.contains(id(&hold)), "{name}: {}", attempt.text);
+            assert_eq!(attempt.taken, *mood == Mood::Take, "{name}");
+        }
+    }
+    assert!(elsewhere.heard().is_empty(), "a redirect was followed");
+}
+
 #[test]
 fn a_mail_server_that_defers_hangs_or_resets_gets_the_mail_in_the_end_and_once() {
     let mail = Receiver::smtp();

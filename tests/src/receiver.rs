@@ -128,8 +128,24 @@ impl Receiver {
         Self::with(serve, tls, agreed, Box::new(|_, _| (200, "ok".to_owned())))
     }
 
+    /// Takes what [`Self::stream`] takes, on a port where nobody listened before.
+    #[must_use]
+    pub fn stream_at(port: u16) -> Self {
+        Self::at(port, syslog::serve, None, false, Box::new(|_, _| (200, "ok".to_owned())))
+    }
+
+    /// Takes what [`Self::saying`] takes, on a port where nobody listened before.
+    #[must_use]
+    pub fn saying_at(port: u16, status: u16, body: &'static str) -> Self {
+        Self::at(port, request, None, false, Box::new(move |_, _| (status, body.to_owned())))
+    }
+
     fn with(serve: Serve, tls: Option<Arc<ServerConfig>>, agreed: bool, reply: Reply) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
+        Self::at(0, serve, tls, agreed, reply)
+    }
+
+    fn at(port: u16, serve: Serve, tls: Option<Arc<ServerConfig>>, agreed: bool, reply: Reply) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).expect("loopback has free ports");
         let port = listener.local_addr().expect("it listens").port();
         let moods = Mutex::new(VecDeque::from([Mood::Take]));
         let state = Arc::new(State { moods, heard: Mutex::default(), tls, agreed, reply });

@@ -5,10 +5,11 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tests::receiver::{Mood, Receiver};
+use tests::receiver::{Heard, Mood, Receiver};
 
 use super::{
-    HASTY, SUCCESS, assert_all, body, caught_up, elasticsearch, events, objects, prepare, some, splunk, start, status,
+    HASTY, SUCCESS, assert_all, body, caught_up, elasticsearch, events, named, objects, prepare, some, splunk, start,
+    status,
 };
 
 #[test]
@@ -43,6 +44,71 @@ fn a_collector_that_is_busy_fails_hangs_resets_or_sends_elsewhere_has_every_reco
     let log = objects(&world).len();
     assert_eq!(taken.len(), log, "what was taken was sent again");
     assert!(elsewhere.heard().is_empty(), "a redirect was followed");
+}
+
+/// Number and leaf of every record in a request, however it is packed.
+type Named = fn(&Heard) -> Vec<(u64, String)>;
+
+fn logs(heard: &Heard) -> Vec<(u64, String)> {
+    serde_json::from_str::<Vec<Value>>(body(&heard.text)).unwrap().iter().map(named).collect()
+}
+
+fn documents(heard: &Heard) -> Vec<(u64, String)> {
+    let documents = body(&heard.text).lines().skip(1).step_by(2);
+    let numbers =
+        documents.map(|line| serde_json::from_str::<Value>(line).unwrap()["event"]["sequence"].as_u64().unwrap());
+    numbers.zip(ids(&heard.text)).collect()
+}
+
+#[test]
+fn elasticsearch_and_datadog_have_every_record_in_the_end_and_none_twice_that_they_took() {
+    let (bulk, datadog) = (Receiver::bulk(), Receiver::saying(202, "{}"));
+    let elsewhere = Receiver::saying(200, "{}");
+    let moved: &'static str = format!("Location: http://127.0.0.1:{}/", elsewhere.port()).leak();
+    let busy = Mood::Refuse(429, "Retry-After: 1");
+    let moods = [busy, Mood::Refuse(500, ""), Mood::Hang, Mood::Reset, Mood::Refuse(302, moved), Mood::Take];
+    [&bulk, &datadog].into_iter().for_each(|receiver| receiver.set(&moods));
+    let world = start(&format!(
+        "{}{HASTY}[export.datadog]\nurl = \"http://127.0.0.1:{}\"\nkey = {{ file = \"token\" }}\n{HASTY}",
+        elasticsearch(&bulk),
+        datadog.port(),
+    ));
+    some(&world, "a");
+    caught_up(&world);
+    for (receiver, named) in [(&bulk, documents as Named), (&datadog, logs)] {
+        let heard = receiver.heard();
+        for (attempt, mood) in heard.iter().zip(&moods) {
+            assert_eq!(attempt.taken, *mood == Mood::Take);
+            assert_eq!(named(attempt)[0].0, 1, "what was not taken is sent again from its first record on");
+        }
+        let taken: Vec<_> = heard.iter().filter(|heard| heard.taken).flat_map(named).collect();
+        assert_all(&world, &taken);
+        assert_eq!(taken.len(), objects(&world).len(), "what was taken was sent again");
+    }
+    assert!(elsewhere.heard().is_empty(), "a redirect was followed");
+}
+
+/// Syslog says nothing of what it took: a record that was on its way when a connection broke may be lost, and none that came
+/// while nobody listened is.
+#[test]
+fn collectors_that_nobody_runs_have_every_record_once_they_run() {
+    let [http, stream] = [(); 2].map(|()| tests::port::free());
+    let world = start(&format!(
+        "[export.splunk]\nurl = \"http://127.0.0.1:{http}\"\ntoken = {{ file = \"token\" }}\n{HASTY}\
+         [export.syslog]\naddress = \"tcp://127.0.0.1:{stream}\"\nfacility = 16\n{HASTY}"
+    ));
+    some(&world, "a");
+    world.eventually("trouble", || {
+        status(&world).iter().all(|row| row["trouble"]["failures"].as_u64() >= Some(1)).then_some(())
+    });
+    let (splunk, syslog) = (Receiver::saying_at(http, 200, SUCCESS), Receiver::stream_at(stream));
+    some(&world, "b");
+    caught_up(&world);
+    assert_all(&world, &splunk.heard().iter().flat_map(events).collect::<Vec<_>>());
+    let log = objects(&world).len();
+    let lines = || syslog.heard().iter().map(|heard| heard.text.matches("\"leaf\"").count()).sum::<usize>();
+    world.eventually("every line", || (lines() >= log).then_some(()));
+    assert_eq!(lines(), log);
 }
 
 #[test]
