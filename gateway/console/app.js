@@ -147,8 +147,8 @@ function pressed(event) {
 }
 
 const KEYS = [
-  ["1 … 6", "the pages"], ["j k", "next and previous"], ["Enter", "open"], ["Esc", "back"], ["a", "approve this hold"],
-  ["d", "deny this hold"], ["/", "search"], ["r", "read again"], ["?", "this list"],
+  ["1 … 6", "the pages"], ["j k", "next and previous, of holds and records"], ["Enter", "open"], ["Esc", "back"], ["a", "approve this hold"],
+  ["d", "deny this hold"], ["/", "search, in the trail and the tools"], ["r", "read again"], ["?", "this list"],
 ];
 
 function keys() {

@@ -69,6 +69,7 @@ class Page {
     if (name === "Escape" && this.#id) return this.around.go("holds"), true;
     if (name === "Enter") return this.move(0);
     if (name === "a" || name === "d") return this.press(name);
+    if (name === "r") return this.live(), true;
     return false;
   }
 

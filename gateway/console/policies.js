@@ -21,8 +21,14 @@ export function open(root, around, chosen) {
     replace(body);
     views[id]();
   };
-  choose(VIEWS[chosen] ? chosen : "force");
-  return { update: (id) => choose(VIEWS[id] ? id : "force"), live: () => body.querySelector(".trouble, .waits") && choose(VIEWS[chosen] ? chosen : "force") };
+  const read = () => choose(VIEWS[chosen] ? chosen : "force");
+  read();
+  return {
+    update: (id) => { chosen = id; read(); },
+    live: () => body.querySelector(".trouble, .waits") && read(),
+    // What is being written is not thrown away.
+    key: (name) => (name === "r" && !body.querySelector("textarea") ? (read(), true) : false),
+  };
 }
 
 async function inForce(body, around) {

@@ -187,10 +187,7 @@ impl Front {
     #[must_use]
     pub fn url(&self) -> String {
         let scheme = if self.secure { "https" } else { "http" };
-        match self.names.first() {
-            Some(host) => format!("{scheme}://{host}"),
-            None => format!("{scheme}://localhost:{}", self.address.port()),
-        }
+        format!("{scheme}://{}", self.names.first())
     }
 
     /// A link that signs this person in, once, within the next minutes.

@@ -13,11 +13,11 @@ const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 const browser = await chromium.launch({ executablePath: process.argv[2], args: ["--no-sandbox", "--disable-dev-shm-usage"] });
 const pages = new Map();
 
-async function open({ page, width = 1280, dark = false }) {
+async function open({ page, width = 1280, dark = false, blind = false }) {
   const phone = width < 600;
   const context = await browser.newContext({
     viewport: { width, height: phone ? 844 : 860 }, colorScheme: dark ? "dark" : "light", isMobile: phone, hasTouch: phone,
-    acceptDownloads: true, locale: "en-GB", timezoneId: "UTC", permissions: ["notifications"],
+    acceptDownloads: true, locale: "en-GB", timezoneId: "UTC", ignoreHTTPSErrors: blind, permissions: ["notifications", "clipboard-read", "clipboard-write"],
   });
   const opened = await context.newPage();
   opened.setDefaultTimeout(30_000);

@@ -1,8 +1,10 @@
 //! The console in a real browser: holds are read and answered, whatever is in them, and whatever happens to the gateway.
 
+mod actions;
 mod glass;
 mod pages;
 mod passkeys;
+mod tls;
 
 use std::thread;
 

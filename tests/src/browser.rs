@@ -53,6 +53,15 @@ impl Page {
         page
     }
 
+    /// The same, of whoever clicks a warning about a certificate away.
+    #[must_use]
+    #[track_caller]
+    pub fn blind(&self, number: u32, width: u32) -> Self {
+        let page = Self { driver: Arc::clone(&self.driver), number };
+        page.order(json!({"do": "open", "width": width, "blind": true}));
+        page
+    }
+
     /// Loads an address.
     #[track_caller]
     pub fn goto(&self, url: &str) {

@@ -70,14 +70,14 @@ fn records_per_second_beside_what_the_disk_does_by_itself() {
     let runtime = runtime();
     println!("| | per second | of the disk's syncs |\n| --- | --- | --- |");
     for callers in [1, 16, 128] {
-        let world = World::new();
+        let world = World::patient();
         let (before, records) = (synced(&world), appended(&runtime, &world, callers));
         // The disk's own pace swings: what it was before and after is its pace meanwhile.
         let disk = f64::midpoint(before, synced(&world));
         println!("| `fdatasync` of 4 KiB | {disk:.0} | |");
         println!("| records, {callers} at a time | {records:.0} | {:.2} |", records / disk);
     }
-    let world = World::new();
+    let world = World::patient();
     let started = Instant::now();
     let calls = runtime.block_on(generate(&world, 40_000));
     println!("| calls with two records, 64 at a time | {:.0} | |", rate(calls, started.elapsed()));
@@ -215,7 +215,7 @@ fn timed(asked: u64, mut ask: impl FnMut(u64) -> usize) -> (Duration, Duration, 
 fn how_fast_a_trail_of_many_records_answers() {
     const ASKED: u64 = 100;
     let rows = std::env::var(ROWS).map_or(100_000, |rows| rows.parse().unwrap());
-    let world = World::new();
+    let world = World::patient();
     let runtime = runtime();
     let started = Instant::now();
     runtime.block_on(generate(&world, rows));

@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use audit::{Audit, Config, Entry, Loans, Outcome, Raw, Receipt, Recovered, Redactor};
 use jiff::{SignedDuration, Timestamp};
@@ -57,6 +58,14 @@ impl World {
     pub(crate) fn new() -> Self {
         let state = tempfile::tempdir().unwrap();
         let (audit, _) = start(state.path());
+        Self { audit, state }
+    }
+
+    /// One that waits for a disk that others keep busy.
+    pub(crate) fn patient() -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let config = Config::new(state.path(), noon).reserve(1 << 20).wait(Duration::from_mins(5));
+        let (audit, _) = Audit::start(config, redactor()).unwrap();
         Self { audit, state }
     }
 

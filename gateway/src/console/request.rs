@@ -23,18 +23,26 @@ pub(crate) struct Names {
     named: Vec<String>,
 }
 
+/// Whether a browser on this machine reaches it as `localhost`.
+fn is_local(bound: SocketAddr) -> bool {
+    bound.ip().is_loopback() || bound.ip().is_unspecified()
+}
+
 impl Names {
-    /// Those of loopback, if that is where it listens, and the config's.
+    /// Those of loopback, if it listens there, else its own address; and the config's.
     pub(crate) fn new(bound: SocketAddr, secure: bool, named: &[String]) -> Self {
         let port = bound.port();
-        let local = if bound.ip().is_loopback() { &["localhost", "127.0.0.1", "[::1]"][..] } else { &[] };
-        let local = local.iter().map(|name| format!("{name}:{port}")).collect();
+        let local = if is_local(bound) {
+            ["localhost", "127.0.0.1", "[::1]"].map(|name| format!("{name}:{port}")).to_vec()
+        } else {
+            vec![bound.to_string()]
+        };
         Self { secure, local, named: named.iter().map(|name| name.to_ascii_lowercase()).collect() }
     }
 
-    /// The name to link to, if the config has one.
-    pub(super) fn first(&self) -> Option<&str> {
-        self.named.first().map(String::as_str)
+    /// The name to link to: the config's first, or one that always leads here from this machine.
+    pub(super) fn first(&self) -> &str {
+        self.named.first().or(self.local.first()).map_or("localhost", String::as_str)
     }
 
     /// Whether a request without a session came here by a name of ours.
