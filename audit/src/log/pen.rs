@@ -320,6 +320,7 @@ impl Pen<'_> {
     fn step(&mut self, id: &HoldId, step: &Step, pass: Option<&Passing>, at: Timestamp) -> Result<Done, Failed> {
         let hold = load_hold(self.db, id)?.ok_or(NotDone::NoHold)?;
         let next = hold.apply(step.clone(), at).map_err(NotDone::Step)?;
+        self.stands(step)?;
         self.lends(&hold, step, at)?;
         let pass = pass.map(|pass| self.pass(&hold, pass, at)).transpose()?;
         let review = self.open_review(step, &next)?;

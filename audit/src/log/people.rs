@@ -87,9 +87,10 @@ impl Pen<'_> {
     }
 
     pub(super) fn known(&self, name: &OperatorId) -> Result<(), Failed> {
-        if self.db.prepare_cached("SELECT 1 FROM operator WHERE name = ?1")?.exists([name.as_str()])? {
-            return Ok(());
-        }
-        Err(AuditError::Unknown.into())
+        if self.is_operator(name)? { Ok(()) } else { Err(AuditError::Unknown.into()) }
+    }
+
+    pub(super) fn is_operator(&self, name: &OperatorId) -> rusqlite::Result<bool> {
+        self.db.prepare_cached("SELECT 1 FROM operator WHERE name = ?1")?.exists([name.as_str()])
     }
 }

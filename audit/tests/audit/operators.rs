@@ -1,10 +1,11 @@
 //! Operators, their PINs and their failures: written with their record, in memory at once, there after a restart.
 
-use audit::{AuditError, Door, Event, Failures, Filter, Verifier, VerifyError};
-use policies::{AgentId, Hash, OperatorId, Role};
+use audit::{AuditError, Door, Event, Failures, Filter, StepRefused, Verifier, VerifyError};
+use policies::approval::{Hold, Step, StepError};
+use policies::{AgentId, Hash, HoldId, OperatorId, Role};
 use rusqlite::Connection;
 
-use crate::world::{World, later, noon, start};
+use crate::world::{World, held, later, noon, random, start};
 
 fn ann() -> OperatorId {
     OperatorId::authenticated("ann")
@@ -41,6 +42,45 @@ async fn operators_come_and_go_with_their_records() {
     assert_eq!(world.audit.note(removed(), noon()).await.unwrap_err(), AuditError::Unknown);
     world.restart().await;
     assert_eq!(world.audit.operators().len(), 1);
+    world.verify().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_was_removed_since_they_proved_who_they_are_approves_nothing() {
+    let world = World::new();
+    let bob = || OperatorId::authenticated("bob");
+    let by_pin = |by| {
+        let proof = Some(serde_json::json!({ "by": "pin" }));
+        Step::Approve { by, reason: None, proof, pass: None, lent: None, observed: Vec::new() }
+    };
+    let glass = |by| Step::BreakGlass {
+        by,
+        reason: "the backup must run".to_owned(),
+        because: "everybody else is asleep".to_owned(),
+        proof: Some(serde_json::json!({ "by": "pin" })),
+        observed: Vec::new(),
+    };
+    let held = held("ann", "delete", "{}");
+    let hold = Hold::open(HoldId::from_random(random()), &held, 2, noon());
+    world.audit.hold(&held, hold.clone(), noon()).await.unwrap();
+    let refused = async |step: Step, who: OperatorId| {
+        let refused = world.audit.step(hold.id().clone(), step, noon()).await;
+        assert!(matches!(&refused, Err(StepRefused::Step(StepError::NoOperator { by })) if *by == who), "{refused:?}");
+    };
+    for name in ["ann", "bob"] {
+        world.audit.note(added(name, Role::Admin, None), noon()).await.unwrap();
+    }
+    world.audit.note(Event::OperatorRemoved { name: bob(), by: None }, noon()).await.unwrap();
+    refused(by_pin(bob()), bob()).await;
+    refused(glass(bob()), bob()).await;
+    // Nor a user of this machine, who could approve while there were no operators.
+    let user = || OperatorId::authenticated("uid:1000");
+    refused(Step::approve(user()), user()).await;
+    world.audit.step(hold.id().clone(), by_pin(ann()), noon()).await.unwrap();
+    // The last one, too: who has a PIN was added.
+    world.audit.note(Event::OperatorRemoved { name: ann(), by: None }, noon()).await.unwrap();
+    refused(by_pin(bob()), bob()).await;
+    world.audit.step(hold.id().clone(), Step::approve(user()), noon()).await.unwrap();
     world.verify().unwrap();
 }
 
