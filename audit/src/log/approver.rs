@@ -35,7 +35,8 @@ impl Pen<'_> {
         let (Some(credential), Some(count)) = (text("credential"), text("authenticator_data").and_then(count)) else {
             return Ok(false);
         };
-        let mut theirs = self.db.prepare_cached("SELECT credential FROM passkey WHERE operator = ?1 AND counter >= ?2")?;
+        let mut theirs =
+            self.db.prepare_cached("SELECT credential FROM passkey WHERE operator = ?1 AND counter >= ?2")?;
         let mut rows = theirs.query(params![by.as_str(), count])?;
         while let Some(row) = rows.next()? {
             if Hash::of(row.get_ref(0)?.as_blob()?).to_string() == credential {

@@ -1,17 +1,22 @@
 //! What the projections must be, by the records: who may connect, what is pinned, how holds stand.
 
+mod columns;
 mod people;
 mod table;
+mod uses;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use policies::approval::HoldState;
 use policies::{Hash, HoldId, Value};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use super::carried::{Said, pairs};
 use super::{Broken, Kind, Record, VerifyError, What};
+use columns::Columns;
 use table::compare_texts;
+use uses::Uses;
 
 pub(super) use table::{has_table, rows, same};
 
@@ -50,6 +55,9 @@ pub(crate) struct Expected {
     /// Intents without an outcome.
     running: BTreeSet<u64>,
     erased: Erased,
+    columns: Columns,
+    #[serde(default = "Uses::unknown")]
+    uses: Uses,
     /// The last record about a pruning; it always stays.
     #[serde(skip)]
     pruned: Option<Said>,
@@ -71,6 +79,11 @@ impl Expected {
     /// What the last record about a pruning says.
     pub(super) fn pruned(&self) -> Option<&Said> {
         self.pruned.as_ref()
+    }
+
+    /// What an earlier version carried over up to this record does not say is unknown up to there.
+    pub(super) fn unknown_to(&mut self, seq: u64) {
+        self.uses.unknown_to(seq);
     }
 
     /// The last record about a hold.
@@ -97,6 +110,8 @@ impl Expected {
     }
 
     pub(super) fn follow(&mut self, record: &Record) {
+        self.columns.follow(record);
+        self.uses.follow(record);
         let text = |name: &str| record.detail.get(name).and_then(Value::as_str).map(str::to_owned);
         match record.kind {
             Kind::Intent => {
@@ -211,6 +226,8 @@ impl Expected {
         self.compare_marks(db)?;
         self.compare_leases(db)?;
         self.compare_people(db)?;
+        self.columns.compare(db)?;
+        self.uses.compare(db)?;
         self.compare_running(db)
     }
 
@@ -238,12 +255,23 @@ impl Expected {
     }
 
     fn compare_holds(&self, db: &Connection) -> Result<(), VerifyError> {
-        let rows =
-            rows(db, "SELECT id, hold FROM hold", |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
-        let stored: BTreeMap<String, String> =
-            rows.into_iter().map(|(id, hold)| (id, Hash::of(hold.as_bytes()).to_string())).collect();
+        let stored = rows(db, "SELECT id, hold, open, sealed IS NOT NULL FROM hold", |row| {
+            let hold: String = row.get(1)?;
+            let (open, sealed) = (row.get::<_, i64>(2)?, row.get::<_, bool>(3)?);
+            Ok((row.get::<_, String>(0)?, (Hash::of(hold.as_bytes()).to_string(), stands(&hold), open, sealed)))
+        })?;
+        let stored: BTreeMap<String, (String, bool, i64, bool)> = stored.into_iter().collect();
+        let last = |id: &String| self.holds.get(id).map_or(0, |(seq, _)| *seq);
+        let digests = stored.iter().map(|(id, (digest, ..))| (id.clone(), digest.clone())).collect();
         let wanted = self.holds.iter().map(|(id, (seq, digest))| (id, *seq, digest.clone()));
-        same("hold", wanted, &stored, |id| self.holds.get(id).map_or(0, |(seq, _)| *seq))
+        same("hold", wanted, &digests, last)?;
+        // Starts go by these columns. A sealed call is kept just as long as its hold is open; what is in it only `seal.key` tells.
+        let differs =
+            stored.iter().find(|(_, (_, open, column, sealed))| i64::from(*open) != *column || open != sealed);
+        match differs {
+            Some((id, _)) => Err(Broken { seq: last(id), what: What::Projection("hold") }.into()),
+            None => Ok(()),
+        }
     }
 
     fn compare_marks(&self, db: &Connection) -> Result<(), VerifyError> {
@@ -281,4 +309,13 @@ impl Expected {
             None => Ok(()),
         }
     }
+}
+
+/// Whether a stored hold is open.
+fn stands(hold: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Stands {
+        state: HoldState,
+    }
+    serde_json::from_str::<Stands>(hold).is_ok_and(|stored| stored.state.is_open())
 }

@@ -7,6 +7,8 @@ mod bench;
 #[cfg(test)]
 mod bodies;
 #[cfg(test)]
+mod columns;
+#[cfg(test)]
 mod concurrent;
 #[cfg(test)]
 mod crash;

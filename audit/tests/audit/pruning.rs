@@ -288,6 +288,14 @@ async fn whoever_removes_records_without_a_record_or_others_than_it_says_is_foun
     assert_eq!(found(&pruned, added).1, What::Projection("agent"));
     let carried = format!("{added}; UPDATE pruned SET state = replace(state, '\"ann\":', '\"eve\":')");
     assert!(matches!(found(&pruned, &carried).1, What::Pruned | What::Projection(_)));
+    for (column, what) in [
+        ("UPDATE agent SET expires = 1 WHERE name = 'ann'", "agent"),
+        ("UPDATE agent SET added = 0 WHERE name = 'ann'", "agent"),
+        ("UPDATE used SET first = first + 1", "first use"),
+        ("DELETE FROM used", "first use"),
+    ] {
+        assert_eq!(found(&pruned, column).1, What::Projection(what), "{column}");
+    }
     let lost = "DELETE FROM agent WHERE name = 'ann'";
     assert_eq!(found(&pruned, lost).1, What::Projection("agent"));
     let slipped =
