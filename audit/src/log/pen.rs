@@ -202,7 +202,7 @@ impl Pen<'_> {
         let sql =
             "INSERT INTO entry (seq, at, kind, call, agent, server, tool, risk, verdict, chain, record, body, salt)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
-        self.db.prepare_cached(sql)?.execute(params![
+        let inserted = self.db.prepare_cached(sql)?.execute(params![
             signed(seq),
             micros(draft.at),
             draft.kind.code(),
@@ -217,6 +217,10 @@ impl Pen<'_> {
             draft.kept_body(),
             written.seed,
         ])?;
+        // Whatever kept the row out, a record that is nowhere is not acknowledged.
+        if inserted != 1 {
+            return Err(rusqlite::Error::StatementChangedRows(inserted));
+        }
         for tile in self.tree.push(written.leaf) {
             tile.save(self.db)?;
         }

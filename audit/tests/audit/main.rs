@@ -39,6 +39,8 @@ mod retention;
 #[cfg(test)]
 mod reviews;
 #[cfg(test)]
+mod schema;
+#[cfg(test)]
 mod signed;
 #[cfg(test)]
 mod tamper;

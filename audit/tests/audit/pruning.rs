@@ -130,7 +130,7 @@ async fn passkeys_and_delegations_outlive_the_records_that_made_them() {
     audit::verify(state).unwrap();
     for (table, what) in [("passkey", "passkey"), ("delegation", "delegation")] {
         let db = Connection::open(state.join("portcullis.db")).unwrap();
-        db.execute_batch(&format!("CREATE TABLE kept AS SELECT * FROM {table}; DELETE FROM {table};")).unwrap();
+        db.execute_batch(&format!("CREATE TEMP TABLE kept AS SELECT * FROM {table}; DELETE FROM {table};")).unwrap();
         let Err(VerifyError::Broken(Broken { what: What::Projection(named), .. })) = audit::verify(state) else {
             panic!("a {table} that is gone is not missed")
         };
