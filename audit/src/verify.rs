@@ -330,6 +330,7 @@ fn walk(
     base.compare(projections.pruned())?;
     projections.compare(db, (verified.erased, gone))?;
     passkeys.compare(db)?;
+    schema::sound(db)?;
     verified.asserted = passkeys.signed();
     Ok((verified, noted.map(|noted| (noted, projections))))
 }

@@ -10,7 +10,7 @@ const WORDS: &str = "CREATE VIRTUAL TABLE IF NOT EXISTS temp.word USING fts5voca
 /// The next word from a text on. However many records have it, only the first of them is read.
 const NEXT: &str = "SELECT term FROM temp.word WHERE term >= ?1 ORDER BY term LIMIT 1";
 
-/// How many words a beginning may stand for, where nothing else is asked. SQLite gathers all records of a beginning before it
+/// How many words a beginning may stand for, where nothing else is asked. `SQLite` gathers all records of a beginning before it
 /// shows the first, half a second for ten million; of so many words it shows the newest of each at once.
 const ALONE: usize = 256;
 

@@ -92,3 +92,33 @@ async fn what_is_not_as_the_log_makes_it_is_named() {
     }
     verified(world.state.path()).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_leaves_a_record_out_is_found() {
+    let world = World::new();
+    drop(world.call("{}", "{}").await);
+    world.hold("{}").await;
+    assert!(world.audit.stop().await);
+    // Made with other rows, and then named as it was.
+    let swap = |index: &str, other: &str| {
+        format!(
+            "CREATE TEMP TABLE kept AS SELECT sql FROM sqlite_schema WHERE name = '{index}';
+             DROP INDEX {index}; CREATE INDEX {index} ON {other};
+             PRAGMA writable_schema = ON;
+             UPDATE sqlite_schema SET sql = (SELECT sql FROM kept) WHERE name = '{index}';"
+        )
+    };
+    for (index, other) in [
+        ("entry_call", "entry (call) WHERE call IS NOT NULL AND seq <> 3"),
+        // As many rows, of which one is found where another belongs.
+        ("entry_call", "entry (seq) WHERE call IS NOT NULL"),
+        ("hold_open", "hold (open) WHERE open = 9"),
+    ] {
+        let copy = tempfile::tempdir().unwrap();
+        std::fs::copy(world.state.path().join("portcullis.db"), copy.path().join("portcullis.db")).unwrap();
+        change(copy.path(), &swap(index, other));
+        let found = found(copy.path()).await;
+        assert!(found.contains(index), "{other}: {found}");
+    }
+    verified(world.state.path()).await.unwrap();
+}
