@@ -283,6 +283,39 @@ async fn a_decision_that_no_passkey_of_its_operator_signed_is_found_and_named() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn records_of_passkeys_that_the_writer_never_writes_are_found() {
+    let bob = || OperatorId::authenticated("bob");
+    let bobs_use = Event::PasskeyUsed { name: bob(), credential: credential(7), counter: 10, door: Door::Inside };
+    let bobs_end = Event::PasskeyRemoved { name: bob(), credential: credential(7), by: None };
+    let owned = ["UPDATE passkey SET operator = 'bob'", "UPDATE passkey SET operator = 'ann'"];
+    let fresh = ["UPDATE passkey SET counter = 0", "SELECT 1"];
+    let hidden = ["UPDATE passkey SET credential = x'00'", "SELECT 1"];
+    for ([before, after], event, why) in [
+        (fresh, used(7, 9), BadAssertion::Counter),
+        (fresh, used(7, 4), BadAssertion::Counter),
+        (owned, bobs_use, BadAssertion::Unknown),
+        (owned, bobs_end, BadAssertion::Unknown),
+        (hidden, added("bob", 7), BadAssertion::Unknown),
+        (hidden, added("ann", 7), BadAssertion::Unknown),
+    ] {
+        let (world, _, _) = signing().await;
+        let what = format!("{event:?}");
+        forge(&world, [before, after], async {
+            note(&world, event).await.unwrap();
+        })
+        .await;
+        assert_eq!(found(&world), why, "{what}");
+    }
+    // A decision with a count that no use of the key has shown.
+    let (world, pair, hold) = signing().await;
+    note(&world, removed(7)).await.unwrap();
+    note(&world, keyed(&pair)).await.unwrap();
+    let approval = approve(&world, &hold, ann(), proof(&pair, &decision(&hold), &Nonce::new([1; 32])));
+    forge(&world, ["UPDATE passkey SET counter = 9", "UPDATE passkey SET counter = 0"], approval).await;
+    assert_eq!(found(&world), BadAssertion::Counter);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_was_removed_since_it_signed_approves_nothing_and_the_log_still_verifies() {
     let (world, pair, hold) = signing().await;
     let refused = async |by: OperatorId, proof: Value| {
