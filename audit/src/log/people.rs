@@ -1,7 +1,7 @@
 //! The part of the `Pen` that writes who the operators are.
 
 use jiff::Timestamp;
-use policies::OperatorId;
+use policies::{OperatorId, Role};
 use rusqlite::{OptionalExtension, params};
 
 use super::health::AuditError;
@@ -51,8 +51,13 @@ impl Pen<'_> {
         Ok(done(seq))
     }
 
+    /// INVARIANT: while there are operators, one of them is an admin. Asked here, in the transaction that removes them: of two
+    /// admins who remove each other at once, one stays.
     pub(super) fn no_operator(&mut self, draft: &Draft, name: &OperatorId) -> Result<Done, Failed> {
         self.known(name)?;
+        if self.is_last_admin(name)? {
+            return Err(AuditError::LastAdmin.into());
+        }
         let seq = self.record(draft)?;
         self.db.prepare_cached("DELETE FROM operator WHERE name = ?1")?.execute([name.as_str()])?;
         self.db.prepare_cached("DELETE FROM failure WHERE name = ?1")?.execute([name.as_str()])?;
@@ -84,6 +89,15 @@ impl Pen<'_> {
         self.db.prepare_cached(sql)?.execute(row)?;
         self.changes.push(Change::Failures(name.clone(), door, failures));
         Ok(done(seq))
+    }
+
+    /// Whether they are the only admin, and not the only operator.
+    fn is_last_admin(&self, name: &OperatorId) -> rusqlite::Result<bool> {
+        let sql = "SELECT role = ?2 AND EXISTS (SELECT 1 FROM operator WHERE name <> ?1)
+                       AND NOT EXISTS (SELECT 1 FROM operator WHERE name <> ?1 AND role = ?2)
+                   FROM operator WHERE name = ?1";
+        let row = [name.as_str(), Role::Admin.as_str()];
+        self.db.prepare_cached(sql)?.query_row(row, |row| row.get(0))
     }
 
     pub(super) fn known(&self, name: &OperatorId) -> Result<(), Failed> {
