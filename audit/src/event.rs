@@ -259,8 +259,8 @@ pub enum Event {
     PassRevoked {
         /// The hold that it was given with.
         hold: HoldId,
-        /// Who revoked it.
-        by: OperatorId,
+        /// Who revoked it; nobody, where whoever gave it was removed.
+        by: Option<OperatorId>,
     },
     /// Somebody else has looked at a call that ran by broken glass. Changes the reviews.
     ReviewClosed {

@@ -64,6 +64,7 @@ impl Pen<'_> {
         self.db.prepare_cached("DELETE FROM passkey WHERE operator = ?1")?.execute([name.as_str()])?;
         self.changes.push(Change::NoOperator(name.clone()));
         self.end_delegations(draft, name)?;
+        self.end_passes(draft, name)?;
         Ok(done(seq))
     }
 

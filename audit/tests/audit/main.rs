@@ -25,6 +25,8 @@ mod operators;
 #[cfg(test)]
 mod oracles;
 #[cfg(test)]
+mod passes;
+#[cfg(test)]
 mod passkeys;
 #[cfg(test)]
 mod projections;
