@@ -50,6 +50,9 @@ pub enum AuditError {
     /// Whoever broke the glass says that it was right.
     #[error("whoever broke the glass cannot close its review")]
     OwnReview,
+    /// More passkeys are nobody's.
+    #[error("the operator has as many passkeys as one can have")]
+    EnoughPasskeys,
     /// Without them nobody could add people any more.
     #[error("the only admin stays while there are other operators")]
     LastAdmin,

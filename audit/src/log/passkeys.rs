@@ -10,7 +10,7 @@ use super::views::Change;
 use super::work::Done;
 use crate::assertion::counted;
 use crate::operator::{Door, Failures};
-use crate::passkey::{Credential, Passkey};
+use crate::passkey::{Credential, MOST_PASSKEYS, Passkey};
 use crate::record::Draft;
 
 /// The columns as they are read.
@@ -23,6 +23,12 @@ impl Pen<'_> {
         let taken = "SELECT 1 FROM passkey WHERE credential = ?1";
         if self.db.prepare_cached(taken)?.exists([passkey.credential.as_bytes()])? {
             return Err(AuditError::IdTaken.into());
+        }
+        // Here, since more than one can be begun at once.
+        let sql = "SELECT count(*) FROM passkey WHERE operator = ?1";
+        let have: i64 = self.db.prepare_cached(sql)?.query_row([passkey.operator.as_str()], |row| row.get(0))?;
+        if usize::try_from(have).unwrap_or(usize::MAX) >= MOST_PASSKEYS {
+            return Err(AuditError::EnoughPasskeys.into());
         }
         let seq = self.record(draft)?;
         let sql = "INSERT INTO passkey (credential, operator, label, site, key, counter, added)

@@ -1,7 +1,10 @@
 //! Passkeys: written with their record, counted with each use, gone with their operator, and found where no record has them.
 
 use audit::assertion::{Act, BadAssertion, Decision, Nonce, PublicKey};
-use audit::{AuditError, Broken, Credential, Door, Event, Filter, Passkey, StepRefused, Verifier, VerifyError, What};
+use audit::{
+    AuditError, Broken, Credential, Door, Event, Filter, MOST_PASSKEYS, Passkey, StepRefused, Verifier, VerifyError,
+    What,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use policies::approval::{Hold, Step, StepError};
@@ -119,6 +122,28 @@ async fn a_counter_that_does_not_go_up_is_refused_also_after_a_restart() {
     assert_eq!(world.audit.passkeys(&ann())[0].used, Some(later(1)));
     assert_eq!(note(&world, used(1, 4)).await.unwrap_err(), AuditError::AlreadyConsumed);
     note(&world, used(1, 5)).await.unwrap();
+    world.verify().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_passkeys_that_are_made_at_once_no_more_are_kept_than_one_can_have() {
+    let world = World::new();
+    for name in ["ann", "bob"] {
+        note(&world, person(name)).await.unwrap();
+    }
+    let mut tasks = tokio::task::JoinSet::new();
+    for byte in 1..=17 {
+        let audit = world.audit.clone();
+        tasks.spawn(async move { audit.note(added("ann", byte), noon()).await });
+    }
+    let refused: Vec<AuditError> = tasks.join_all().await.into_iter().filter_map(Result::err).collect();
+    assert_eq!(refused, [AuditError::EnoughPasskeys; 7]);
+    assert_eq!(world.audit.passkeys(&ann()).len(), MOST_PASSKEYS);
+    // Of one person: another has none yet, and one that is removed makes room.
+    note(&world, added("bob", 18)).await.unwrap();
+    let first = world.audit.passkeys(&ann()).remove(0).credential;
+    note(&world, Event::PasskeyRemoved { name: ann(), credential: first, by: None }).await.unwrap();
+    note(&world, added("ann", 19)).await.unwrap();
     world.verify().unwrap();
 }
 
