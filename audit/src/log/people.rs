@@ -77,19 +77,28 @@ impl Pen<'_> {
         failed: Option<Timestamp>,
     ) -> Result<Done, Failed> {
         self.known(name)?;
-        let before = "SELECT count FROM failure WHERE name = ?1 AND door = ?2";
-        let before = self.db.prepare_cached(before)?.query_row([name.as_str(), door.as_str()], |row| row.get(0));
-        let before: u32 = before.optional()?.unwrap_or(0);
+        let before = self.failed(name, door)?.unwrap_or(0);
         let failures = match failed {
             Some(last) => Failures { count: before.saturating_add(1), last: Some(last) },
             None => Failures::default(),
         };
         let seq = self.record(draft)?;
+        self.save_failures(name, door, failures)?;
+        Ok(done(seq))
+    }
+
+    /// How often they failed in a row at a door; `None` where nobody tried there.
+    pub(super) fn failed(&self, name: &OperatorId, door: Door) -> rusqlite::Result<Option<u32>> {
+        let sql = "SELECT count FROM failure WHERE name = ?1 AND door = ?2";
+        self.db.prepare_cached(sql)?.query_row([name.as_str(), door.as_str()], |row| row.get(0)).optional()
+    }
+
+    pub(super) fn save_failures(&mut self, name: &OperatorId, door: Door, failures: Failures) -> rusqlite::Result<()> {
         let sql = "INSERT OR REPLACE INTO failure (name, door, count, last) VALUES (?1, ?2, ?3, ?4)";
         let row = params![name.as_str(), door.as_str(), failures.count, failures.last.map(micros)];
         self.db.prepare_cached(sql)?.execute(row)?;
         self.changes.push(Change::Failures(name.clone(), door, failures));
-        Ok(done(seq))
+        Ok(())
     }
 
     /// Whether they are the only admin, and not the only operator.
