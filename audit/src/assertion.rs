@@ -119,6 +119,13 @@ pub fn counted(before: u32, now: u32) -> Result<(), BadAssertion> {
     if now > before || (now == 0 && before == 0) { Ok(()) } else { Err(BadAssertion::Counter) }
 }
 
+/// The count that authenticator data say, which nothing has checked.
+pub(crate) fn count(authenticator_data: &str) -> Option<u32> {
+    let data = decoded(authenticator_data, "authenticator data").ok()?;
+    let (head, _) = data.split_first_chunk::<SHORTEST>()?;
+    head.last_chunk().map(|count| u32::from_be_bytes(*count))
+}
+
 fn decoded(text: &str, part: &'static str) -> Result<Vec<u8>, BadAssertion> {
     if text.len() > LONGEST {
         return Err(BadAssertion::Form(part));

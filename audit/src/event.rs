@@ -190,8 +190,8 @@ pub enum Event {
         name: String,
         /// The hash of its definition.
         hash: Hash,
-        /// Its definition.
-        #[serde(skip)]
+        /// Its definition; the record has a hash of what is kept of it.
+        #[serde(rename = "kept", serialize_with = "kept")]
         definition: Value,
     },
     /// A tool's definition is not the pinned one; it is withheld. Changes the pins.
@@ -204,8 +204,8 @@ pub enum Event {
         name: String,
         /// The hash of its definition now.
         hash: Hash,
-        /// Its definition now.
-        #[serde(skip)]
+        /// Its definition now; the record has a hash of what is kept of it.
+        #[serde(rename = "kept", serialize_with = "kept")]
         definition: Value,
     },
     /// An operator accepted a changed definition. Changes the pins.
@@ -259,8 +259,8 @@ pub enum Event {
     PassRevoked {
         /// The hold that it was given with.
         hold: HoldId,
-        /// Who revoked it.
-        by: OperatorId,
+        /// Who revoked it; nobody, where whoever gave it was removed.
+        by: Option<OperatorId>,
     },
     /// Somebody else has looked at a call that ran by broken glass. Changes the reviews.
     ReviewClosed {
@@ -456,6 +456,11 @@ impl Event {
 /// projection holds what was added.
 fn fingerprint<S: serde::Serializer>(token: &Hash, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&Hash::of(token.as_bytes()))
+}
+
+/// Definitions are long, and people are shown them beside the pins: the hash says that they are shown what was kept.
+fn kept<S: serde::Serializer>(definition: &Value, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&Hash::of(definition.to_string().as_bytes()))
 }
 
 /// With the digest that verification compares with what is kept.

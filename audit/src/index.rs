@@ -29,7 +29,7 @@ use crate::log::pen::{Head, signed};
 use crate::log::pruned::base;
 use crate::log::recover::{hash, number};
 use crate::log::retention::erased;
-use crate::log::tables::layout;
+use crate::log::tables::{distrust, layout};
 use crate::query::QueryError;
 use tally::Counted;
 
@@ -79,6 +79,7 @@ impl Index {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let opened = Connection::open_with_flags(&path, flags).and_then(|db| {
             db.busy_timeout(WAIT)?;
+            distrust(&db)?;
             Ok((layout(&db)?, db))
         });
         opened.ok().filter(|(layout, _)| *layout == LAYOUT).map(|(_, db)| Self(db))

@@ -44,7 +44,7 @@ pub use note::{BadKey, BadNote, FileKey, KeyType, Note, Signer, VerifierKey};
 pub use observed::{Attempt, Observed, Ran};
 pub use operator::{Door, Failures, Operator, Verifier};
 pub use outcome::{Answer, Failure, FailureKind, Loan, Loans, Outcome, Receipt, Refusal};
-pub use passkey::{Credential, Passkey};
+pub use passkey::{Credential, MOST_PASSKEYS, Passkey};
 pub use proof::{BadProof, Disclosed, Proof, ProveError, Proven, Shown, prove};
 pub use prune::{Gone, Missing, Need, PruneError, Pruning, prune};
 pub use query::{Activity, Answered, Filter, Found, Leaf, Life, Part, QueryError, Reader, ShowError, Span};

@@ -9,6 +9,7 @@
 //! Nobody waits longer than `patience`. While a fault is latched, new work is refused at once; the writer probes every
 //! [`TICK`] by recording the outage, and the first probe that reaches the disk ends it.
 
+mod approver;
 mod delegations;
 pub(crate) mod files;
 pub(crate) mod health;

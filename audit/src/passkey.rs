@@ -36,6 +36,9 @@ pub struct Passkey {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Credential(Vec<u8>);
 
+/// The most that one operator has: more are nobody's.
+pub const MOST_PASSKEYS: usize = 10;
+
 /// What `WebAuthn` allows.
 const LONGEST: usize = 1023;
 

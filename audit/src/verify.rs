@@ -7,6 +7,7 @@ mod folder;
 mod grown;
 mod passkeys;
 mod projection;
+mod schema;
 mod succession;
 
 use std::path::Path;
@@ -165,6 +166,9 @@ pub enum What {
     /// The index has or lacks something that the records do not: whoever searched may have missed records.
     #[error("the search index does not follow from the records; without its file, it is made anew from them")]
     Index,
+    /// It has something that the log does not make, lacks something, or is not sound.
+    #[error("the database: {0}")]
+    Database(String),
     /// A decision is not what its operator's passkey signed.
     #[error("the assertion over the decision: {0}")]
     Assertion(BadAssertion),
@@ -182,7 +186,8 @@ fn place(seq: u64, what: &What) -> String {
         | What::Origin(_)
         | What::NoCheckpoint
         | What::Root
-        | What::Index => String::new(),
+        | What::Index
+        | What::Database(_) => String::new(),
         What::Missing
         | What::Chain
         | What::Unreadable(_)
@@ -251,6 +256,7 @@ fn walk(
     to: Option<u64>,
     watch: &mut dyn FnMut(u64) -> bool,
 ) -> Result<Walked, VerifyError> {
+    schema::compare(db)?;
     let treeless = tables::layout(db).map_err(QueryError::from)? == tables::TREELESS;
     let salt = if treeless { "NULL" } else { "salt" };
     let sql = format!(
@@ -324,6 +330,7 @@ fn walk(
     base.compare(projections.pruned())?;
     projections.compare(db, (verified.erased, gone))?;
     passkeys.compare(db)?;
+    schema::sound(db)?;
     verified.asserted = passkeys.signed();
     Ok((verified, noted.map(|noted| (noted, projections))))
 }

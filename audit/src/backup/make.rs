@@ -18,6 +18,7 @@ use crate::checkpoint::{Checkpoint, newest};
 use crate::log::files::{DATABASE, Lock, private};
 use crate::log::recover::number;
 use crate::log::renew::log_key;
+use crate::log::tables;
 use crate::note::Note;
 use crate::query::{self, QueryError};
 use crate::verify::{Trusted, VerifyError, verify_while};
@@ -63,6 +64,7 @@ fn database(state: &Path, folder: &Path, watch: Watch<'_>) -> Result<(u64, Optio
     drop(private(&path).map_err(|source| BackupError::File { path: path.clone(), source })?);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut to = Connection::open_with_flags(&path, flags).map_err(broken)?;
+    tables::distrust(&to).map_err(broken)?;
     // The whole file is synced once, at the end.
     to.execute_batch("PRAGMA synchronous = OFF").map_err(broken)?;
     copied(&snapshot, &mut to, watch)?;

@@ -240,7 +240,7 @@ fn cancelled(hold: &Hold, now: jiff::Timestamp) -> Work {
 }
 
 fn revoked(hold: &HoldId, now: jiff::Timestamp) -> Work {
-    let event = Event::PassRevoked { hold: hold.clone(), by: OperatorId::authenticated(RESTORER) };
+    let event = Event::PassRevoked { hold: hold.clone(), by: Some(OperatorId::authenticated(RESTORER)) };
     Work::NoPass { draft: draft(&event, now), hold: hold.clone() }
 }
 

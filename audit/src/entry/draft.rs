@@ -234,12 +234,10 @@ impl Audit {
             }
             Event::AgentRemoved { name, .. } => Work::NoAgent { draft, name },
             Event::ToolPinned { server, method, name, hash, definition } => {
-                let definition = self.redactor.redact_value(&definition).0;
                 let pin = Pin { server, method, name, pinned: now, hash, definition, pending: None };
                 Work::Pin { draft, pin: Box::new(pin) }
             }
             Event::ToolChanged { server, method, name, hash, definition } => {
-                let definition = self.redactor.redact_value(&definition).0;
                 Work::Pending { draft, key: (server, method, name), pending: Some(Pending { hash, definition }) }
             }
             Event::ToolRestored { server, method, name } => {
@@ -304,7 +302,10 @@ impl Audit {
     }
 
     /// What a projection keeps of an event, and a digest of it is in the record, is redacted before.
-    fn redacted_event(&self, event: Event) -> Event {
+    fn redacted_event(&self, mut event: Event) -> Event {
+        if let Event::ToolPinned { definition, .. } | Event::ToolChanged { definition, .. } = &mut event {
+            *definition = self.redactor.redact_value(definition).0;
+        }
         let Event::DelegationMade { delegation } = event else { return event };
         let reason = self.outside(delegation.reason());
         Event::DelegationMade { delegation: Box::new(delegation.because(reason)) }

@@ -103,7 +103,7 @@ pub struct Recovered {
     pub interrupted: Vec<CallId>,
     /// The holds that are still open.
     pub holds: Vec<Hold>,
-    /// The latest of the holds that were denied and whose time is not over: the denial stands until it is.
+    /// The holds that were denied and whose time is not over: the denial stands until it is.
     pub denied: Vec<Hold>,
 }
 

@@ -17,6 +17,7 @@ use crate::log::pen::{Head, signed};
 use crate::log::pruned::base;
 use crate::log::recover::{hash, number};
 use crate::log::retention::erased;
+use crate::log::tables::distrust;
 use crate::record::Record;
 
 /// `term` keeps which records have a term and nothing of the records: no text, no places, no sizes. `span` has the
@@ -107,9 +108,10 @@ impl Store {
         let db = Connection::open_with_flags(state.join(SEARCH), flags)?;
         db.busy_timeout(WAIT)?;
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+        distrust(&db)?;
         db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
         // NORMAL: a crash of the machine may lose the last records that were added, which are added again, and no more.
-        db.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;")?;
+        db.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;")?;
         Ok(Self(db))
     }
 

@@ -50,6 +50,12 @@ pub enum AuditError {
     /// Whoever broke the glass says that it was right.
     #[error("whoever broke the glass cannot close its review")]
     OwnReview,
+    /// More passkeys are nobody's.
+    #[error("the operator has as many passkeys as one can have")]
+    EnoughPasskeys,
+    /// Without them nobody could add people any more.
+    #[error("the only admin stays while there are other operators")]
+    LastAdmin,
     /// The event changes something that is not there, such as an agent nobody added or a definition that is not pending.
     #[error("the event is about something the log does not know")]
     Unknown,

@@ -1,8 +1,8 @@
 //! The part of the `Pen` that writes passes: one is given with an approval, and each of its uses is an approval.
 
 use jiff::Timestamp;
-use policies::HoldId;
 use policies::approval::{Covering, Hold, Pass, StepError};
+use policies::{HoldId, OperatorId};
 use rusqlite::{OptionalExtension, params};
 use serde_json::{Value, json};
 
@@ -10,7 +10,8 @@ use super::health::AuditError;
 use super::pen::{Failed, Pen, digest, done, text};
 use super::views::Change;
 use super::work::{Done, NotDone, Passing};
-use crate::record::Draft;
+use crate::event::Event;
+use crate::record::{Draft, Kind};
 
 impl Pen<'_> {
     /// Writes what a step has to do with a pass, and yields what its record says of it.
@@ -44,9 +45,32 @@ impl Pen<'_> {
             return Err(AuditError::Unknown.into());
         }
         let seq = self.record(draft)?;
+        self.forget_pass(hold)?;
+        Ok(done(seq))
+    }
+
+    /// What an operator said yes to beforehand ends in the transaction that removes them, each pass with a record of its own after
+    /// this one: whoever has their name next did not say it.
+    pub(super) fn end_passes(&mut self, draft: &Draft, removed: &OperatorId) -> rusqlite::Result<()> {
+        let given: Vec<Pass> = {
+            let mut all = self.db.prepare_cached("SELECT pass FROM pass ORDER BY hold")?;
+            all.query_map([], super::recover::pass)?.collect::<rusqlite::Result<_>>()?
+        };
+        // Names that differ only in case are one person, as everywhere that people are counted.
+        let theirs = |pass: &&Pass| pass.by().as_str().eq_ignore_ascii_case(removed.as_str());
+        for hold in given.iter().filter(theirs).map(Pass::hold) {
+            let event = Event::PassRevoked { hold: hold.clone(), by: None };
+            let detail = serde_json::to_vec(&event).unwrap_or_else(|_| b"{}".to_vec());
+            self.record(&Draft::new(Kind::Event, draft.at, detail))?;
+            self.forget_pass(hold)?;
+        }
+        Ok(())
+    }
+
+    fn forget_pass(&mut self, hold: &HoldId) -> rusqlite::Result<()> {
         self.db.prepare_cached("DELETE FROM pass WHERE hold = ?1")?.execute([hold.as_str()])?;
         self.changes.push(Change::NoPass(hold.clone()));
-        Ok(done(seq))
+        Ok(())
     }
 
     fn load_pass(&self, hold: &HoldId) -> rusqlite::Result<Option<Pass>> {

@@ -10,7 +10,7 @@ use super::views::Change;
 use super::work::Done;
 use crate::assertion::counted;
 use crate::operator::{Door, Failures};
-use crate::passkey::{Credential, Passkey};
+use crate::passkey::{Credential, MOST_PASSKEYS, Passkey};
 use crate::record::Draft;
 
 /// The columns as they are read.
@@ -23,6 +23,12 @@ impl Pen<'_> {
         let taken = "SELECT 1 FROM passkey WHERE credential = ?1";
         if self.db.prepare_cached(taken)?.exists([passkey.credential.as_bytes()])? {
             return Err(AuditError::IdTaken.into());
+        }
+        // Here, since more than one can be begun at once.
+        let sql = "SELECT count(*) FROM passkey WHERE operator = ?1";
+        let have: i64 = self.db.prepare_cached(sql)?.query_row([passkey.operator.as_str()], |row| row.get(0))?;
+        if usize::try_from(have).unwrap_or(usize::MAX) >= MOST_PASSKEYS {
+            return Err(AuditError::EnoughPasskeys.into());
         }
         let seq = self.record(draft)?;
         let sql = "INSERT INTO passkey (credential, operator, label, site, key, counter, added)
@@ -69,9 +75,9 @@ impl Pen<'_> {
         let sql = "UPDATE passkey SET counter = ?2, used = ?3 WHERE credential = ?1";
         self.db.prepare_cached(sql)?.execute(params![credential.as_bytes(), counter, micros(at)])?;
         self.changes.push(Change::Passkey(Box::new(Passkey { counter, used: Some(at), ..passkey })));
-        let sql = "UPDATE failure SET count = 0, last = NULL WHERE name = ?1 AND door = ?2";
-        if self.db.prepare_cached(sql)?.execute([name.as_str(), door.as_str()])? > 0 {
-            self.changes.push(Change::Failures(name.clone(), door, Failures::default()));
+        // Where nobody failed there is nothing to forget; a record of every signature must not make a row at every door.
+        if self.failed(name, door)?.is_some() {
+            self.save_failures(name, door, Failures::default())?;
         }
         Ok(done(seq))
     }

@@ -202,7 +202,7 @@ impl Pen<'_> {
         let sql =
             "INSERT INTO entry (seq, at, kind, call, agent, server, tool, risk, verdict, chain, record, body, salt)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
-        self.db.prepare_cached(sql)?.execute(params![
+        let inserted = self.db.prepare_cached(sql)?.execute(params![
             signed(seq),
             micros(draft.at),
             draft.kind.code(),
@@ -217,6 +217,10 @@ impl Pen<'_> {
             draft.kept_body(),
             written.seed,
         ])?;
+        // Whatever kept the row out, a record that is nowhere is not acknowledged.
+        if inserted != 1 {
+            return Err(rusqlite::Error::StatementChangedRows(inserted));
+        }
         for tile in self.tree.push(written.leaf) {
             tile.save(self.db)?;
         }
@@ -320,6 +324,7 @@ impl Pen<'_> {
     fn step(&mut self, id: &HoldId, step: &Step, pass: Option<&Passing>, at: Timestamp) -> Result<Done, Failed> {
         let hold = load_hold(self.db, id)?.ok_or(NotDone::NoHold)?;
         let next = hold.apply(step.clone(), at).map_err(NotDone::Step)?;
+        self.stands(step)?;
         self.lends(&hold, step, at)?;
         let pass = pass.map(|pass| self.pass(&hold, pass, at)).transpose()?;
         let review = self.open_review(step, &next)?;

@@ -1,7 +1,7 @@
 //! The part of the `Pen` that writes who the operators are.
 
 use jiff::Timestamp;
-use policies::OperatorId;
+use policies::{OperatorId, Role};
 use rusqlite::{OptionalExtension, params};
 
 use super::health::AuditError;
@@ -51,14 +51,20 @@ impl Pen<'_> {
         Ok(done(seq))
     }
 
+    /// INVARIANT: while there are operators, one of them is an admin. Asked here, in the transaction that removes them: of two
+    /// admins who remove each other at once, one stays.
     pub(super) fn no_operator(&mut self, draft: &Draft, name: &OperatorId) -> Result<Done, Failed> {
         self.known(name)?;
+        if self.is_last_admin(name)? {
+            return Err(AuditError::LastAdmin.into());
+        }
         let seq = self.record(draft)?;
         self.db.prepare_cached("DELETE FROM operator WHERE name = ?1")?.execute([name.as_str()])?;
         self.db.prepare_cached("DELETE FROM failure WHERE name = ?1")?.execute([name.as_str()])?;
         self.db.prepare_cached("DELETE FROM passkey WHERE operator = ?1")?.execute([name.as_str()])?;
         self.changes.push(Change::NoOperator(name.clone()));
         self.end_delegations(draft, name)?;
+        self.end_passes(draft, name)?;
         Ok(done(seq))
     }
 
@@ -71,25 +77,44 @@ impl Pen<'_> {
         failed: Option<Timestamp>,
     ) -> Result<Done, Failed> {
         self.known(name)?;
-        let before = "SELECT count FROM failure WHERE name = ?1 AND door = ?2";
-        let before = self.db.prepare_cached(before)?.query_row([name.as_str(), door.as_str()], |row| row.get(0));
-        let before: u32 = before.optional()?.unwrap_or(0);
+        let before = self.failed(name, door)?.unwrap_or(0);
         let failures = match failed {
             Some(last) => Failures { count: before.saturating_add(1), last: Some(last) },
             None => Failures::default(),
         };
         let seq = self.record(draft)?;
+        self.save_failures(name, door, failures)?;
+        Ok(done(seq))
+    }
+
+    /// How often they failed in a row at a door; `None` where nobody tried there.
+    pub(super) fn failed(&self, name: &OperatorId, door: Door) -> rusqlite::Result<Option<u32>> {
+        let sql = "SELECT count FROM failure WHERE name = ?1 AND door = ?2";
+        self.db.prepare_cached(sql)?.query_row([name.as_str(), door.as_str()], |row| row.get(0)).optional()
+    }
+
+    pub(super) fn save_failures(&mut self, name: &OperatorId, door: Door, failures: Failures) -> rusqlite::Result<()> {
         let sql = "INSERT OR REPLACE INTO failure (name, door, count, last) VALUES (?1, ?2, ?3, ?4)";
         let row = params![name.as_str(), door.as_str(), failures.count, failures.last.map(micros)];
         self.db.prepare_cached(sql)?.execute(row)?;
         self.changes.push(Change::Failures(name.clone(), door, failures));
-        Ok(done(seq))
+        Ok(())
+    }
+
+    /// Whether they are the only admin, and not the only operator.
+    fn is_last_admin(&self, name: &OperatorId) -> rusqlite::Result<bool> {
+        let sql = "SELECT role = ?2 AND EXISTS (SELECT 1 FROM operator WHERE name <> ?1)
+                       AND NOT EXISTS (SELECT 1 FROM operator WHERE name <> ?1 AND role = ?2)
+                   FROM operator WHERE name = ?1";
+        let row = [name.as_str(), Role::Admin.as_str()];
+        self.db.prepare_cached(sql)?.query_row(row, |row| row.get(0))
     }
 
     pub(super) fn known(&self, name: &OperatorId) -> Result<(), Failed> {
-        if self.db.prepare_cached("SELECT 1 FROM operator WHERE name = ?1")?.exists([name.as_str()])? {
-            return Ok(());
-        }
-        Err(AuditError::Unknown.into())
+        if self.is_operator(name)? { Ok(()) } else { Err(AuditError::Unknown.into()) }
+    }
+
+    pub(super) fn is_operator(&self, name: &OperatorId) -> rusqlite::Result<bool> {
+        self.db.prepare_cached("SELECT 1 FROM operator WHERE name = ?1")?.exists([name.as_str()])
     }
 }

@@ -165,14 +165,22 @@ pub(crate) fn open(state: &Path) -> rusqlite::Result<Connection> {
     // Else closing would write into, and remove by name, files that may no longer be ours.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    distrust(&db)?;
     db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     // FULL: a commit is on the disk when it returns. `secure_delete` overwrites what a hold's end erases.
     // 4,000 pages are 16 MB: seldom enough for the disk, small enough for a quick start after a crash.
     db.execute_batch(
-        "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;
-         PRAGMA wal_autocheckpoint = 4000;",
+        "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4000;",
     )?;
     Ok(db)
+}
+
+/// Obeys nothing that a database says by itself. Whoever can write the file could have a trigger drop records while their
+/// insertion succeeds, or a view without an end read in the place of a table. The log has neither.
+pub(crate) fn distrust(db: &Connection) -> rusqlite::Result<()> {
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
+    db.execute_batch("PRAGMA trusted_schema = OFF")
 }
 
 /// The layout of what is there; 0 for an empty file.
@@ -200,6 +208,19 @@ pub(crate) fn complete(db: &Connection) -> rusqlite::Result<()> {
 /// Makes the tables.
 pub(crate) fn create(db: &Connection) -> rusqlite::Result<()> {
     db.execute_batch(&format!("BEGIN IMMEDIATE; {RECORDS} {TREE} PRAGMA user_version = {LAYOUT}; COMMIT;"))
+}
+
+/// What every log of a layout has, in an empty database; with the tables of later versions, which it may lack.
+pub(crate) fn model(layout: i64, later: bool) -> rusqlite::Result<Connection> {
+    let db = Connection::open_in_memory()?;
+    db.execute_batch(RECORDS)?;
+    if layout != TREELESS {
+        db.execute_batch(TREE)?;
+    }
+    if later {
+        complete(&db)?;
+    }
+    Ok(db)
 }
 
 /// Brings a log without a tree up: its records stay as they are and become the first leaves.

@@ -18,6 +18,7 @@ pub(crate) fn open(state: &Path) -> Result<Connection, QueryError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(&path, flags)?;
     db.busy_timeout(Duration::from_secs(2))?;
+    tables::distrust(&db)?;
     let db = match tables::layout(&db) {
         Ok(_) => db,
         // A copy in a folder that cannot be written: SQLite would need its shared-memory file. Without a write-ahead log
@@ -36,5 +37,7 @@ pub(crate) fn open(state: &Path) -> Result<Connection, QueryError> {
 fn immutable(path: &Path) -> Result<Connection, QueryError> {
     let escaped = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-    Ok(Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags)?)
+    let db = Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags)?;
+    tables::distrust(&db)?;
+    Ok(db)
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::projection::{has_table, rows, same};
 use super::{Broken, Kind, QueryError, Record, VerifyError, What};
-use crate::assertion::{Act, Asked, Assertion, BadAssertion, Decision, Nonce, PublicKey};
+use crate::assertion::{Act, Asked, Assertion, BadAssertion, Decision, Nonce, PublicKey, counted};
 
 /// The passkeys that the records so far name, and the decisions that they signed.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -40,39 +40,47 @@ impl Passkeys {
     /// Notes what a record says of passkeys, and checks the assertion of a decision.
     pub(super) fn follow(&mut self, record: &Record) -> Result<(), What> {
         match record.kind {
-            Kind::Event => {
-                self.event(record);
-                Ok(())
-            }
+            Kind::Event => self.event(record),
             Kind::Step if text(record, "/step/proof/by") == Some("passkey") => self.decision(record),
             Kind::Intent | Kind::Outcome | Kind::Refusal | Kind::Hold | Kind::Step | Kind::Relay => Ok(()),
         }
     }
 
-    fn event(&mut self, record: &Record) {
+    /// What the writer never writes was not written by it: a key of two people, a use of another's key, a count that did not rise.
+    fn event(&mut self, record: &Record) -> Result<(), What> {
         let own = |pointer| text(record, pointer).unwrap_or_default().to_owned();
         let counter = record.detail.get("counter").and_then(Value::as_u64).unwrap_or(0);
-        match text(record, "/event") {
+        let (event, name, credential) = (text(record, "/event"), own("/name"), own("/credential"));
+        match event {
             Some("passkey-added") => {
-                let (operator, label) = (own("/name"), own("/label"));
-                let known = Known { operator, label, site: own("/site"), key: own("/public_key"), counter };
-                self.known.insert(own("/credential"), (record.seq, Some(known)));
+                if self.known.get(&credential).is_some_and(|(_, known)| known.is_some()) {
+                    return Err(What::Assertion(BadAssertion::Unknown));
+                }
+                let (label, site, key) = (own("/label"), own("/site"), own("/public_key"));
+                self.known.insert(credential, (record.seq, Some(Known { operator: name, label, site, key, counter })));
             }
             Some("passkey-used") => {
-                if let Some((seq, Some(known))) = self.known.get_mut(&own("/credential")) {
-                    (*seq, known.counter) = (record.seq, counter);
-                }
+                let (seq, known) = self.of(&name, &credential)?;
+                known.rises(counter)?;
+                (*seq, known.counter) = (record.seq, counter);
             }
             Some("passkey-removed") => {
-                self.known.insert(own("/credential"), (record.seq, None));
+                self.of(&name, &credential)?;
+                self.known.insert(credential, (record.seq, None));
             }
             Some("operator-removed") => {
-                let name = own("/name");
                 let of = |known: &Option<Known>| known.as_ref().is_some_and(|known| known.operator == name);
                 self.known.values_mut().filter(|(_, known)| of(known)).for_each(|row| *row = (record.seq, None));
             }
             Some(_) | None => {}
         }
+        Ok(())
+    }
+
+    /// A key that is this operator's.
+    fn of(&mut self, name: &str, credential: &str) -> Result<(&mut u64, &mut Known), What> {
+        let found = self.known.get_mut(credential).and_then(|(seq, known)| Some((seq, known.as_mut()?)));
+        found.filter(|(_, known)| known.operator == name).ok_or(What::Assertion(BadAssertion::Unknown))
     }
 
     fn decision(&mut self, record: &Record) -> Result<(), What> {
@@ -84,7 +92,11 @@ impl Passkeys {
         let public: PublicKey = key.key.parse().map_err(|_| What::Assertion(BadAssertion::Unknown))?;
         let asked = Asked { challenge: decision.challenge(&nonce), site: &key.site, origin: None };
         let assertion = assertion(record).ok_or(What::Assertion(BadAssertion::Form("statement")))?;
-        assertion.check(&public, &asked).map_err(What::Assertion)?;
+        let shown = assertion.check(&public, &asked).map_err(What::Assertion)?;
+        // Its use was recorded first, with this count: a higher one was never looked at.
+        if u64::from(shown) > key.counter {
+            return Err(What::Assertion(BadAssertion::Counter));
+        }
         if !self.nonces.insert(nonce) {
             return Err(What::Assertion(BadAssertion::Challenge));
         }
@@ -129,6 +141,11 @@ impl Passkeys {
 }
 
 impl Known {
+    fn rises(&self, counter: u64) -> Result<(), What> {
+        let whole = |count| u32::try_from(count).map_err(|_| What::Assertion(BadAssertion::Counter));
+        counted(whole(self.counter)?, whole(counter)?).map_err(What::Assertion)
+    }
+
     fn text(&self) -> String {
         let texts = [&self.operator, &self.label, &self.site, &self.key].map(String::as_str);
         format!("{} {}", texts.join("\n"), self.counter)

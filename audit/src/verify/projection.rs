@@ -1,13 +1,24 @@
 //! What the projections must be, by the records: who may connect, what is pinned, how holds stand.
 
+mod columns;
+mod people;
+mod table;
+mod uses;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use policies::approval::HoldState;
 use policies::{Hash, HoldId, Value};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use super::carried::{Said, pairs};
-use super::{Broken, Kind, QueryError, Record, VerifyError, What};
+use super::{Broken, Kind, Record, VerifyError, What};
+use columns::Columns;
+use table::compare_texts;
+use uses::Uses;
+
+pub(super) use table::{has_table, rows, same};
 
 /// What the records seen so far lead to, each with the number of the last record about it.
 /// Carried over where records are pruned: what a later version adds is empty in what an earlier one carried over, and maps
@@ -44,6 +55,9 @@ pub(crate) struct Expected {
     /// Intents without an outcome.
     running: BTreeSet<u64>,
     erased: Erased,
+    columns: Columns,
+    #[serde(default = "Uses::unknown")]
+    uses: Uses,
     /// The last record about a pruning; it always stays.
     #[serde(skip)]
     pruned: Option<Said>,
@@ -65,6 +79,11 @@ impl Expected {
     /// What the last record about a pruning says.
     pub(super) fn pruned(&self) -> Option<&Said> {
         self.pruned.as_ref()
+    }
+
+    /// What an earlier version carried over up to this record does not say is unknown up to there.
+    pub(super) fn unknown_to(&mut self, seq: u64) {
+        self.uses.unknown_to(seq);
     }
 
     /// The last record about a hold.
@@ -91,6 +110,8 @@ impl Expected {
     }
 
     pub(super) fn follow(&mut self, record: &Record) {
+        self.columns.follow(record);
+        self.uses.follow(record);
         let text = |name: &str| record.detail.get(name).and_then(Value::as_str).map(str::to_owned);
         match record.kind {
             Kind::Intent => {
@@ -189,46 +210,6 @@ impl Expected {
         }
     }
 
-    fn people(&mut self, seq: u64, text: &impl Fn(&str) -> Option<String>, uid: Option<u64>) {
-        let Some(name) = text("name") else { return };
-        let door = || [name.clone(), text("door").unwrap_or_default()];
-        match text("event").as_deref() {
-            Some("agent-added") => {
-                self.owners.insert(name, (seq, text("by")));
-            }
-            Some("agent-removed") => {
-                self.owners.insert(name, (seq, None));
-            }
-            Some("operator-added") => {
-                let uid = uid.map(|uid| uid.to_string()).unwrap_or_default();
-                let row = [text("role").unwrap_or_default(), uid, text("pin").unwrap_or_default()];
-                self.operators.insert(name, (seq, Some(row)));
-            }
-            Some("pin-changed") => {
-                if let Some((last, Some([_, _, pin]))) = self.operators.get_mut(&name) {
-                    (*last, *pin) = (seq, text("pin").unwrap_or_default());
-                }
-            }
-            Some("operator-removed") => {
-                self.failures.iter_mut().filter(|(key, _)| key[0] == name).for_each(|(_, row)| *row = (seq, None));
-                self.operators.insert(name, (seq, None));
-            }
-            Some("pin-refused" | "passkey-refused") => {
-                let row = self.failures.entry(door()).or_default();
-                *row = (seq, Some(row.1.unwrap_or(0) + 1));
-            }
-            Some("passkey-used") => {
-                if let Some(row @ (_, Some(_))) = self.failures.get_mut(&door()) {
-                    *row = (seq, Some(0));
-                }
-            }
-            Some("pin-accepted") => {
-                self.failures.insert(door(), (seq, Some(0)));
-            }
-            Some(_) | None => {}
-        }
-    }
-
     /// `gone`: up to which record bodies are erased, and how many are.
     pub(super) fn compare(&self, db: &Connection, gone: (u64, u64)) -> Result<(), VerifyError> {
         if gone != (self.erased.to, self.erased.count) {
@@ -245,6 +226,8 @@ impl Expected {
         self.compare_marks(db)?;
         self.compare_leases(db)?;
         self.compare_people(db)?;
+        self.columns.compare(db)?;
+        self.uses.compare(db)?;
         self.compare_running(db)
     }
 
@@ -272,12 +255,23 @@ impl Expected {
     }
 
     fn compare_holds(&self, db: &Connection) -> Result<(), VerifyError> {
-        let rows =
-            rows(db, "SELECT id, hold FROM hold", |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
-        let stored: BTreeMap<String, String> =
-            rows.into_iter().map(|(id, hold)| (id, Hash::of(hold.as_bytes()).to_string())).collect();
+        let stored = rows(db, "SELECT id, hold, open, sealed IS NOT NULL FROM hold", |row| {
+            let hold: String = row.get(1)?;
+            let (open, sealed) = (row.get::<_, i64>(2)?, row.get::<_, bool>(3)?);
+            Ok((row.get::<_, String>(0)?, (Hash::of(hold.as_bytes()).to_string(), stands(&hold), open, sealed)))
+        })?;
+        let stored: BTreeMap<String, (String, bool, i64, bool)> = stored.into_iter().collect();
+        let last = |id: &String| self.holds.get(id).map_or(0, |(seq, _)| *seq);
+        let digests = stored.iter().map(|(id, (digest, ..))| (id.clone(), digest.clone())).collect();
         let wanted = self.holds.iter().map(|(id, (seq, digest))| (id, *seq, digest.clone()));
-        same("hold", wanted, &stored, |id| self.holds.get(id).map_or(0, |(seq, _)| *seq))
+        same("hold", wanted, &digests, last)?;
+        // Starts go by these columns. A sealed call is kept just as long as its hold is open; what is in it only `seal.key` tells.
+        let differs =
+            stored.iter().find(|(_, (_, open, column, sealed))| i64::from(*open) != *column || open != sealed);
+        match differs {
+            Some((id, _)) => Err(Broken { seq: last(id), what: What::Projection("hold") }.into()),
+            None => Ok(()),
+        }
     }
 
     fn compare_marks(&self, db: &Connection) -> Result<(), VerifyError> {
@@ -307,35 +301,6 @@ impl Expected {
         same("lease", wanted, &stored, |key| self.leases.get(key).map_or(0, |(seq, _)| *seq))
     }
 
-    fn compare_people(&self, db: &Connection) -> Result<(), VerifyError> {
-        // A log that an older version wrote has no such tables; its next start makes them, by its records.
-        let there = rows(db, "SELECT name FROM sqlite_schema WHERE name = 'operator'", |row| row.get::<_, String>(0))?;
-        if there.is_empty() && self.operators.is_empty() {
-            return Ok(());
-        }
-        let stored = rows(db, "SELECT agent, operator FROM owner", |row| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
-        })?;
-        let wanted = self.owners.iter().filter_map(|(agent, (seq, owner))| Some((agent, *seq, owner.clone()?)));
-        let last = |agent: &String| self.owners.get(agent).map_or(0, |(seq, _)| *seq);
-        same("owner", wanted, &stored.into_iter().collect(), last)?;
-        let stored = rows(db, "SELECT name, role, uid, pin FROM operator", |row| {
-            let uid = row.get::<_, Option<u32>>(2)?.map(|uid| uid.to_string()).unwrap_or_default();
-            let pin = Hash::of(row.get::<_, String>(3)?.as_bytes());
-            Ok((row.get::<_, String>(0)?, format!("{} {uid} {pin}", row.get::<_, String>(1)?)))
-        })?;
-        let wanted = self.operators.iter().filter_map(|(name, (seq, row))| Some((name, *seq, row.as_ref()?.join(" "))));
-        let last = |name: &String| self.operators.get(name).map_or(0, |(seq, _)| *seq);
-        same("operator", wanted, &stored.into_iter().collect(), last)?;
-        let stored = rows(db, "SELECT name, door, count FROM failure", |row| {
-            Ok(([row.get::<_, String>(0)?, row.get(1)?], row.get::<_, i64>(2)?.to_string()))
-        })?;
-        let wanted =
-            self.failures.iter().filter_map(|(key, (seq, count))| Some((key, *seq, count.as_ref()?.to_string())));
-        let last = |key: &[String; 2]| self.failures.get(key).map_or(0, |(seq, _)| *seq);
-        same("count of failed sign-ins", wanted, &stored.into_iter().collect(), last)
-    }
-
     fn compare_running(&self, db: &Connection) -> Result<(), VerifyError> {
         let rows = rows(db, "SELECT intent FROM running", |row| row.get::<_, i64>(0))?;
         let stored: BTreeSet<u64> = rows.into_iter().filter_map(|intent| u64::try_from(intent).ok()).collect();
@@ -346,56 +311,11 @@ impl Expected {
     }
 }
 
-/// Compares a table of texts by hold with their digests.
-fn compare_texts(
-    db: &Connection,
-    table: &'static str,
-    sql: &str,
-    expected: &BTreeMap<String, (u64, Option<String>)>,
-) -> Result<(), VerifyError> {
-    // A log that an older version wrote has no such table, and nothing that belongs in it.
-    if expected.is_empty() && !has_table(db, table)? {
-        return Ok(());
+/// Whether a stored hold is open.
+fn stands(hold: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Stands {
+        state: HoldState,
     }
-    let rows = rows(db, sql, |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
-    let stored: BTreeMap<String, String> =
-        rows.into_iter().map(|(hold, text)| (hold, Hash::of(text.as_bytes()).to_string())).collect();
-    let wanted = expected.iter().filter_map(|(hold, (seq, digest))| Some((hold, *seq, digest.clone()?)));
-    same(table, wanted, &stored, |hold| expected.get(hold).map_or(0, |(seq, _)| *seq))
-}
-
-pub(super) fn has_table(db: &Connection, name: &str) -> Result<bool, VerifyError> {
-    let there = rows(db, "SELECT name FROM sqlite_schema WHERE type = 'table'", |row| row.get::<_, String>(0))?;
-    Ok(there.iter().any(|table| table == name))
-}
-
-pub(super) fn same<'a, K: Ord + 'a>(
-    what: &'static str,
-    wanted: impl Iterator<Item = (&'a K, u64, String)>,
-    stored: &BTreeMap<K, String>,
-    last: impl Fn(&K) -> u64,
-) -> Result<(), VerifyError> {
-    let mut count = 0;
-    for (key, seq, value) in wanted {
-        count += 1;
-        if stored.get(key) != Some(&value) {
-            return Err(Broken { seq, what: What::Projection(what) }.into());
-        }
-    }
-    if count == stored.len() {
-        return Ok(());
-    }
-    // One more than the records made.
-    let seq = stored.keys().map(last).min().unwrap_or(0);
-    Err(Broken { seq, what: What::Projection(what) }.into())
-}
-
-pub(super) fn rows<T>(
-    db: &Connection,
-    sql: &str,
-    read: impl Fn(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
-) -> Result<Vec<T>, QueryError> {
-    let mut statement = db.prepare(sql)?;
-    let rows = statement.query_map([], |row| read(row))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    serde_json::from_str::<Stands>(hold).is_ok_and(|stored| stored.state.is_open())
 }

@@ -6,7 +6,7 @@ use policies::decision::Permit;
 use policies::{CallId, HoldId, OperatorId};
 use tokio::task::JoinSet;
 
-use crate::world::{World, approve, call_with, held_for, later, noon, random};
+use crate::world::{World, approve, call_with, held, held_for, later, noon, random};
 
 /// The call of this hold, decided again, with the hold's approval.
 fn release(hold: &Hold, id: CallId, arguments: &str) -> Permit {
@@ -154,5 +154,33 @@ async fn steps_that_cannot_be_are_refused_and_leave_no_record() {
     assert_eq!(world.audit.reader().unwrap().last().unwrap(), before);
     world.audit.step(hold.id().clone(), Step::Expire, later(86_400)).await.unwrap();
     assert!(world.audit.holds().is_empty());
+    world.verify().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_denial_outlives_a_restart_however_many_other_holds_end_meanwhile() {
+    let mut world = World::new();
+    let denied = world.hold(r#"{"path":"/a"}"#).await;
+    let deny = Step::Deny { by: OperatorId::authenticated("omar"), reason: "no".to_owned() };
+    let denied = world.audit.step(denied.id().clone(), deny, noon()).await.unwrap();
+    let mut tasks = JoinSet::new();
+    for number in 1..=1_001 {
+        let audit = world.audit.clone();
+        tasks.spawn(async move {
+            let held = held("ann", "delete", r#"{"path":"\"denied\""}"#);
+            let hold = Hold::open(HoldId::from_random(random()), &held, 1, noon());
+            audit.hold(&held, hold.clone(), noon()).await.unwrap();
+            let cancel = Step::Cancel { why: "its agent says \"denied\"".to_owned() };
+            audit.step(hold.id().clone(), cancel, noon()).await.unwrap();
+        });
+        // Nobody waits long for the disk of a busy machine.
+        if number % 77 == 0 {
+            while let Some(done) = tasks.join_next().await {
+                done.unwrap();
+            }
+        }
+    }
+    assert!(tasks.is_empty());
+    assert_eq!(world.restart().await.denied, vec![denied]);
     world.verify().unwrap();
 }

@@ -7,6 +7,8 @@ mod bench;
 #[cfg(test)]
 mod bodies;
 #[cfg(test)]
+mod columns;
+#[cfg(test)]
 mod concurrent;
 #[cfg(test)]
 mod crash;
@@ -23,6 +25,8 @@ mod operators;
 #[cfg(test)]
 mod oracles;
 #[cfg(test)]
+mod passes;
+#[cfg(test)]
 mod passkeys;
 #[cfg(test)]
 mod projections;
@@ -36,6 +40,8 @@ mod query;
 mod retention;
 #[cfg(test)]
 mod reviews;
+#[cfg(test)]
+mod schema;
 #[cfg(test)]
 mod signed;
 #[cfg(test)]

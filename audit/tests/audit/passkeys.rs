@@ -1,10 +1,13 @@
 //! Passkeys: written with their record, counted with each use, gone with their operator, and found where no record has them.
 
 use audit::assertion::{Act, BadAssertion, Decision, Nonce, PublicKey};
-use audit::{AuditError, Broken, Credential, Door, Event, Filter, Passkey, Verifier, VerifyError, What};
+use audit::{
+    AuditError, Broken, Credential, Door, Event, Filter, MOST_PASSKEYS, Passkey, StepRefused, Verifier, VerifyError,
+    What,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use policies::approval::{Hold, Step};
+use policies::approval::{Hold, Step, StepError};
 use policies::{Hash, OperatorId, Role};
 use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
@@ -44,6 +47,10 @@ fn added(name: &str, byte: u8) -> Event {
 
 fn used(byte: u8, counter: u32) -> Event {
     Event::PasskeyUsed { name: ann(), credential: credential(byte), counter, door: Door::Inside }
+}
+
+fn removed(byte: u8) -> Event {
+    Event::PasskeyRemoved { name: ann(), credential: credential(byte), by: None }
 }
 
 fn refused() -> Event {
@@ -118,6 +125,28 @@ async fn a_counter_that_does_not_go_up_is_refused_also_after_a_restart() {
     world.verify().unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_passkeys_that_are_made_at_once_no_more_are_kept_than_one_can_have() {
+    let world = World::new();
+    for name in ["ann", "bob"] {
+        note(&world, person(name)).await.unwrap();
+    }
+    let mut tasks = tokio::task::JoinSet::new();
+    for byte in 1..=17 {
+        let audit = world.audit.clone();
+        tasks.spawn(async move { audit.note(added("ann", byte), noon()).await });
+    }
+    let refused: Vec<AuditError> = tasks.join_all().await.into_iter().filter_map(Result::err).collect();
+    assert_eq!(refused, [AuditError::EnoughPasskeys; 7]);
+    assert_eq!(world.audit.passkeys(&ann()).len(), MOST_PASSKEYS);
+    // Of one person: another has none yet, and one that is removed makes room.
+    note(&world, added("bob", 18)).await.unwrap();
+    let first = world.audit.passkeys(&ann()).remove(0).credential;
+    note(&world, Event::PasskeyRemoved { name: ann(), credential: first, by: None }).await.unwrap();
+    note(&world, added("ann", 19)).await.unwrap();
+    world.verify().unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_passkey_that_is_in_no_record_is_found() {
     let world = World::new();
@@ -167,28 +196,43 @@ fn decision(hold: &Hold) -> Decision {
     Decision { hold, digest, act: Act::Approve, terms: Hash::of(b"{}"), operator: ann() }
 }
 
+fn step(by: OperatorId, proof: Value) -> Step {
+    Step::Approve { by, reason: None, proof: Some(proof), pass: None, lent: None, observed: Vec::new() }
+}
+
 async fn approve(world: &World, hold: &Hold, by: OperatorId, proof: Value) {
-    let step = Step::Approve { by, reason: None, proof: Some(proof), pass: None, lent: None, observed: Vec::new() };
-    world.audit.step(hold.id().clone(), step, noon()).await.unwrap();
+    world.audit.step(hold.id().clone(), step(by, proof), noon()).await.unwrap();
+}
+
+/// Has the writer write what it would not: its tables say something else for a moment.
+async fn forge(world: &World, [before, after]: [&str; 2], written: impl Future<Output = ()>) {
+    let change = |sql: &str| Connection::open(world.state.path().join("portcullis.db")).unwrap().execute_batch(sql);
+    change(before).unwrap();
+    written.await;
+    change(after).unwrap();
+}
+
+/// The key is ann's.
+fn keyed(pair: &Ed25519KeyPair) -> Event {
+    Event::PasskeyAdded {
+        name: ann(),
+        credential: credential(7),
+        label: "laptop".to_owned(),
+        site: "localhost".to_owned(),
+        public_key: PublicKey::Ed25519(pair.public_key().as_ref().try_into().unwrap()),
+        counter: 0,
+        by: None,
+    }
 }
 
 /// A log with a key of ann's and a held call.
 async fn signing() -> (World, Ed25519KeyPair, Hold) {
     let (world, pair) = (World::new(), pair());
-    let public_key = PublicKey::Ed25519(pair.public_key().as_ref().try_into().unwrap());
-    for event in [person("ann"), person("bob")] {
+    for event in [person("ann"), person("bob"), keyed(&pair)] {
         note(&world, event).await.unwrap();
     }
-    let event = Event::PasskeyAdded {
-        name: ann(),
-        credential: credential(7),
-        label: "laptop".to_owned(),
-        site: "localhost".to_owned(),
-        public_key,
-        counter: 0,
-        by: None,
-    };
-    note(&world, event).await.unwrap();
+    // The count that every `proof` shows.
+    note(&world, used(7, 9)).await.unwrap();
     let hold = world.hold("{}").await;
     (world, pair, hold)
 }
@@ -208,12 +252,11 @@ type Change = fn(&mut Value);
 #[tokio::test(flavor = "multi_thread")]
 async fn a_decision_that_no_passkey_of_its_operator_signed_is_found_and_named() {
     let nonce = Nonce::new([1; 32]);
-    let changes: [(Change, BadAssertion); 8] = [
+    let changes: [(Change, BadAssertion); 7] = [
         (|proof| proof["act"] = "break-glass".into(), BadAssertion::Form("statement")),
         (|proof| proof["nonce"] = json!(Nonce::new([2; 32])), BadAssertion::Challenge),
         (|proof| proof["terms"] = json!(Hash::of(b"other")), BadAssertion::Challenge),
         (|proof| proof["digest"] = json!(Hash::of(b"other")), BadAssertion::Challenge),
-        (|proof| proof["credential"] = json!(credential(8)), BadAssertion::Unknown),
         (|proof| proof["signature"] = proof["nonce"].clone(), BadAssertion::Signature),
         (|proof| proof["client_data"] = "e30".into(), BadAssertion::Type),
         (|proof| drop(proof.as_object_mut().unwrap().remove("signature")), BadAssertion::Form("statement")),
@@ -227,7 +270,16 @@ async fn a_decision_that_no_passkey_of_its_operator_signed_is_found_and_named() 
     }
     // Another person's decision, another hold's, one of another deed, and one nonce for two.
     let (world, pair, hold) = signing().await;
-    approve(&world, &hold, OperatorId::authenticated("bob"), proof(&pair, &decision(&hold), &nonce)).await;
+    let bobs = ["UPDATE passkey SET operator = 'bob'", "UPDATE passkey SET operator = 'ann'"];
+    let approval = approve(&world, &hold, OperatorId::authenticated("bob"), proof(&pair, &decision(&hold), &nonce));
+    forge(&world, bobs, approval).await;
+    assert_eq!(found(&world), BadAssertion::Unknown);
+    // One of a key that nobody has.
+    let (world, pair, hold) = signing().await;
+    let mut other = proof(&pair, &decision(&hold), &nonce);
+    other["credential"] = json!(credential(8));
+    let put = |byte: u8| format!("UPDATE passkey SET credential = x'{}'", format!("{byte:02x}").repeat(32));
+    forge(&world, [&put(8), &put(7)], approve(&world, &hold, ann(), other)).await;
     assert_eq!(found(&world), BadAssertion::Unknown);
     let (world, pair, hold) = signing().await;
     let other = world.hold("{}").await;
@@ -244,9 +296,100 @@ async fn a_decision_that_no_passkey_of_its_operator_signed_is_found_and_named() 
     assert_eq!(found(&world), BadAssertion::Challenge);
     // A key that was removed before.
     let (world, pair, hold) = signing().await;
-    note(&world, Event::PasskeyRemoved { name: ann(), credential: credential(7), by: None }).await.unwrap();
-    approve(&world, &hold, ann(), proof(&pair, &decision(&hold), &nonce)).await;
+    let row = format!(
+        "INSERT INTO passkey VALUES (x'{}', 'ann', 'laptop', 'localhost', '{}', 9, 0, NULL)",
+        "07".repeat(32),
+        world.audit.passkeys(&ann())[0].key
+    );
+    note(&world, removed(7)).await.unwrap();
+    let approval = approve(&world, &hold, ann(), proof(&pair, &decision(&hold), &nonce));
+    forge(&world, [&row, "DELETE FROM passkey"], approval).await;
     assert_eq!(found(&world), BadAssertion::Unknown);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_of_passkeys_that_the_writer_never_writes_are_found() {
+    let bob = || OperatorId::authenticated("bob");
+    let bobs_use = Event::PasskeyUsed { name: bob(), credential: credential(7), counter: 10, door: Door::Inside };
+    let bobs_end = Event::PasskeyRemoved { name: bob(), credential: credential(7), by: None };
+    let owned = ["UPDATE passkey SET operator = 'bob'", "UPDATE passkey SET operator = 'ann'"];
+    let fresh = ["UPDATE passkey SET counter = 0", "SELECT 1"];
+    let hidden = ["UPDATE passkey SET credential = x'00'", "SELECT 1"];
+    for ([before, after], event, why) in [
+        (fresh, used(7, 9), BadAssertion::Counter),
+        (fresh, used(7, 4), BadAssertion::Counter),
+        (owned, bobs_use, BadAssertion::Unknown),
+        (owned, bobs_end, BadAssertion::Unknown),
+        (hidden, added("bob", 7), BadAssertion::Unknown),
+        (hidden, added("ann", 7), BadAssertion::Unknown),
+    ] {
+        let (world, _, _) = signing().await;
+        let what = format!("{event:?}");
+        forge(&world, [before, after], async {
+            note(&world, event).await.unwrap();
+        })
+        .await;
+        assert_eq!(found(&world), why, "{what}");
+    }
+    // A decision with a count that no use of the key has shown.
+    let (world, pair, hold) = signing().await;
+    note(&world, removed(7)).await.unwrap();
+    note(&world, keyed(&pair)).await.unwrap();
+    let approval = approve(&world, &hold, ann(), proof(&pair, &decision(&hold), &Nonce::new([1; 32])));
+    forge(&world, ["UPDATE passkey SET counter = 9", "UPDATE passkey SET counter = 0"], approval).await;
+    assert_eq!(found(&world), BadAssertion::Counter);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_was_removed_since_it_signed_approves_nothing_and_the_log_still_verifies() {
+    let (world, pair, hold) = signing().await;
+    let refused = async |by: OperatorId, proof: Value| {
+        let refused = world.audit.step(hold.id().clone(), step(by.clone(), proof), noon()).await;
+        matches!(refused, Err(StepRefused::Step(StepError::NoPasskey { by: of })) if of == by)
+    };
+    let proof = proof(&pair, &decision(&hold), &Nonce::new([1; 32]));
+    assert!(refused(OperatorId::authenticated("bob"), proof.clone()).await, "another's key");
+    for name in ["credential", "authenticator_data"] {
+        let mut less = proof.clone();
+        less.as_object_mut().unwrap().remove(name);
+        assert!(refused(ann(), less).await, "without `{name}`");
+    }
+    note(&world, removed(7)).await.unwrap();
+    assert!(refused(ann(), proof.clone()).await, "a key that was removed");
+    note(&world, added("ann", 7)).await.unwrap();
+    assert!(refused(ann(), proof.clone()).await, "a key of the same name that has not counted so far");
+    let glass = Step::BreakGlass {
+        by: ann(),
+        reason: "the backup must run".to_owned(),
+        because: "everybody else is asleep".to_owned(),
+        proof: Some(proof.clone()),
+        observed: Vec::new(),
+    };
+    let held = crate::world::held("ann", "delete", "{}");
+    let two = Hold::open(policies::HoldId::from_random(crate::world::random()), &held, 2, noon());
+    world.audit.hold(&held, two.clone(), noon()).await.unwrap();
+    let broken = world.audit.step(two.id().clone(), glass, noon()).await;
+    assert!(matches!(broken, Err(StepRefused::Step(StepError::NoPasskey { .. }))), "{broken:?}");
+    note(&world, Event::OperatorRemoved { name: ann(), by: None }).await.unwrap();
+    let gone = world.audit.step(hold.id().clone(), step(ann(), proof), noon()).await;
+    assert!(matches!(gone, Err(StepRefused::Step(StepError::NoOperator { by })) if by == ann()));
+    assert_eq!(world.verify().unwrap().asserted, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_approval_and_the_removal_of_its_key_at_once_leave_a_log_that_verifies() {
+    let (world, pair, _) = signing().await;
+    for number in 0..16 {
+        let hold = world.hold("{}").await;
+        let proof = proof(&pair, &decision(&hold), &Nonce::new([number; 32]));
+        let answer = world.audit.step(hold.id().clone(), step(ann(), proof), noon());
+        let (answer, removed) = tokio::join!(answer, note(&world, removed(7)));
+        removed.unwrap();
+        assert!(matches!(answer, Ok(_) | Err(StepRefused::Step(StepError::NoPasskey { .. }))), "{answer:?}");
+        world.verify().unwrap();
+        note(&world, keyed(&pair)).await.unwrap();
+        note(&world, used(7, 9)).await.unwrap();
+    }
 }
 
 fn found(world: &World) -> BadAssertion {

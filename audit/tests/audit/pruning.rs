@@ -130,7 +130,7 @@ async fn passkeys_and_delegations_outlive_the_records_that_made_them() {
     audit::verify(state).unwrap();
     for (table, what) in [("passkey", "passkey"), ("delegation", "delegation")] {
         let db = Connection::open(state.join("portcullis.db")).unwrap();
-        db.execute_batch(&format!("CREATE TABLE kept AS SELECT * FROM {table}; DELETE FROM {table};")).unwrap();
+        db.execute_batch(&format!("CREATE TEMP TABLE kept AS SELECT * FROM {table}; DELETE FROM {table};")).unwrap();
         let Err(VerifyError::Broken(Broken { what: What::Projection(named), .. })) = audit::verify(state) else {
             panic!("a {table} that is gone is not missed")
         };
@@ -288,6 +288,14 @@ async fn whoever_removes_records_without_a_record_or_others_than_it_says_is_foun
     assert_eq!(found(&pruned, added).1, What::Projection("agent"));
     let carried = format!("{added}; UPDATE pruned SET state = replace(state, '\"ann\":', '\"eve\":')");
     assert!(matches!(found(&pruned, &carried).1, What::Pruned | What::Projection(_)));
+    for (column, what) in [
+        ("UPDATE agent SET expires = 1 WHERE name = 'ann'", "agent"),
+        ("UPDATE agent SET added = 0 WHERE name = 'ann'", "agent"),
+        ("UPDATE used SET first = first + 1", "first use"),
+        ("DELETE FROM used", "first use"),
+    ] {
+        assert_eq!(found(&pruned, column).1, What::Projection(what), "{column}");
+    }
     let lost = "DELETE FROM agent WHERE name = 'ann'";
     assert_eq!(found(&pruned, lost).1, What::Projection("agent"));
     let slipped =

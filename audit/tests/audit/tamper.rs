@@ -120,6 +120,13 @@ async fn every_change_is_found_and_named() {
         ("UPDATE pin SET pending_hash = zeroblob(32), pending_definition = '{}'", 3, What::Projection("pin")),
         ("UPDATE hold SET hold = replace(hold, 'approved', 'consumed')", 7, What::Projection("hold")),
         ("DELETE FROM hold", 7, What::Projection("hold")),
+        // Columns that a start or an operator goes by: all of them are in `columns.rs`.
+        ("UPDATE agent SET expires = 1", 2, What::Projection("agent")),
+        ("UPDATE pin SET definition = '{\"name\":\"read\"}'", 3, What::Projection("pin")),
+        ("UPDATE hold SET open = 0", 7, What::Projection("hold")),
+        ("UPDATE hold SET sealed = NULL", 7, What::Projection("hold")),
+        ("DELETE FROM used", 4, What::Projection("first use")),
+        ("INSERT INTO used SELECT tool, server, agent, 4 FROM used", 4, What::Projection("first use")),
         ("INSERT INTO running (intent) VALUES (4)", 4, What::Projection("list of running calls")),
     ];
     for (change, seq, what) in rows {

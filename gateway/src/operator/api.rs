@@ -402,9 +402,13 @@ impl Operators {
             AnswerError::Refused(StepRefused::Step(step @ StepError::NoGlass)) => {
                 Refused::State { what: step.to_string(), next: "approve it: portcullis holds approve".to_owned() }
             }
-            AnswerError::Refused(StepRefused::Step(step @ (StepError::OnePerson { .. } | StepError::NoDelegation))) => {
-                Refused::State { what: step.to_string(), next: "somebody else has to approve it".to_owned() }
-            }
+            AnswerError::Refused(StepRefused::Step(
+                step @ (StepError::OnePerson { .. } | StepError::NoDelegation | StepError::NoOperator { .. }),
+            )) => Refused::State { what: step.to_string(), next: "somebody else has to approve it".to_owned() },
+            AnswerError::Refused(StepRefused::Step(step @ StepError::NoPasskey { .. })) => Refused::State {
+                what: step.to_string(),
+                next: "answer again, with a passkey that you still have or with your PIN".to_owned(),
+            },
             AnswerError::Unknown(_) | AnswerError::Refused(_) => {
                 state(now, "`portcullis log list` shows what became of it")
             }

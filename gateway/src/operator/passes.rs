@@ -25,7 +25,7 @@ pub async fn revoke(audit: &Audit, by: &OperatorId, given: &str) -> Result<PassR
     let passes = audit.passes(clock::now());
     let hold = among(passes.iter().map(policies::Pass::hold), given, || unknown(given))?;
     let pass = passes.iter().find(|pass| *pass.hold() == hold).ok_or_else(|| unknown(given))?;
-    let event = Event::PassRevoked { hold, by: by.clone() };
+    let event = Event::PassRevoked { hold, by: Some(by.clone()) };
     match audit.note(event, clock::now()).await {
         Ok(_) => Ok(PassRow::of(pass)),
         Err(AuditError::Unknown) => Err(unknown(given)),

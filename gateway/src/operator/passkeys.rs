@@ -1,7 +1,7 @@
 //! Passkeys of operators: made in a session of the console, listed and removed anywhere, and asked to sign decisions.
 
 use audit::assertion::{Act, Decision};
-use audit::{Audit, AuditError, Event, Passkey};
+use audit::{Audit, AuditError, Event, MOST_PASSKEYS, Passkey};
 use jiff::Timestamp;
 use jsonrpsee::core::RegisterMethodError;
 use policies::{Hash, OperatorId, Value};
@@ -74,9 +74,6 @@ struct Deciding {
     params: Members,
 }
 
-/// More are nobody's.
-const MOST: usize = 10;
-
 /// The longest name of one, in characters.
 const LABEL: usize = 64;
 
@@ -137,11 +134,8 @@ impl Operators {
         let (front, session, site) = self.place(caller)?;
         let operator = self.audit.operator(&by.id).ok_or_else(|| not_added(&by.id))?;
         let known = self.audit.passkeys(&by.id);
-        if known.len() >= MOST {
-            return Err(Refused::State {
-                what: format!("there are {MOST} passkeys of yours already"),
-                next: "remove one that you do not use".to_owned(),
-            });
+        if known.len() >= MOST_PASSKEYS {
+            return Err(enough());
         }
         let begun = front.passkeys.registrations.begin(of(session), operator, site, &known, clock::now());
         begun.map_err(|error| not_made(&error))
@@ -163,9 +157,13 @@ impl Operators {
             counter: made.counter,
             by: Some(by.id.clone()),
         };
-        self.audit.note(event, clock::now()).await.map_err(|error| {
-            if error == AuditError::IdTaken { taken() } else { Refused::Unrecorded(error.to_string()) }
-        })?;
+        match self.audit.note(event, clock::now()).await {
+            Ok(_) => {}
+            Err(AuditError::IdTaken) => return Err(taken()),
+            // Others were begun at the same time.
+            Err(AuditError::EnoughPasskeys) => return Err(enough()),
+            Err(error) => return Err(Refused::Unrecorded(error.to_string())),
+        }
         let added = self.audit.passkeys(&by.id).into_iter().find(|passkey| passkey.credential == made.credential);
         added.map(PasskeyRow::from).ok_or(Refused::Nobody)
     }
@@ -246,6 +244,13 @@ fn stale() -> Refused {
 fn not_made(error: &crate::passkey::NotMade) -> Refused {
     let why = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
     Refused::State { what: format!("{error}{why}"), next: "try again, or another authenticator".to_owned() }
+}
+
+fn enough() -> Refused {
+    Refused::State {
+        what: format!("there are {MOST_PASSKEYS} passkeys of yours already"),
+        next: "remove one that you do not use".to_owned(),
+    }
 }
 
 fn taken() -> Refused {

@@ -66,16 +66,17 @@ pub async fn remove(audit: &Audit, by: &OperatorId, name: &str) -> Result<Operat
     let Some(operator) = operators.iter().find(|operator| operator.name.as_str() == name) else {
         return Err(unknown(name));
     };
-    let mut others = operators.iter().filter(|other| other.name != operator.name);
-    if others.clone().next().is_some() && !others.any(|other| other.role == Role::Admin) {
-        return Err(Refused::State {
+    let event = Event::OperatorRemoved { name: operator.name.clone(), by: Some(by.clone()) };
+    match audit.note(event, clock::now()).await {
+        Ok(_) => Ok(OperatorRow::from(operator.clone())),
+        Err(AuditError::LastAdmin) => Err(Refused::State {
             what: format!("`{name}` is the only admin"),
             next: "add another admin before, or remove the others first".to_owned(),
-        });
+        }),
+        // Somebody else was quicker.
+        Err(AuditError::Unknown) => Err(unknown(name)),
+        Err(error) => Err(Refused::Unrecorded(error.to_string())),
     }
-    let event = Event::OperatorRemoved { name: operator.name.clone(), by: Some(by.clone()) };
-    audit.note(event, clock::now()).await.map_err(|error| Refused::Unrecorded(error.to_string()))?;
-    Ok(OperatorRow::from(operator.clone()))
 }
 
 /// Sets an operator's PIN.

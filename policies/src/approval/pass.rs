@@ -189,10 +189,10 @@ impl Pass {
         self.is_live(now).then(|| Self { used: self.used + 1, ..self })
     }
 
-    /// Whether it can still be used.
+    /// Whether it can still be used. One of a time to come was made by a clock that was wrong, and lasts for nobody knows how long.
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {
-        self.used < self.times && now < self.expires
+        self.used < self.times && self.made <= now && now < self.expires
     }
 
     /// What it holds of texts that are not ours: the arguments' names and patterns.

@@ -133,6 +133,18 @@ pub enum StepError {
     /// The delegation ended, or is not for this call, or not theirs.
     #[error("the delegation does not let them approve this call any more")]
     NoDelegation,
+    /// Whoever says it was removed since they proved who they are.
+    #[error("`{by}` is no operator any more")]
+    NoOperator {
+        /// Who.
+        by: OperatorId,
+    },
+    /// The key that signed it was removed since, or is not theirs.
+    #[error("the passkey that signed this is none of `{by}` any more")]
+    NoPasskey {
+        /// Who.
+        by: OperatorId,
+    },
 }
 
 impl Hold {

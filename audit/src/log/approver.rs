@@ -1,0 +1,48 @@
+//! The part of the `Pen` that asks whether whoever approves is still who proved it: between the proof and the record, they or
+//! their key may have been removed.
+
+use policies::approval::{Step, StepError};
+use policies::{Hash, OperatorId};
+use rusqlite::params;
+use serde_json::Value;
+
+use super::pen::{Failed, Pen};
+use super::work::NotDone;
+use crate::assertion::count;
+
+impl Pen<'_> {
+    /// INVARIANT: asked in the transaction of the approval, of the tables as the records before it left them: what a
+    /// verification would not accept is not written, and whoever was removed a moment before lets nothing run.
+    pub(super) fn stands(&self, step: &Step) -> Result<(), Failed> {
+        let (Step::Approve { by, proof, .. } | Step::BreakGlass { by, proof, .. }) = step else { return Ok(()) };
+        // Without operators the users of this machine approve, who have nothing to prove it with: whoever has was added.
+        let added = proof.is_some() || self.db.prepare_cached("SELECT 1 FROM operator")?.exists([])?;
+        if added && !self.is_operator(by)? {
+            return Err(NotDone::Step(StepError::NoOperator { by: by.clone() }).into());
+        }
+        let signed = proof.as_ref().filter(|proof| proof.get("by").and_then(Value::as_str) == Some("passkey"));
+        match signed {
+            Some(proof) if !self.has_signed(by, proof)? => {
+                Err(NotDone::Step(StepError::NoPasskey { by: by.clone() }).into())
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Whether the key is theirs, and has shown the count that the signature says: else it was made anew under the same name.
+    fn has_signed(&self, by: &OperatorId, proof: &Value) -> rusqlite::Result<bool> {
+        let text = |name: &str| proof.get(name).and_then(Value::as_str);
+        let (Some(credential), Some(count)) = (text("credential"), text("authenticator_data").and_then(count)) else {
+            return Ok(false);
+        };
+        let mut theirs =
+            self.db.prepare_cached("SELECT credential FROM passkey WHERE operator = ?1 AND counter >= ?2")?;
+        let mut rows = theirs.query(params![by.as_str(), count])?;
+        while let Some(row) = rows.next()? {
+            if Hash::of(row.get_ref(0)?.as_blob()?).to_string() == credential {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
