@@ -150,6 +150,9 @@ pub enum StartError {
     /// It is not the log that was signed last.
     #[error("the log is not the one that was signed last; `portcullis log accept` takes it as it is, and records that")]
     NotOurs(#[from] NotOurs),
+    /// The key does not sign what only counts once it is signed; nothing was changed.
+    #[error("the log's key does not sign, so nothing was changed")]
+    NoSignature(#[source] io::Error),
     /// `SQLite` cannot open, read or write it.
     #[error("cannot open the log")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -285,7 +288,10 @@ impl Ready {
         keys::anchored(&self.db, &self.tree, &self.anchor(), key.as_ref(), fresh)?;
         let signed = keys::signed(&self.db, &self.tree)?;
         let new = fresh.then(|| key.verifier().clone());
-        Ok((Notary::new(key, self.anchor(), signed), new))
+        let notary = Notary::new(key, self.anchor(), signed);
+        // A log's first record is signed too, or no later start would take it.
+        let notary = if fresh { notary.insist(&self.tree)? } else { notary };
+        Ok((notary, new))
     }
 
     /// The record that names a new key: the log's first, unless the log is older than its tree.

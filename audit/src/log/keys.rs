@@ -57,6 +57,9 @@ pub enum NotOurs {
     /// It was to hand the log over to itself.
     #[error("the key `{0}` signs the log already")]
     SameKey(String),
+    /// The last key that the log names has not signed it.
+    #[error("the log names the key `{0}` last, and that key never signed it: it may be a stranger's log")]
+    NeverSigned(String),
     /// The newest checkpoint in the database does not hold.
     #[error("the checkpoint in the database is not one of this log by its key")]
     Checkpoint,
@@ -127,14 +130,19 @@ pub(crate) fn settle(state: &Path, wanted: &str) -> Result<(), NotOurs> {
     Ok(fs::File::open(state)?.sync_all()?)
 }
 
-/// Checks the newest checkpoint in the database; answers what it covers.
+/// Checks the newest checkpoint in the database; answers what it covers. It must be by the log's last key, which signs in
+/// the transaction of the record that names it: whoever has no such signature can name the key all the same, at the end of
+/// a log of their own making, and have it signed by the next start.
 pub(crate) fn signed(db: &Connection, tree: &Tree) -> Result<u64, NotOurs> {
     let keys = known(db)?;
     let Some((size, text)) = checkpoint::newest(db)? else {
         // The first commit has one, so only a log without a key has none.
         return if keys.is_empty() { Ok(0) } else { Err(NotOurs::Checkpoint) };
     };
-    let key = keys.iter().rev().find(|(seq, _)| *seq <= size).and_then(|(_, key)| key.parse::<VerifierKey>().ok());
+    if let Some((_, key)) = keys.last().filter(|(seq, _)| *seq > size) {
+        return Err(NotOurs::NeverSigned(key.clone()));
+    }
+    let key = keys.last().and_then(|(_, key)| key.parse::<VerifierKey>().ok());
     let note = Note::parse(&text).ok().filter(|note| key.as_ref().is_some_and(|key| note.verify(key).is_ok()));
     let found = note.and_then(|note| Checkpoint::of(&note).ok()).ok_or(NotOurs::Checkpoint)?;
     let fits = found.size == size

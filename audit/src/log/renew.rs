@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::work::Work;
 use super::{Opened, Shared, Writer, keys, recover};
-use crate::checkpoint::newest;
+use crate::checkpoint::{Anchor, newest};
 use crate::entry::{Config, Ready, StartError};
 use crate::log::notary::Notary;
 use crate::note::{BadKey, FileKey, KeyType, Note, Signer, VerifierKey};
@@ -77,12 +77,12 @@ fn hand_over(
     let vouched = Note::new(keys::succession(&now)).sign(old).map_err(keys::NotOurs::from)?;
     let work = keys::follows(&now, Some(&vouched), detail, (ready.clock)());
     let (file, anchor) = (ready.state().join(keys::KEY), ready.anchor());
-    let mut writer = writer(ready, Notary::new(Box::new(Arc::clone(signer)), anchor, u64::MAX))?;
+    let notary = follower(&ready, Box::new(Arc::clone(signer)), anchor)?;
+    let mut writer = writer(ready, notary)?;
     writer.begin(Some(work)).map_err(|error| StartError::Database(Box::new(error)))?;
     if file.exists() {
         fs::remove_file(file).map_err(keys::NotOurs::from)?;
     }
-    writer.sign_with(Box::new(Arc::clone(signer)));
     writer.finish();
     Ok(Renewed { before, now })
 }
@@ -131,7 +131,7 @@ fn done(renewed: Option<Renewed>) -> Result<Renewed, StartError> {
     renewed.ok_or_else(|| keys::NotOurs::Checkpoint.into())
 }
 
-/// Record first, then the file: a crash between the two is settled at the next start, by what the record says. `None` if
+/// Record and signature first, then the file: a crash between the two is settled at the next start, by what the record says. `None` if
 /// one of the further works was refused.
 fn change(
     ready: Ready,
@@ -146,16 +146,21 @@ fn change(
     let work = keys::follows(&now, vouched.as_ref(), detail, (ready.clock)());
     let before = old.map(|old| old.verifier().clone());
     let (state, anchor) = (ready.state().to_owned(), ready.anchor());
-    let mut writer = writer(ready, Notary::new(Box::new(next), anchor, u64::MAX))?;
+    let notary = follower(&ready, Box::new(next), anchor)?;
+    let mut writer = writer(ready, notary)?;
     let works: Vec<Work> = std::iter::once(work).chain(further).collect();
     if !writer.begin_with(&works).map_err(|error| StartError::Database(Box::new(error)))? {
         return Ok(None);
     }
     keys::settle(&state, &now.to_string())?;
-    let key = FileKey::read(&state.join(keys::KEY), KeyType::Log).map_err(keys::NotOurs::from)?;
-    writer.sign_with(Box::new(key));
     writer.finish();
     Ok(Some(Renewed { before, now }))
+}
+
+/// The key that follows signs in the transaction of the record that names it. INVARIANT: so the log's last key has signed
+/// that it is: a log that names it at its end, and that it never signed, is a stranger's.
+fn follower(ready: &Ready, next: Box<dyn Signer>, anchor: Anchor) -> Result<Notary, StartError> {
+    Notary::new(next, anchor, 0).insist(&ready.tree).map_err(StartError::NoSignature)
 }
 
 pub(crate) fn writer(ready: Ready, notary: Notary) -> Result<Writer, StartError> {
