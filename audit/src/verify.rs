@@ -157,6 +157,9 @@ pub enum What {
     /// What is gone is not what the last record about a pruning says.
     #[error("what was pruned is not what the last record about a pruning says")]
     Pruned,
+    /// What says that records were pruned is signed by nobody: they are missing.
+    #[error("it says that records were pruned, and nobody signed it")]
+    Unsigned,
     /// The kept checkpoint is too old to be compared with.
     #[error(
         "the first {0} records were pruned since that checkpoint was kept: it cannot be compared with what is left, so keep a newer one"
@@ -194,6 +197,7 @@ fn place(seq: u64, what: &What) -> String {
         | What::Head
         | What::Key
         | What::Pruned
+        | What::Unsigned
         | What::Unreachable(_)
         | What::RolledBack(_)
         | What::SplitView(_)
@@ -321,7 +325,7 @@ fn walk(
     keys.compare(db, treeless)?;
     verified.accepted = keys.of("log-accepted");
     verified.restored = keys.of("log-restored");
-    base.compare(projections.pruned())?;
+    base.compare(projections.pruned(), verified.signed.as_ref().map_or(0, |(checkpoint, _)| checkpoint.size))?;
     projections.compare(db, (verified.erased, gone))?;
     passkeys.compare(db)?;
     verified.asserted = passkeys.signed();
