@@ -117,11 +117,13 @@ pub fn prune(config: &Config, pruning: &Pruning) -> Result<Gone, PruneError> {
         "before": pruning.before, "state": policies::Hash::of(state.as_bytes()) });
     let draft = Draft::new(Kind::Event, (ready.clock)(), detail.to_string().into_bytes());
     let record = ready.head.seq + 1;
+    let continued = ready.continued(notary.size());
     // Signed with the record, or there is none; and outside, before anything goes.
     let notary = notary.insist(&ready.tree).map_err(StartError::NoSignature)?;
     let mut writer = writer(ready, notary)?;
-    let work = Work::Prune { draft, minimum: to, state, ended };
-    writer.begin_with(&[work]).map_err(|error| StartError::Database(Box::new(error)))?;
+    let works = [Work::Prune { draft, minimum: to, state, ended }];
+    let works: Vec<Work> = works.into_iter().chain(continued).collect();
+    writer.begin_with(&works).map_err(|error| StartError::Database(Box::new(error)))?;
     writer.finish();
     let whole = match Ready::open(config.clone()) {
         Ok(ready) => {

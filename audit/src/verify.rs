@@ -49,12 +49,25 @@ pub struct Verified {
     pub accepted: Vec<u64>,
     /// The records by which a backup was made the log again: before each, records may be missing too.
     pub restored: Vec<u64>,
+    /// The records by which a gateway went on from records that nobody had signed: each names them. A crash leaves such, and
+    /// so does whoever can write the database. Of exported tiles it is not known.
+    pub continued: Vec<u64>,
     /// The last record whose body was erased, with those of all before it, as the records say; 0 for none.
     pub erased: u64,
     /// How many decisions a passkey signed: each signature was checked. Of exported tiles it is not known.
     pub asserted: u64,
     /// The last record that was pruned, with all before it, as a record says; 0 for none. What was verified begins after it.
     pub pruned: u64,
+}
+
+impl Verified {
+    /// The first and the last of the records at the end that no checkpoint covers; `None` where all are signed. Anyone who can
+    /// write the database can make such.
+    #[must_use]
+    pub fn unsigned(&self) -> Option<(u64, u64)> {
+        let signed = self.signed.as_ref().map_or(0, |(checkpoint, _)| checkpoint.size);
+        (signed < self.records).then_some((signed + 1, self.records))
+    }
 }
 
 /// What a verification trusts, beside the log itself.
@@ -274,6 +287,7 @@ fn walk(
         signed: None,
         accepted: Vec::new(),
         restored: Vec::new(),
+        continued: Vec::new(),
         erased: retention::erased(db).map_err(QueryError::from)?,
         asserted: 0,
         pruned: minimum,
@@ -325,6 +339,7 @@ fn walk(
     keys.compare(db, treeless)?;
     verified.accepted = keys.of("log-accepted");
     verified.restored = keys.of("log-restored");
+    verified.continued = keys.of("log-continued");
     base.compare(projections.pruned(), verified.signed.as_ref().map_or(0, |(checkpoint, _)| checkpoint.size))?;
     projections.compare(db, (verified.erased, gone))?;
     passkeys.compare(db)?;

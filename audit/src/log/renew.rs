@@ -49,10 +49,12 @@ fn rotate(ready: Ready, old: &dyn Signer, fresh: bool) -> Result<Renewed, StartE
     }
     let anchor = ready.anchor();
     keys::anchored(&ready.db, &ready.tree, &anchor, old, false)?;
-    keys::signed(&ready.db, &ready.tree)?;
+    let signed = keys::signed(&ready.db, &ready.tree)?;
+    // What nobody had signed, the new key signs now.
+    let continued: Vec<Work> = ready.continued(signed).into_iter().collect();
     let detail = json!({ "event": "log-key-rotated" });
     if let Some(signer) = ready.signer.clone() {
-        return hand_over(ready, old, &signer, detail);
+        return hand_over(ready, old, &signer, detail, continued);
     }
     let path = ready.state().join(keys::NEXT);
     if path.exists() {
@@ -60,7 +62,7 @@ fn rotate(ready: Ready, old: &dyn Signer, fresh: bool) -> Result<Renewed, StartE
         fs::remove_file(&path).map_err(keys::NotOurs::from)?;
     }
     let next = keys::make(&path, Some(old.verifier().name())).map_err(keys::NotOurs::from)?;
-    change(ready, Some(old), next, detail, Vec::new()).and_then(done)
+    change(ready, Some(old), next, detail, continued).and_then(done)
 }
 
 /// To a key that is kept elsewhere: a file with the old one goes, once the record is on the disk.
@@ -69,6 +71,7 @@ fn hand_over(
     old: &dyn Signer,
     signer: &Arc<dyn Signer + Sync>,
     detail: serde_json::Value,
+    further: Vec<Work>,
 ) -> Result<Renewed, StartError> {
     let (now, before) = (signer.verifier().clone(), Some(old.verifier().clone()));
     if Some(&now) == before.as_ref() {
@@ -79,7 +82,8 @@ fn hand_over(
     let (file, anchor) = (ready.state().join(keys::KEY), ready.anchor());
     let notary = follower(&ready, Box::new(Arc::clone(signer)), anchor)?;
     let mut writer = writer(ready, notary)?;
-    writer.begin(Some(work)).map_err(|error| StartError::Database(Box::new(error)))?;
+    let works: Vec<Work> = std::iter::once(work).chain(further).collect();
+    writer.begin_with(&works).map_err(|error| StartError::Database(Box::new(error)))?;
     if file.exists() {
         fs::remove_file(file).map_err(keys::NotOurs::from)?;
     }

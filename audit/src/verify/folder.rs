@@ -53,6 +53,7 @@ pub fn verify_tiles(folder: &Path, key: &VerifierKey, trusted: &Trusted) -> Resu
         signed: Some((checkpoint, key.clone())),
         accepted: Vec::new(),
         restored: Vec::new(),
+        continued: Vec::new(),
         erased: 0,
         asserted: 0,
         pruned: minimum,

@@ -138,3 +138,44 @@ async fn no_key_follows_that_does_not_sign() {
     assert_eq!(audit::verify(state).unwrap(), before, "the record that would name it is not there");
     assert!(try_start(state).is_ok());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_adds_while_no_gateway_runs_is_named_and_told_for_ever() {
+    let mut world = World::new();
+    assert!(world.audit.stop().await);
+    let state = world.state.path().to_owned();
+    assert_eq!(world.verify().unwrap().unsigned(), None);
+    let token = Hash::of(b"mallory");
+    let added = || {
+        let known = Hash::of(token.as_bytes()).to_string();
+        append(&state, &json!({ "event": "agent-added", "name": "mallory", "token": known, "by": null }))
+    };
+    let seq = added();
+    let row = "INSERT INTO agent (name, token, added) VALUES ('mallory', ?1, 0)";
+    database(&state).execute(row, [token.as_bytes().as_slice()]).unwrap();
+    let verified = world.verify().unwrap();
+    assert_eq!((verified.unsigned(), verified.continued), (Some((seq, seq)), vec![]));
+    // The gateway signs it, as it would what a crash left, and says that it was not signed.
+    let (audit, _) = crate::world::start(&state);
+    world.audit = audit;
+    assert!(world.audit.stop().await);
+    let verified = world.verify().unwrap();
+    assert_eq!((verified.unsigned(), verified.continued), (None, vec![seq + 1]));
+    let said = |seq: u64| {
+        let reader = audit::Reader::open(&state).unwrap();
+        let detail = reader.tail(seq - 1, 1).unwrap().remove(0).record.detail;
+        let number = |name: &str| detail.get(name).unwrap().as_u64().unwrap();
+        assert_eq!(detail.get("event").unwrap().as_str(), Some("log-continued"));
+        (number("signed"), number("head"))
+    };
+    assert_eq!(said(seq + 1), (seq - 1, seq));
+    // Nor is it signed unseen where the key changes.
+    let seq = added();
+    audit::rotate_key(&audit::Config::new(&state, noon).reserve(1 << 20)).unwrap();
+    assert_eq!(world.verify().unwrap().continued, [seq - 1, seq + 2]);
+    assert_eq!(said(seq + 2), (seq - 1, seq));
+    // After an orderly stop there is nothing to say.
+    let (audit, _) = crate::world::start(&state);
+    assert!(audit.stop().await);
+    assert_eq!(world.verify().unwrap().continued, [seq - 1, seq + 2]);
+}
