@@ -5,6 +5,7 @@ mod below;
 mod carried;
 mod folder;
 mod grown;
+mod outside;
 mod passkeys;
 mod projection;
 mod succession;
@@ -30,6 +31,7 @@ use succession::Succession;
 
 pub(crate) use carried::Carried;
 pub use folder::verify_tiles;
+pub use outside::outside;
 
 /// A log in which every record is what was written, in its order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,6 +154,9 @@ pub enum What {
     /// The signed text is no checkpoint of this log.
     #[error("the checkpoint: it is not one of the log `{0}`")]
     Origin(String),
+    /// What lies in the state folder as the newest checkpoint is not signed by the log's key.
+    #[error("the checkpoint in the state folder: {0}")]
+    Outside(BadNote),
     /// There is no checkpoint, and there must be one.
     #[error("the checkpoint: it is missing")]
     NoCheckpoint,
@@ -195,6 +200,7 @@ fn place(seq: u64, what: &What) -> String {
         What::Tile(_)
         | What::File(_)
         | What::Note(_)
+        | What::Outside(_)
         | What::Origin(_)
         | What::NoCheckpoint
         | What::Root

@@ -179,3 +179,38 @@ async fn what_somebody_adds_while_no_gateway_runs_is_named_and_told_for_ever() {
     assert!(audit.stop().await);
     assert_eq!(world.verify().unwrap().continued, [seq - 1, seq + 2]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_outside_that_no_key_of_the_log_signed_is_none() {
+    let world = World::new();
+    drop(world.call("{}", "{}").await);
+    assert!(world.audit.stop().await);
+    let (state, file) = (world.state.path(), world.state.path().join("checkpoint"));
+    let (own, kept) = (own_key(&world), fs::read_to_string(&file).unwrap());
+    let name = own.verifier().name();
+    let stranger = FileKey::make(&state.join("stranger.key"), name, KeyType::Log).unwrap();
+    // Of nothing, which every database leads to; and of what is there.
+    let nothing = format!("{name}\n0\n{}\n", BASE64.encode(Hash::of(b"").as_bytes()));
+    let (text, line) = kept.split_once("\n\n").unwrap();
+    let junk = format!("{nothing}\n{line}");
+    for wrong in [junk, note(&stranger, &nothing), note(&stranger, &format!("{text}\n")), format!("{nothing}\n")] {
+        fs::write(&file, &wrong).unwrap();
+        match try_start(state).map(|_| ()) {
+            Err(StartError::NotOurs(NotOurs::BadCheckpoint(_))) => {}
+            other => panic!("{wrong}: {other:?}"),
+        }
+        match audit::outside(state) {
+            Err(VerifyError::Broken(Broken { what: What::Outside(_), .. })) => {}
+            other => panic!("{wrong}: {other:?}"),
+        }
+    }
+    // What the log's own key signed is one, of whatever size.
+    for right in [note(&own, &nothing), kept] {
+        fs::write(&file, &right).unwrap();
+        assert!(audit::outside(state).unwrap().is_some());
+        let (audit, _) = crate::world::start(state);
+        assert!(audit.stop().await);
+    }
+    fs::remove_file(&file).unwrap();
+    assert_eq!(audit::outside(state).unwrap(), None);
+}

@@ -48,20 +48,21 @@ pub(super) struct Verify {
 impl Verify {
     pub(super) fn run(self, global: &Global, out: &Out) -> anyhow::Result<ExitCode> {
         let state = global.state()?;
+        // The file in the state folder is read before the database: a gateway that runs is ahead of it, never behind.
         let kept = match (&self.checkpoint, &self.tiles) {
-            (Some(path), _) => Some(kept(path)?),
-            // The file in the state folder is read before the database: a gateway that runs is ahead of it, never behind.
-            (None, None) => {
-                Some(state.join("checkpoint")).filter(|path| path.exists()).and_then(|path| kept(&path).ok())
-            }
-            (None, Some(_)) => None,
+            (Some(path), _) => Ok(Some(kept(path)?)),
+            (None, None) => audit::outside(&state),
+            (None, Some(_)) => Ok(None),
         };
         let named = self.key.is_some();
-        let trusted = Trusted { key: self.key.clone(), checkpoint: kept };
-        let (place, result) = match (self.tiles, self.key) {
-            (Some(tiles), Some(key)) => (tiles.clone(), audit::verify_tiles(&tiles, &key, &trusted)),
-            (_, _) => (state.clone(), audit::verify_with(&state, &trusted)),
-        };
+        let place = self.tiles.clone().unwrap_or_else(|| state.clone());
+        let result = kept.and_then(|checkpoint| {
+            let trusted = Trusted { key: self.key.clone(), checkpoint };
+            match (&self.tiles, &self.key) {
+                (Some(tiles), Some(key)) => audit::verify_tiles(tiles, key, &trusted),
+                (_, _) => audit::verify_with(&state, &trusted),
+            }
+        });
         match result {
             Ok(verified) => {
                 let unsigned = verified.unsigned().filter(|_| self.strict);
