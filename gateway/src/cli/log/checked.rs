@@ -114,7 +114,9 @@ fn say(global: &Global, out: &Out, verified: &Verified, ok: bool) -> anyhow::Res
     }
     let zone = TimeZone::system();
     let time = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| long(at, &zone));
-    let line = Line::new().inked(Ink::Good, "ok: ").ours(format!("{} records", verified.records));
+    let begin = Line::new();
+    let begin = if ok { begin.inked(Ink::Good, "ok: ") } else { begin.inked(Ink::Warning, "not all signed: ") };
+    let line = begin.ours(format!("{} records", verified.records));
     out.line(&line.ours(format!(", {} to {}", time(verified.first), time(verified.last))))?;
     if verified.pruned > 0 {
         let said = format!(
