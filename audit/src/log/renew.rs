@@ -106,14 +106,16 @@ pub fn accept(config: &Config, reason: &str) -> Result<Renewed, StartError> {
     let old = FileKey::read(&ready.state().join(keys::KEY), KeyType::Log).ok();
     let old = old.filter(|old| wanted.as_ref().is_none_or(|wanted| old.verifier().to_string() == *wanted));
     let expected = ready.anchor().read().ok().flatten();
+    let newest = newest(&ready.db)?;
+    let continued: Vec<Work> = ready.continued(newest.as_ref().map_or(0, |(size, _)| *size)).into_iter().collect();
     let detail = json!({ "event": "log-accepted", "reason": reason, "expected": expected, "records": ready.head.seq,
-        "root": ready.tree.root(), "checkpoint": newest(&ready.db)?.map(|(_, note)| note) });
+        "root": ready.tree.root(), "checkpoint": newest.map(|(_, note)| note) });
     let path = ready.state().join(keys::NEXT);
     if path.exists() {
         fs::remove_file(&path).map_err(keys::NotOurs::from)?;
     }
     let next = keys::make(&path, None).map_err(keys::NotOurs::from)?;
-    change(ready, old.as_ref().map(|old| old as &dyn Signer), next, detail, Vec::new()).and_then(done)
+    change(ready, old.as_ref().map(|old| old as &dyn Signer), next, detail, continued).and_then(done)
 }
 
 /// Takes a restored backup for the log: what `detail` says is a record, and these works are one transaction with it. The log
@@ -121,8 +123,9 @@ pub fn accept(config: &Config, reason: &str) -> Result<Renewed, StartError> {
 pub(crate) fn restored(
     ready: Ready,
     detail: serde_json::Value,
-    works: Vec<Work>,
+    mut works: Vec<Work>,
 ) -> Result<Option<Renewed>, StartError> {
+    works.extend(ready.continued(newest(&ready.db)?.map_or(0, |(size, _)| size)));
     let wanted = keys::known(&ready.db)?.pop().map(|(_, key)| key);
     let old = FileKey::read(&ready.state().join(keys::KEY), KeyType::Log).ok();
     let old = old.filter(|old| wanted.as_ref().is_some_and(|wanted| old.verifier().to_string() == *wanted));
@@ -135,8 +138,8 @@ fn done(renewed: Option<Renewed>) -> Result<Renewed, StartError> {
     renewed.ok_or_else(|| keys::NotOurs::Checkpoint.into())
 }
 
-/// Record and signature first, then the file: a crash between the two is settled at the next start, by what the record says. `None` if
-/// one of the further works was refused.
+/// Record and signature first, then the file: a crash between the two is settled at the next start, by what the record
+/// says. `None` if one of the further works was refused.
 fn change(
     ready: Ready,
     old: Option<&dyn Signer>,

@@ -174,10 +174,14 @@ async fn what_somebody_adds_while_no_gateway_runs_is_named_and_told_for_ever() {
     audit::rotate_key(&audit::Config::new(&state, noon).reserve(1 << 20)).unwrap();
     assert_eq!(world.verify().unwrap().continued, [seq - 1, seq + 2]);
     assert_eq!(said(seq + 2), (seq - 1, seq));
+    let (rotated, seq) = ([seq - 1, seq + 2], added());
+    audit::accept(&audit::Config::new(&state, noon).reserve(1 << 20), "it is meant").unwrap();
+    let told = [rotated[0], rotated[1], seq + 2];
+    assert_eq!(world.verify().unwrap().continued, told);
     // After an orderly stop there is nothing to say.
     let (audit, _) = crate::world::start(&state);
     assert!(audit.stop().await);
-    assert_eq!(world.verify().unwrap().continued, [seq - 1, seq + 2]);
+    assert_eq!(world.verify().unwrap().continued, told);
 }
 
 #[tokio::test(flavor = "multi_thread")]
