@@ -121,8 +121,7 @@ fn no_two_texts_of_a_record_have_one_list_of_fields() {
         texts = texts.iter().flat_map(|text| members.map(|member| format!("{text},{member}"))).collect();
         for text in texts.iter().map(|text| format!("{text}}}")) {
             let Some(plain) = Plain::parse(text.as_bytes()) else { continue };
-            let fields: Vec<_> =
-                plain.fields.iter().map(|(name, value)| (name.clone(), (*value).to_owned())).collect();
+            let fields: Vec<_> = plain.fields.iter().map(|(name, value)| (name.clone(), (*value).to_owned())).collect();
             if let Some(other) = seen.insert(fields, text.clone()) {
                 panic!("{other} and {text} are one record");
             }

@@ -39,7 +39,8 @@ impl Succession {
         Self { trusted: trusted.cloned(), keys: BTreeMap::new(), history: Vec::new() }
     }
 
-    /// Notes a change of keys, or that the log went on from what was not signed. The key that is trusted must have vouched for the one that follows it.
+    /// Notes a change of keys, or that the log went on from what was not signed. The key that is trusted must have vouched
+    /// for the one that follows it.
     pub(super) fn follow(&mut self, record: &Record) -> Result<(), What> {
         let text = |name: &str| record.detail.get(name).and_then(Value::as_str).map(str::to_owned);
         let changes = ["log-created", "log-key", "log-key-rotated", "log-accepted", "log-restored", "log-continued"];

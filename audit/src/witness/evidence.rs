@@ -1,7 +1,7 @@
 //! `Evidence`: what a log signed, and a witness did not.
 //!
 //! ```text
-//! ORIGIN.SIZE-TEXT.conflict   another root at a size that the witness signed: with what it signed, proof of two histories
+//! ORIGIN.SIZE-TEXT.conflict   of one size with two roots, both signed by the log: proof of two histories
 //! ORIGIN.SIZE-TEXT.doubt      came with a proof that does not hold, which anybody can send with a checkpoint that is public
 //! ```
 //!
@@ -18,7 +18,7 @@ use tracing::{error, warn};
 use crate::checkpoint::{Checkpoint, replace};
 use crate::note::Note;
 
-/// The most files of each kind for one log. One conflict is proof; the log alone can make more. Doubts take a checkpoint
+/// The most files of each kind for one log. Two of one size are proof; the log alone can make more. Doubts take a checkpoint
 /// each that the log signed and the witness did not sign first.
 const KEPT: usize = 256;
 
@@ -39,14 +39,14 @@ impl<'a> Evidence<'a> {
     /// The log signed another root at the same size.
     pub(super) fn conflict(&self, found: &Checkpoint, note: &Note) {
         error!(origin = %found.origin, size = found.size, "a log signed two histories");
-        self.keep(found, note, CONFLICT);
+        told(self.keep_signed().and_then(|()| self.keep(found, note, CONFLICT)));
     }
 
     /// Whether the log signed two histories, or somebody sent a proof that is none, nobody knows yet.
     pub(super) fn doubt(&self, found: &Checkpoint, note: &Note) {
         warn!(origin = %found.origin, size = found.size,
             "a checkpoint came with a proof that does not hold: the log has two histories, or somebody made the proof up");
-        self.keep(found, note, DOUBT);
+        told(self.keep(found, note, DOUBT));
     }
 
     /// The log led to this checkpoint: a doubt about it is over, and one about another root of this size is proof.
@@ -65,14 +65,20 @@ impl<'a> Evidence<'a> {
             return fs::remove_file(&path);
         }
         error!(origin = %signed.origin, size = signed.size, "a log signed two histories");
+        self.keep_signed()?;
         fs::rename(&path, path.with_extension(CONFLICT))
     }
 
-    fn keep(&self, found: &Checkpoint, note: &Note, kind: &str) {
-        told(self.try_keep(found, note, kind));
+    /// Beside a conflict, what the witness signed itself: its file will be of a later size.
+    fn keep_signed(&self) -> io::Result<()> {
+        let note = Note::parse(&fs::read_to_string(self.path)?).ok();
+        match note.and_then(|note| Some((Checkpoint::of(&note).ok()?, note))) {
+            Some((signed, note)) => self.keep(&signed, &note, CONFLICT),
+            None => Ok(()),
+        }
     }
 
-    fn try_keep(&self, found: &Checkpoint, note: &Note, kind: &str) -> io::Result<()> {
+    fn keep(&self, found: &Checkpoint, note: &Note, kind: &str) -> io::Result<()> {
         let text: String = Hash::of(note.text().as_bytes()).to_string().chars().take(32).collect();
         let path = self.path.with_file_name(format!("{}{text}.{kind}", self.begin(found.size)));
         if path.exists() {
@@ -91,7 +97,9 @@ impl<'a> Evidence<'a> {
         let (begin, end) = (format!("{}.", self.name()), format!(".{kind}"));
         let names = fs::read_dir(self.folder())?.map(|entry| entry.map(|entry| entry.file_name()));
         let names = names.map(|name| name.map(|name| name.to_string_lossy().into_owned()));
-        names.filter(|name| !name.as_ref().is_ok_and(|name| !(name.starts_with(&begin) && name.ends_with(&end)))).collect()
+        names
+            .filter(|name| !name.as_ref().is_ok_and(|name| !(name.starts_with(&begin) && name.ends_with(&end))))
+            .collect()
     }
 
     fn begin(&self, size: u64) -> String {

@@ -50,8 +50,7 @@ impl Elsewhere {
         let files = fs::read_dir(self.folder.path().join("store/logs")).unwrap().map(|file| file.unwrap().path());
         let of = |path: &std::path::PathBuf| path.extension().is_some_and(|end| end == kind);
         let name = |path: &std::path::PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
-        let mut kept: Vec<_> =
-            files.filter(of).map(|path| (name(&path), fs::read_to_string(&path).unwrap())).collect();
+        let mut kept: Vec<_> = files.filter(of).map(|path| (name(&path), fs::read_to_string(&path).unwrap())).collect();
         kept.sort();
         kept
     }
@@ -140,7 +139,7 @@ async fn a_second_view_of_a_log_is_found_by_its_witness_at_any_size() {
         assert!(matches!(found, SubmitError::SplitView), "{found}");
         // At the same size it is proof; at another, whoever sent it may have made the proof up.
         let counts = ["conflict", "doubt"].map(|kind| elsewhere.kept(kind).len());
-        assert_eq!(counts, if longer { [0, 1] } else { [1, 0] }, "what the log signed is kept");
+        assert_eq!(counts, if longer { [0, 1] } else { [2, 0] }, "what the log signed is kept");
     }
 }
 
@@ -200,7 +199,11 @@ async fn nobody_can_have_a_witness_lose_what_a_log_signed_against_itself() {
     fs::remove_file(&cosigned).unwrap();
     assert!(matches!(elsewhere.submit(world.state.path()), Err(SubmitError::SplitView)));
     let proof = elsewhere.kept("conflict");
-    assert_eq!(proof.len(), 1);
+    // Both, of one size: whoever has the log's key sees that it signed two histories.
+    assert_eq!(proof.len(), 2);
+    assert!(
+        proof.iter().all(|(name, note)| name.contains(".3-") && note.contains("\n3\n")) && proof[0].1 != proof[1].1
+    );
     // The first view goes on. Whoever sees its newest checkpoint sends it with a proof of their own, and lines of their own.
     put_back(&world, &first);
     let world = more(world).await;
@@ -241,6 +244,6 @@ async fn doubts_are_bounded_keep_the_first_and_become_proof_where_the_log_went_e
     let world = more(world).await;
     elsewhere.submit(world.state.path()).unwrap();
     let proof = elsewhere.kept("conflict");
-    assert_eq!((proof.len(), elsewhere.kept("doubt").len()), (1, 255));
-    assert!(proof[0].1.contains("\n5\n"), "{proof:?}");
+    assert_eq!((proof.len(), elsewhere.kept("doubt").len()), (2, 255));
+    assert!(proof.iter().all(|(_, note)| note.contains("\n5\n")), "{proof:?}");
 }

@@ -71,7 +71,8 @@ impl Verify {
                     print::aside("the key is the one that the log itself names: give --key to check that it is yours");
                 }
                 let Some((first, last)) = unsigned else { return Ok(ExitCode::SUCCESS) };
-                let next = "ask again while the gateway runs; where none runs, the next start signs them and records that";
+                let next =
+                    "ask again while the gateway runs; where none runs, the next start signs them and records that";
                 print::trouble(&Trouble::new(format!("records {first} to {last} are not signed")).next(next).into());
                 Ok(ExitCode::FAILURE)
             }
@@ -134,7 +135,9 @@ fn say(global: &Global, out: &Out, verified: &Verified, ok: bool) -> anyhow::Res
         out.line(&Line::new().ours("key: ").theirs(&key.to_string()))?;
     }
     if let Some((first, last)) = unsigned {
-        let said = format!("records {first} to {last} are not signed yet: whoever can write the database could have made them");
+        let said = format!(
+            "records {first} to {last} are not signed yet: whoever can write the database could have made them"
+        );
         out.line(&Line::new().inked(Ink::Warning, "note: ").ours(said))?;
     }
     if verified.erased > 0 {
