@@ -115,7 +115,7 @@ pub fn export(state: &Path, to: &Path) -> Result<Exported, ExportError> {
 }
 
 /// What is shown of the record of a pruning.
-pub(crate) const PRUNED: [&str; 3] = ["detail.event", "detail.to", "detail.before"];
+pub(crate) const PRUNED: [&str; 4] = ["kind", "detail.event", "detail.to", "detail.before"];
 
 /// The file of its proof.
 pub(crate) const PRUNED_FILE: &str = "pruned.tlog-proof";

@@ -52,5 +52,5 @@ pub use raw::{Raw, ResultType};
 pub use record::{Body, Decided, Kind, Record};
 pub use redact::{Finding, Learned, Personal, Redacted, Redactor, Scrub, Stream, Tail, UnknownPersonal, Withheld};
 pub use seal::{HeldCall, KeyError, SealError, fingerprint_key};
-pub use verify::{Broken, Trusted, Verified, VerifyError, What, verify, verify_tiles, verify_with};
+pub use verify::{Broken, Trusted, Verified, VerifyError, What, outside, verify, verify_tiles, verify_with};
 pub use witness::{Answer as WitnessAnswer, Submission, SubmitError, Witness, WitnessError};

@@ -94,6 +94,12 @@ impl Note {
         &self.signatures
     }
 
+    /// The text with this key's signature alone: anyone can add lines to a note.
+    pub(crate) fn by(&self, key: &VerifierKey) -> Self {
+        let ours = self.signatures.iter().filter(|line| line.name == key.name() && line.id == key.id());
+        Self { text: self.text.clone(), signatures: ours.take(1).cloned().collect() }
+    }
+
     /// Whether this key signed the text. Of a cosignature, answers when it was made, in seconds.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use crate::checkpoint::Checkpoint;
 use crate::entry::{Config, Ready, StartError};
-use crate::log::pruned::{self, Rest};
+use crate::log::pruned;
 use crate::log::recover::{self, number};
 use crate::log::renew::writer;
 use crate::log::retention;
@@ -58,7 +58,7 @@ pub struct Gone {
     pub to: u64,
     /// The record that says so.
     pub record: Option<u64>,
-    /// Whether all of it is off the disk; else the next start goes on.
+    /// Whether all of it is off the disk; else a gateway that was started just then goes on.
     pub whole: bool,
 }
 
@@ -86,8 +86,8 @@ impl From<rusqlite::Error> for PruneError {
     }
 }
 
-/// Takes the oldest records out of the log in a state folder where no gateway runs. First the record about it, on the disk
-/// and signed; then what it says is gone. Whatever interrupts it, the next start goes on.
+/// Takes the oldest records out of the log in a state folder where no gateway runs. First the record about it, signed in
+/// its own transaction; then what it says is gone. Whatever interrupts it, the next start goes on.
 ///
 /// # Errors
 /// [`PruneError`]; then nothing was removed.
@@ -117,15 +117,18 @@ pub fn prune(config: &Config, pruning: &Pruning) -> Result<Gone, PruneError> {
         "before": pruning.before, "state": policies::Hash::of(state.as_bytes()) });
     let draft = Draft::new(Kind::Event, (ready.clock)(), detail.to_string().into_bytes());
     let record = ready.head.seq + 1;
+    let continued = ready.continued(notary.size());
+    // Signed with the record, or there is none; and outside, before anything goes.
+    let notary = notary.insist(&ready.tree).map_err(StartError::NoSignature)?;
     let mut writer = writer(ready, notary)?;
-    let work = Work::Prune { draft, minimum: to, state, ended };
-    writer.begin_with(&[work]).map_err(|error| StartError::Database(Box::new(error)))?;
-    // Signed, and outside, before anything goes.
+    let works = [Work::Prune { draft, minimum: to, state, ended }];
+    let works: Vec<Work> = works.into_iter().chain(continued).collect();
+    writer.begin_with(&works).map_err(|error| StartError::Database(Box::new(error)))?;
     writer.finish();
     let whole = match Ready::open(config.clone()) {
         Ok(ready) => {
-            let rest = pruned::finish(ready.state(), &ready.db, &ready.anchor()).map_err(StartError::from)?;
-            rest == Rest::Gone
+            pruned::finish(ready.state(), &ready.db, &ready.anchor()).map_err(StartError::from)?;
+            true
         }
         // A gateway that was started just now goes on with it.
         Err(StartError::Locked(_)) => false,

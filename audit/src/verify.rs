@@ -5,6 +5,7 @@ mod below;
 mod carried;
 mod folder;
 mod grown;
+mod outside;
 mod passkeys;
 mod projection;
 mod schema;
@@ -31,6 +32,7 @@ use succession::Succession;
 
 pub(crate) use carried::Carried;
 pub use folder::verify_tiles;
+pub use outside::outside;
 
 /// A log in which every record is what was written, in its order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,12 +52,25 @@ pub struct Verified {
     pub accepted: Vec<u64>,
     /// The records by which a backup was made the log again: before each, records may be missing too.
     pub restored: Vec<u64>,
+    /// The records by which a gateway went on from records that nobody had signed: each names them. A crash leaves such, and
+    /// so does whoever can write the database. Of exported tiles it is not known.
+    pub continued: Vec<u64>,
     /// The last record whose body was erased, with those of all before it, as the records say; 0 for none.
     pub erased: u64,
     /// How many decisions a passkey signed: each signature was checked. Of exported tiles it is not known.
     pub asserted: u64,
     /// The last record that was pruned, with all before it, as a record says; 0 for none. What was verified begins after it.
     pub pruned: u64,
+}
+
+impl Verified {
+    /// The first and the last of the records at the end that no checkpoint covers; `None` where all are signed. Anyone who can
+    /// write the database can make such.
+    #[must_use]
+    pub fn unsigned(&self) -> Option<(u64, u64)> {
+        let signed = self.signed.as_ref().map_or(0, |(checkpoint, _)| checkpoint.size);
+        (signed < self.records).then_some((signed + 1, self.records))
+    }
 }
 
 /// What a verification trusts, beside the log itself.
@@ -140,6 +155,9 @@ pub enum What {
     /// The signed text is no checkpoint of this log.
     #[error("the checkpoint: it is not one of the log `{0}`")]
     Origin(String),
+    /// What lies in the state folder as the newest checkpoint is not signed by the log's key.
+    #[error("the checkpoint in the state folder: {0}")]
+    Outside(BadNote),
     /// There is no checkpoint, and there must be one.
     #[error("the checkpoint: it is missing")]
     NoCheckpoint,
@@ -158,6 +176,9 @@ pub enum What {
     /// What is gone is not what the last record about a pruning says.
     #[error("what was pruned is not what the last record about a pruning says")]
     Pruned,
+    /// What says that records were pruned is signed by nobody: they are missing.
+    #[error("it says that records were pruned, and nobody signed it")]
+    Unsigned,
     /// The kept checkpoint is too old to be compared with.
     #[error(
         "the first {0} records were pruned since that checkpoint was kept: it cannot be compared with what is left, so keep a newer one"
@@ -183,6 +204,7 @@ fn place(seq: u64, what: &What) -> String {
         What::Tile(_)
         | What::File(_)
         | What::Note(_)
+        | What::Outside(_)
         | What::Origin(_)
         | What::NoCheckpoint
         | What::Root
@@ -199,6 +221,7 @@ fn place(seq: u64, what: &What) -> String {
         | What::Head
         | What::Key
         | What::Pruned
+        | What::Unsigned
         | What::Unreachable(_)
         | What::RolledBack(_)
         | What::SplitView(_)
@@ -276,6 +299,7 @@ fn walk(
         signed: None,
         accepted: Vec::new(),
         restored: Vec::new(),
+        continued: Vec::new(),
         erased: retention::erased(db).map_err(QueryError::from)?,
         asserted: 0,
         pruned: minimum,
@@ -327,7 +351,8 @@ fn walk(
     keys.compare(db, treeless)?;
     verified.accepted = keys.of("log-accepted");
     verified.restored = keys.of("log-restored");
-    base.compare(projections.pruned())?;
+    verified.continued = keys.of("log-continued");
+    base.compare(projections.pruned(), verified.signed.as_ref().map_or(0, |(checkpoint, _)| checkpoint.size))?;
     projections.compare(db, (verified.erased, gone))?;
     passkeys.compare(db)?;
     schema::sound(db)?;

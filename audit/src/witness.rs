@@ -3,6 +3,7 @@
 //! Of each log it keeps the newest checkpoint that it signed. A log that shows someone else another history, or an older
 //! one, gets no signature for it here; what it signed is kept as evidence.
 
+mod evidence;
 mod submit;
 
 use std::fs;
@@ -18,6 +19,8 @@ use crate::checkpoint::{Checkpoint, decimal, replace};
 use crate::log::files::{Lock, prepare};
 use crate::note::{FileKey, Note, Signer as _, VerifierKey};
 use crate::proof::{consistent, hash};
+
+use evidence::Evidence;
 
 pub use submit::{Submission, SubmitError};
 
@@ -109,19 +112,19 @@ impl Witness {
         if keys.peek().is_none() {
             return Answer::text(404, "this witness does not know that log");
         }
-        if !keys.any(|key| request.note.verify(key).is_ok()) {
+        let Some(key) = keys.find(|key| request.note.verify(key).is_ok()) else {
             return Answer::text(403, "the checkpoint is not signed by a key of that log");
-        }
+        };
         if request.old > request.checkpoint.size {
             return Answer::text(400, "the old size is beyond the checkpoint");
         }
-        self.take(&request, now).unwrap_or_else(|error| {
+        self.take(&request, key, now).unwrap_or_else(|error| {
             tracing::error!(%error, %origin, "the witness cannot use its store");
             Answer::text(500, "the witness cannot use its store")
         })
     }
 
-    fn take(&self, request: &Request, now: Timestamp) -> io::Result<Answer> {
+    fn take(&self, request: &Request, key: &VerifierKey, now: Timestamp) -> io::Result<Answer> {
         let _one = self.keep.lock().unwrap_or_else(PoisonError::into_inner);
         let (path, new) = (self.path(&request.checkpoint.origin), &request.checkpoint);
         let known = stored(&path)?;
@@ -129,28 +132,21 @@ impl Witness {
         if request.old != size {
             return Ok(Answer::size(size));
         }
+        let evidence = Evidence::new(&path);
         if size == new.size && root != new.root {
-            Self::evidence(&path, request);
+            evidence.conflict(new, &request.note.by(key));
             return Ok(Answer::size(size));
         }
         if !consistent((size, &root), (new.size, &new.root), &request.path) {
-            Self::evidence(&path, request);
+            evidence.doubt(new, &request.note.by(key));
             return Ok(Answer::text(422, "the log did not only grow: the proof does not hold"));
         }
         let signature = request.note.cosign(&self.key, u64::try_from(now.as_second()).unwrap_or(0))?;
         // On the disk before it is out: after a crash, what was signed is known.
         replace(&path, request.note.to_string().as_bytes())?;
         fs::File::open(&self.folder)?.sync_all()?;
+        evidence.settle(new);
         Ok(Answer { status: 200, kind: "text/plain; charset=utf-8", body: format!("{signature}\n") })
-    }
-
-    /// Keeps what the log signed: with the newest checkpoint it may show that the log has two histories.
-    fn evidence(path: &Path, request: &Request) {
-        tracing::error!(origin = %request.checkpoint.origin, size = request.checkpoint.size,
-            "a log signed what does not follow from what it signed before");
-        if let Err(error) = replace(&path.with_extension("conflict"), request.note.to_string().as_bytes()) {
-            tracing::error!(%error, "cannot keep what the log signed");
-        }
     }
 
     /// An origin is anything: its hash is a file's name.

@@ -172,3 +172,41 @@ fn an_older_database_does_not_start_until_it_is_accepted() {
     let verified = world.cli(&["log", "verify", "--key", &log]).success();
     assert!(verified.contains("accepted"), "{verified}");
 }
+
+#[test]
+fn records_that_nobody_signed_are_named_and_a_start_that_goes_on_from_them_says_so() {
+    let folder = TempDir::new().unwrap();
+    let mut world = world(&folder);
+    intent(&world);
+    let database = |world: &World| rusqlite::Connection::open(world.state().join("portcullis.db")).unwrap();
+    let checkpoint = |world: &World| {
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?));
+        database(world).query_row("SELECT size, note FROM checkpoint", [], row).unwrap()
+    };
+    let (size, note) = checkpoint(&world);
+    read(&world);
+    intent(&world);
+    world.kill();
+    // As if the gateway had died before it signed them; or as if somebody else had added them.
+    let db = database(&world);
+    db.execute("DELETE FROM checkpoint", []).unwrap();
+    db.execute("INSERT INTO checkpoint (size, note) VALUES (?1, ?2)", rusqlite::params![size, note]).unwrap();
+    drop(db);
+    let records = world.json(&["log", "verify"])["records"].as_i64().unwrap();
+    let named = format!("records {} to {records} are not signed", size + 1);
+    let told = world.cli(&["log", "verify"]).success();
+    assert!(told.contains(&named), "{told}");
+    let strict = world.cli(&["log", "verify", "--strict"]);
+    assert!(!strict.status.success() && strict.stderr.contains(&named), "{strict:?}");
+    let strict = world.cli(&["log", "verify", "--strict", "--json"]);
+    let said: serde_json::Value = serde_json::from_str(&strict.stdout).unwrap();
+    assert_eq!((&said["ok"], &said["unsigned"]), (&json!(false), &json!({ "from": size + 1, "to": records })));
+
+    world.start();
+    world.eventually("all of it to be signed", || {
+        world.cli(&["log", "verify", "--strict"]).status.success().then_some(())
+    });
+    assert_eq!(world.json(&["log", "verify"])["continued"].as_array().unwrap().last(), Some(&json!(records + 1)));
+    let shown = world.cli(&["log", "show", &(records + 1).to_string()]).success();
+    assert!(shown.contains("log-continued") && shown.contains(&size.to_string()), "{shown}");
+}

@@ -38,13 +38,16 @@ impl Anchor {
         }
     }
 
-    /// Replaces it.
+    /// Replaces it, on the disk when this returns: records go for good because it is there.
     pub(crate) fn write(&self, note: &Note) -> io::Result<()> {
-        replace(&self.path, note.to_string().as_bytes())
+        replace(&self.path, note.to_string().as_bytes())?;
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::File::open(folder)?.sync_all()
     }
 }
 
-/// Puts a file in place whole: synced before it is renamed, so that a crash leaves the old one or the new one.
+/// Puts a file in place whole: synced before it is renamed, so that a crash leaves the old one or the new one. Which of them,
+/// only whoever syncs the folder knows.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");

@@ -11,7 +11,9 @@ use policies::approval::Hold;
 use policies::{CallId, Hash};
 use ring::rand::{SecureRandom, SystemRandom};
 use rusqlite::Connection;
+use serde_json::json;
 use thiserror::Error;
+use tracing::warn;
 
 use super::Audit;
 use crate::backup::{MARK, RESTORING};
@@ -28,6 +30,7 @@ use crate::log::work::Work;
 use crate::log::{Clock, Log, Opened, PATIENCE, QUEUE, Shared, Writer, tables};
 use crate::note::{Signer, VerifierKey};
 use crate::query;
+use crate::record::{Draft, Kind};
 use crate::redact::Redactor;
 use crate::seal::{KeyError, Seal};
 use crate::tree::Tree;
@@ -150,6 +153,9 @@ pub enum StartError {
     /// It is not the log that was signed last.
     #[error("the log is not the one that was signed last; `portcullis log accept` takes it as it is, and records that")]
     NotOurs(#[from] NotOurs),
+    /// The key does not sign what only counts once it is signed; nothing was changed.
+    #[error("the log's key does not sign, so nothing was changed")]
+    NoSignature(#[source] io::Error),
     /// `SQLite` cannot open, read or write it.
     #[error("cannot open the log")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -190,7 +196,7 @@ impl Audit {
         let debts = recover::running(&db)?;
         let views = recover::views(&db)?;
         if let Err(error) = reserve.fill() {
-            tracing::warn!(%error, "too little disk space to set some apart for the log");
+            warn!(%error, "too little disk space to set some apart for the log");
         }
         let recovered = Recovered {
             interrupted: recover::calls(&debts),
@@ -285,13 +291,31 @@ impl Ready {
         keys::anchored(&self.db, &self.tree, &self.anchor(), key.as_ref(), fresh)?;
         let signed = keys::signed(&self.db, &self.tree)?;
         let new = fresh.then(|| key.verifier().clone());
-        Ok((Notary::new(key, self.anchor(), signed), new))
+        let notary = Notary::new(key, self.anchor(), signed);
+        // A log's first record is signed too, or no later start would take it.
+        let notary = if fresh { notary.insist(&self.tree)? } else { notary };
+        Ok((notary, new))
     }
 
-    /// The record that names a new key: the log's first, unless the log is older than its tree.
-    fn first(&self, (_, key): &(Notary, Option<VerifierKey>)) -> Option<Work> {
+    /// What a start must say first: in the record that names a new key, the log's first unless the log is older than its
+    /// tree; or that it goes on from records that nobody signed.
+    fn first(&self, (notary, key): &(Notary, Option<VerifierKey>)) -> Option<Work> {
+        let Some(key) = key else { return self.continued(notary.size()) };
         let created = (self.head.seq == 0).then(|| serde_json::to_value(created(self.known)).ok()).flatten();
-        key.as_ref().map(|key| keys::first(key, created, (self.clock)()))
+        Some(keys::first(key, created, (self.clock)()))
+    }
+
+    /// The record that says which of the last records nobody had signed, if so many were. A crash leaves such, a fifth of a
+    /// second's worth; and so does whoever can write the database, whose records the next signature would make as good as
+    /// any other. They are told apart by nothing here, so they are told of.
+    pub(crate) fn continued(&self, signed: u64) -> Option<Work> {
+        let head = self.head.seq;
+        if head <= signed {
+            return None;
+        }
+        warn!(signed, head, "the log goes on from records that nobody had signed: a record says so");
+        let detail = json!({ "event": "log-continued", "signed": signed, "head": head });
+        Some(Work::Record(Draft::new(Kind::Event, (self.clock)(), detail.to_string().into_bytes())))
     }
 }
 

@@ -42,8 +42,8 @@ pub enum NotOurs {
     /// The file outside the database is gone.
     #[error("the newest checkpoint is not in `{0}`, so nobody can tell whether the database is an older copy")]
     NoCheckpoint(String),
-    /// The file outside the database is no checkpoint.
-    #[error("what is in `{0}` is not a checkpoint")]
+    /// The file outside the database is no checkpoint of this log.
+    #[error("what is in `{0}` is not a checkpoint that a key of this log signed")]
     BadCheckpoint(String),
     /// The key file is gone.
     #[error("`{KEY}` is gone, and the log was signed with the key `{0}`")]
@@ -57,6 +57,9 @@ pub enum NotOurs {
     /// It was to hand the log over to itself.
     #[error("the key `{0}` signs the log already")]
     SameKey(String),
+    /// The last key that the log names has not signed it.
+    #[error("the log names the key `{0}` last, and that key never signed it: it may be a stranger's log")]
+    NeverSigned(String),
     /// The newest checkpoint in the database does not hold.
     #[error("the checkpoint in the database is not one of this log by its key")]
     Checkpoint,
@@ -127,14 +130,19 @@ pub(crate) fn settle(state: &Path, wanted: &str) -> Result<(), NotOurs> {
     Ok(fs::File::open(state)?.sync_all()?)
 }
 
-/// Checks the newest checkpoint in the database; answers what it covers.
+/// Checks the newest checkpoint in the database; answers what it covers. It must be by the log's last key, which signs in
+/// the transaction of the record that names it: whoever has no such signature can name the key all the same, at the end of
+/// a log of their own making, and have it signed by the next start.
 pub(crate) fn signed(db: &Connection, tree: &Tree) -> Result<u64, NotOurs> {
     let keys = known(db)?;
     let Some((size, text)) = checkpoint::newest(db)? else {
         // The first commit has one, so only a log without a key has none.
         return if keys.is_empty() { Ok(0) } else { Err(NotOurs::Checkpoint) };
     };
-    let key = keys.iter().rev().find(|(seq, _)| *seq <= size).and_then(|(_, key)| key.parse::<VerifierKey>().ok());
+    if let Some((_, key)) = keys.last().filter(|(seq, _)| *seq > size) {
+        return Err(NotOurs::NeverSigned(key.clone()));
+    }
+    let key = keys.last().and_then(|(_, key)| key.parse::<VerifierKey>().ok());
     let note = Note::parse(&text).ok().filter(|note| key.as_ref().is_some_and(|key| note.verify(key).is_ok()));
     let found = note.and_then(|note| Checkpoint::of(&note).ok()).ok_or(NotOurs::Checkpoint)?;
     let fits = found.size == size
@@ -162,8 +170,14 @@ pub(crate) fn anchored(
         let nothing = Checkpoint { origin: key.verifier().name().to_owned(), size: 0, root: tree::empty() };
         return Ok(anchor.write(&nothing.sign(key)?)?);
     };
-    let expected = Note::parse(&text).ok().and_then(|note| Checkpoint::of(&note).ok());
-    let expected = expected.ok_or_else(|| NotOurs::BadCheckpoint(path()))?;
+    // Unsigned, anyone who can write the file could say what any older database leads to.
+    let known = known(db)?;
+    let own = |note: Note| {
+        let found = Checkpoint::of(&note).ok()?;
+        let signer = signer_at(&known, found.size).unwrap_or_else(|| key.verifier().clone());
+        (note.verify(&signer).is_ok() && found.origin == signer.name()).then_some(found)
+    };
+    let expected = Note::parse(&text).ok().and_then(own).ok_or_else(|| NotOurs::BadCheckpoint(path()))?;
     if expected.size > tree.size() {
         return Err(NotOurs::RolledBack { expected: expected.size, found: tree.size() });
     }
@@ -172,6 +186,13 @@ pub(crate) fn anchored(
     } else {
         Err(NotOurs::Another(expected.size))
     }
+}
+
+/// The key that signs a log of this size, by the keys that its records name: the first of them also before the record that
+/// names it. `None` where they name none.
+pub(crate) fn signer_at(known: &[(u64, String)], size: u64) -> Option<VerifierKey> {
+    let named = known.iter().rev().find(|(seq, _)| *seq <= size).or_else(|| known.first());
+    named.and_then(|(_, key)| key.parse().ok())
 }
 
 /// What the log's first record says beside what it says anyway, or the record by which an older log gets its key.

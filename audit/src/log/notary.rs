@@ -1,5 +1,6 @@
 //! `Notary`: signs how far the log goes, a few times a second, and keeps the newest checkpoint outside the database.
 
+use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -26,19 +27,28 @@ pub(crate) struct Notary {
     at: Option<Instant>,
     /// Whether the last try failed: it is said once.
     failing: bool,
+    /// Whether the next transaction is signed or does not happen.
+    insists: bool,
 }
 
 impl Notary {
     /// `size` is what a checkpoint covers already.
     pub(crate) fn new(signer: Box<dyn Signer>, anchor: Anchor, size: u64) -> Self {
         let keeper = Some(Keeper::start(anchor));
-        Self { signer, keeper, waits: None, size, at: None, failing: false }
+        Self { signer, keeper, waits: None, size, at: None, failing: false, insists: false }
     }
 
-    /// From now on this key signs; the newest checkpoint is signed again.
-    pub(crate) fn replace(&mut self, signer: Box<dyn Signer>) {
-        (self.signer, self.size) = (signer, 0);
-        self.hurry();
+    /// The next transaction is signed or does not happen: what it says is to count only by its signature. Asks the key first,
+    /// with what is there already, so that nothing is tried that cannot be signed.
+    pub(crate) fn insist(mut self, tree: &Tree) -> io::Result<Self> {
+        self.checkpoint(tree).sign(self.signer.as_ref())?;
+        self.insists = true;
+        Ok(self)
+    }
+
+    /// How many records are signed.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
     }
 
     /// The next commit is signed.
@@ -63,6 +73,7 @@ impl Notary {
                 checkpoint::save(db, checkpoint.size, &note)?;
                 Ok(Some(note))
             }
+            Err(error) if self.insists => Err(rusqlite::Error::ToSqlConversionFailure(Box::new(error))),
             Err(error) => {
                 self.at = Some(Instant::now());
                 self.complain(&error, "the log's key does not sign: its newest records have no checkpoint");
@@ -78,7 +89,7 @@ impl Notary {
     /// The checkpoint is on the disk. INVARIANT: the file outside never says more than the database holds, so that a crash
     /// between the two does not look like a roll-back.
     pub(crate) fn signed(&mut self, size: u64, note: Note) {
-        (self.size, self.at, self.failing) = (size, Some(Instant::now()), false);
+        (self.size, self.at, self.failing, self.insists) = (size, Some(Instant::now()), false, false);
         self.waits = Some(note);
         self.keep();
     }
@@ -92,7 +103,7 @@ impl Notary {
         }
     }
 
-    fn complain(&mut self, error: &std::io::Error, what: &str) {
+    fn complain(&mut self, error: &io::Error, what: &str) {
         if !self.failing {
             error!(%error, "{what}");
         }

@@ -1,9 +1,12 @@
 //! `Pruned`: which records are gone for good, as one of those that stay says, and how the rest of them goes.
 //!
 //! ```text
-//! record and row `pruned`, one transaction ─► signed, and outside ─► rows and tiles of level 0, a batch at a time
-//!                                               └── a start goes on where a crash left it ──┘
+//! record, row `pruned` and signature, one transaction ─► outside ─► rows and tiles of level 0, a batch at a time
+//!                                                          └── a start goes on where a crash left it ──┘
 //! ```
+//!
+//! INVARIANT: the record is in the tree that is signed. One that is not was written by nobody who has the key: nothing goes
+//! because of it, no start makes it true by signing it, and what went already is missing, not pruned.
 //!
 //! INVARIANT: `done` ≤ `minimum`, both multiples of 256; the records that are there begin right after `done`, and
 //! `chain` is the chain's value after it. What is left of what is to go still leads to the chain's value after `minimum`,
@@ -19,8 +22,10 @@ use super::recover::{Unusable, hash, number};
 use crate::checkpoint::{Anchor, Checkpoint, newest};
 use crate::index;
 use crate::note::Note;
+use crate::proof::included;
 use crate::record::{self, Kind, Record};
-use crate::tile::WIDTH;
+use crate::tile::{self, Stored, WIDTH};
+use crate::tree;
 
 /// Records of one transaction: some 5 MB of ordinary ones, and a multiple of 256.
 const BATCH: u64 = 8 * WIDTH;
@@ -38,15 +43,6 @@ pub(crate) struct Pruned {
     pub(crate) done: u64,
     /// The chain's value after that one.
     pub(crate) chain: Hash,
-}
-
-/// How the rest of what is to go went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rest {
-    /// Nothing of it is left.
-    Gone,
-    /// The record about it is not signed yet: until then nothing goes.
-    Unsigned,
 }
 
 /// What is pruned; `None` where nothing ever was.
@@ -99,24 +95,33 @@ fn is_said(db: &Connection, pruned: &Pruned) -> rusqlite::Result<bool> {
         && record.detail.get("to").and_then(Value::as_u64) == Some(pruned.minimum))
 }
 
-/// Removes what its record says is gone, and is there. Whatever interrupts it, the next start goes on.
-pub(crate) fn finish(state: &Path, db: &Connection, anchor: &Anchor) -> Result<Rest, Unusable> {
-    let (done, _) = base(db)?;
-    if extent(db)?.is_none_or(|(minimum, _)| done >= minimum) {
-        return Ok(Rest::Gone);
-    }
-    let Some(pruned) = load(db)? else { return Ok(Rest::Gone) };
-    if !is_said(db, &pruned)? {
-        return Err(Unusable::Broken {
-            seq: pruned.record,
-            what: "it is not about the pruning that is to be finished",
-        });
-    }
-    let Pruned { minimum, record, mut done, .. } = pruned;
-    let Some(note) = newest(db)?.filter(|(size, _)| *size >= record).and_then(|(_, text)| Note::parse(&text).ok())
-    else {
-        return Ok(Rest::Unsigned);
+/// The newest checkpoint, if the record is in the tree that it signs. That it is the log's own, whoever opened the log knows.
+fn covering(db: &Connection, record: u64) -> rusqlite::Result<Option<Note>> {
+    let Some(note) = newest(db)?.and_then(|(_, text)| Note::parse(&text).ok()) else { return Ok(None) };
+    let found = Checkpoint::of(&note).ok().filter(|found| (1..=found.size).contains(&record));
+    let Some(found) = found else { return Ok(None) };
+    let leaf = tile::leaves(db, record - 1, 1)?;
+    let path = match tree::inclusion(&mut Stored::new(db), record - 1, found.size) {
+        Err(rusqlite::Error::QueryReturnedNoRows) => return Ok(None),
+        path => path?,
     };
+    let stands = leaf.iter().any(|leaf| included(leaf, record - 1, found.size, &found.root, &path));
+    Ok(stands.then_some(note))
+}
+
+/// Removes what its record says is gone, and is there. Whatever interrupts it, the next start goes on. Also where nothing is
+/// left to remove, the record must be there and signed.
+pub(crate) fn finish(state: &Path, db: &Connection, anchor: &Anchor) -> Result<(), Unusable> {
+    let Some(pruned) = load(db)? else { return Ok(()) };
+    let Pruned { minimum, record, mut done, .. } = pruned;
+    let broken = |what| Unusable::Broken { seq: record, what };
+    if !is_said(db, &pruned)? {
+        return Err(broken("it is not about what is pruned"));
+    }
+    let note = covering(db, record)?.ok_or(broken("it says that records were pruned, and nobody signed it"))?;
+    if done >= minimum {
+        return Ok(());
+    }
     // A checkpoint outside that is older than the records that are left could not be compared with them any more.
     let outside = anchor.read().ok().flatten().and_then(|text| Checkpoint::of(&Note::parse(&text).ok()?).ok());
     if outside.is_none_or(|outside| outside.size < record) {
@@ -138,7 +143,7 @@ pub(crate) fn finish(state: &Path, db: &Connection, anchor: &Anchor) -> Result<R
     }
     // What was overwritten in the database is in the write-ahead log as it was before.
     db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-    Ok(Rest::Gone)
+    Ok(())
 }
 
 fn failed(error: std::io::Error) -> rusqlite::Error {

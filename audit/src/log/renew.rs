@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::work::Work;
 use super::{Opened, Shared, Writer, keys, recover};
-use crate::checkpoint::newest;
+use crate::checkpoint::{Anchor, newest};
 use crate::entry::{Config, Ready, StartError};
 use crate::log::notary::Notary;
 use crate::note::{BadKey, FileKey, KeyType, Note, Signer, VerifierKey};
@@ -49,10 +49,12 @@ fn rotate(ready: Ready, old: &dyn Signer, fresh: bool) -> Result<Renewed, StartE
     }
     let anchor = ready.anchor();
     keys::anchored(&ready.db, &ready.tree, &anchor, old, false)?;
-    keys::signed(&ready.db, &ready.tree)?;
+    let signed = keys::signed(&ready.db, &ready.tree)?;
+    // What nobody had signed, the new key signs now.
+    let continued: Vec<Work> = ready.continued(signed).into_iter().collect();
     let detail = json!({ "event": "log-key-rotated" });
     if let Some(signer) = ready.signer.clone() {
-        return hand_over(ready, old, &signer, detail);
+        return hand_over(ready, old, &signer, detail, continued);
     }
     let path = ready.state().join(keys::NEXT);
     if path.exists() {
@@ -60,7 +62,7 @@ fn rotate(ready: Ready, old: &dyn Signer, fresh: bool) -> Result<Renewed, StartE
         fs::remove_file(&path).map_err(keys::NotOurs::from)?;
     }
     let next = keys::make(&path, Some(old.verifier().name())).map_err(keys::NotOurs::from)?;
-    change(ready, Some(old), next, detail, Vec::new()).and_then(done)
+    change(ready, Some(old), next, detail, continued).and_then(done)
 }
 
 /// To a key that is kept elsewhere: a file with the old one goes, once the record is on the disk.
@@ -69,6 +71,7 @@ fn hand_over(
     old: &dyn Signer,
     signer: &Arc<dyn Signer + Sync>,
     detail: serde_json::Value,
+    further: Vec<Work>,
 ) -> Result<Renewed, StartError> {
     let (now, before) = (signer.verifier().clone(), Some(old.verifier().clone()));
     if Some(&now) == before.as_ref() {
@@ -77,12 +80,13 @@ fn hand_over(
     let vouched = Note::new(keys::succession(&now)).sign(old).map_err(keys::NotOurs::from)?;
     let work = keys::follows(&now, Some(&vouched), detail, (ready.clock)());
     let (file, anchor) = (ready.state().join(keys::KEY), ready.anchor());
-    let mut writer = writer(ready, Notary::new(Box::new(Arc::clone(signer)), anchor, u64::MAX))?;
-    writer.begin(Some(work)).map_err(|error| StartError::Database(Box::new(error)))?;
+    let notary = follower(&ready, Box::new(Arc::clone(signer)), anchor)?;
+    let mut writer = writer(ready, notary)?;
+    let works: Vec<Work> = std::iter::once(work).chain(further).collect();
+    writer.begin_with(&works).map_err(|error| StartError::Database(Box::new(error)))?;
     if file.exists() {
         fs::remove_file(file).map_err(keys::NotOurs::from)?;
     }
-    writer.sign_with(Box::new(Arc::clone(signer)));
     writer.finish();
     Ok(Renewed { before, now })
 }
@@ -102,14 +106,16 @@ pub fn accept(config: &Config, reason: &str) -> Result<Renewed, StartError> {
     let old = FileKey::read(&ready.state().join(keys::KEY), KeyType::Log).ok();
     let old = old.filter(|old| wanted.as_ref().is_none_or(|wanted| old.verifier().to_string() == *wanted));
     let expected = ready.anchor().read().ok().flatten();
+    let newest = newest(&ready.db)?;
+    let continued: Vec<Work> = ready.continued(newest.as_ref().map_or(0, |(size, _)| *size)).into_iter().collect();
     let detail = json!({ "event": "log-accepted", "reason": reason, "expected": expected, "records": ready.head.seq,
-        "root": ready.tree.root(), "checkpoint": newest(&ready.db)?.map(|(_, note)| note) });
+        "root": ready.tree.root(), "checkpoint": newest.map(|(_, note)| note) });
     let path = ready.state().join(keys::NEXT);
     if path.exists() {
         fs::remove_file(&path).map_err(keys::NotOurs::from)?;
     }
     let next = keys::make(&path, None).map_err(keys::NotOurs::from)?;
-    change(ready, old.as_ref().map(|old| old as &dyn Signer), next, detail, Vec::new()).and_then(done)
+    change(ready, old.as_ref().map(|old| old as &dyn Signer), next, detail, continued).and_then(done)
 }
 
 /// Takes a restored backup for the log: what `detail` says is a record, and these works are one transaction with it. The log
@@ -117,8 +123,9 @@ pub fn accept(config: &Config, reason: &str) -> Result<Renewed, StartError> {
 pub(crate) fn restored(
     ready: Ready,
     detail: serde_json::Value,
-    works: Vec<Work>,
+    mut works: Vec<Work>,
 ) -> Result<Option<Renewed>, StartError> {
+    works.extend(ready.continued(newest(&ready.db)?.map_or(0, |(size, _)| size)));
     let wanted = keys::known(&ready.db)?.pop().map(|(_, key)| key);
     let old = FileKey::read(&ready.state().join(keys::KEY), KeyType::Log).ok();
     let old = old.filter(|old| wanted.as_ref().is_some_and(|wanted| old.verifier().to_string() == *wanted));
@@ -131,8 +138,8 @@ fn done(renewed: Option<Renewed>) -> Result<Renewed, StartError> {
     renewed.ok_or_else(|| keys::NotOurs::Checkpoint.into())
 }
 
-/// Record first, then the file: a crash between the two is settled at the next start, by what the record says. `None` if
-/// one of the further works was refused.
+/// Record and signature first, then the file: a crash between the two is settled at the next start, by what the record
+/// says. `None` if one of the further works was refused.
 fn change(
     ready: Ready,
     old: Option<&dyn Signer>,
@@ -146,16 +153,21 @@ fn change(
     let work = keys::follows(&now, vouched.as_ref(), detail, (ready.clock)());
     let before = old.map(|old| old.verifier().clone());
     let (state, anchor) = (ready.state().to_owned(), ready.anchor());
-    let mut writer = writer(ready, Notary::new(Box::new(next), anchor, u64::MAX))?;
+    let notary = follower(&ready, Box::new(next), anchor)?;
+    let mut writer = writer(ready, notary)?;
     let works: Vec<Work> = std::iter::once(work).chain(further).collect();
     if !writer.begin_with(&works).map_err(|error| StartError::Database(Box::new(error)))? {
         return Ok(None);
     }
     keys::settle(&state, &now.to_string())?;
-    let key = FileKey::read(&state.join(keys::KEY), KeyType::Log).map_err(keys::NotOurs::from)?;
-    writer.sign_with(Box::new(key));
     writer.finish();
     Ok(Some(Renewed { before, now }))
+}
+
+/// The key that follows signs in the transaction of the record that names it. INVARIANT: so the log's last key has signed
+/// that it is: a log that names it at its end, and that it never signed, is a stranger's.
+fn follower(ready: &Ready, next: Box<dyn Signer>, anchor: Anchor) -> Result<Notary, StartError> {
+    Notary::new(next, anchor, 0).insist(&ready.tree).map_err(StartError::NoSignature)
 }
 
 pub(crate) fn writer(ready: Ready, notary: Notary) -> Result<Writer, StartError> {

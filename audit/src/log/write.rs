@@ -21,7 +21,7 @@ use super::work::{Debt, Done, Job, NotDone, Reply, Work};
 use super::{Clock, GROUP, Message, Shared, TICK, tables};
 use crate::event::Event;
 use crate::index::Feeder;
-use crate::note::{Note, Signer};
+use crate::note::Note;
 use crate::query;
 use crate::record::{Draft, Kind};
 use crate::tree::Tree;
@@ -113,11 +113,6 @@ impl Writer {
             // Whoever asked may have gone.
             let _: Result<(), ()> = stopped.send(());
         }
-    }
-
-    /// From the next checkpoint on, this key signs.
-    pub(crate) fn sign_with(&mut self, signer: Box<dyn Signer>) {
-        self.notary.replace(signer);
     }
 
     /// Signs what is not signed, and closes the database.

@@ -9,6 +9,11 @@
 //! ```
 //!
 //! Names stay readable: hidden, one name could be committed twice and shown with either value.
+//!
+//! INVARIANT: a list of fields belongs to one stored text. A record's own members are those below, each once and in their
+//! order, and none of their names has a dot: so `detail.event` is the member `event` of the detail and nothing else. Were
+//! other names let in, a member `detail.event` beside an empty detail would be committed to as the one inside it, and whoever
+//! writes the database could hide what a record says without changing its leaf.
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
@@ -21,6 +26,13 @@ use serde_json::value::RawValue;
 
 /// What a record's salts are made of; kept beside it.
 pub(crate) const SEED: usize = 32;
+
+/// A record's members after `at`, in their order.
+const MEMBERS: [&str; 11] =
+    ["kind", "call", "agent", "session", "server", "tool", "method", "risk", "verdict", DETAIL, "body"];
+
+/// The one whose members are fields of their own.
+const DETAIL: &str = "detail";
 
 /// How many bytes a field's salt has: nobody guesses 2^128 salts to test what a short value is.
 pub(crate) const SALT: usize = 16;
@@ -44,21 +56,24 @@ impl<'a> Plain<'a> {
         let mut first = |wanted: &str| members.next().filter(|(name, _)| name == wanted).map(|(_, value)| value);
         let (version, seq, at) = (first("v")?, first("seq")?.parse().ok()?, first("at")?);
         let mut again = format!("{{\"v\":{version},\"seq\":{seq},\"at\":{at}");
-        let mut fields = Vec::new();
+        let (mut fields, mut detailed) = (Vec::new(), false);
+        let mut order = MEMBERS.iter();
         for (name, value) in members {
+            // Passed over is what comes before it: each at most once, and in this order.
+            order.find(|known| **known == name)?;
             // Writing to a `String` cannot fail.
-            let _ = if name == "detail" {
-                write!(again, ",\"detail\":{}", detail(value, &mut fields)?)
+            if name == DETAIL {
+                detailed = true;
+                let _ = write!(again, ",\"{DETAIL}\":{}", detail(value, &mut fields)?);
             } else {
-                write!(again, ",\"{name}\":{value}")
-            };
-            if name != "detail" {
+                let _ = write!(again, ",\"{name}\":{value}");
                 fields.push((name, value));
             }
         }
         again.push('}');
         let names: BTreeSet<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
-        let exact = version == "2" && again.as_bytes() == bytes && names.len() == fields.len();
+        // Without a detail, and with an empty one, the fields would be the same.
+        let exact = version == "2" && detailed && again.as_bytes() == bytes && names.len() == fields.len();
         exact.then_some(Self { seq, at, fields })
     }
 
@@ -89,7 +104,7 @@ fn detail<'a>(value: &'a str, fields: &mut Vec<(String, &'a str)>) -> Option<Str
     for (name, value) in serde_json::from_str::<Members<'a>>(value).ok()?.0 {
         let comma = if again.len() == 1 { "" } else { "," };
         let _ = write!(again, "{comma}\"{name}\":{value}");
-        fields.push((format!("detail.{name}"), value));
+        fields.push((format!("{DETAIL}.{name}"), value));
     }
     again.push('}');
     Some(again)

@@ -97,6 +97,67 @@ fn a_name_that_is_there_twice_is_no_record_of_version_2() {
 }
 
 #[test]
+fn no_two_texts_of_a_record_have_one_list_of_fields() {
+    // What would be mixed up if anything could: dots at either place, nested and empty objects, members twice, moved, unknown.
+    let members = [
+        r#""kind":"event""#,
+        r#""agent":"ann""#,
+        r#""detail":{}"#,
+        r#""detail":{"event":"x"}"#,
+        r#""detail":{"a.b":1}"#,
+        r#""detail":{"a":{"b":1}}"#,
+        r#""detail":{"event":"x","a":{}}"#,
+        r#""detail.event":"x""#,
+        r#""detail.a":{"b":1}"#,
+        r#""detail.a.b":1"#,
+        r#""detail.a":{}"#,
+        r#""event":"x""#,
+        r#""fields":{}"#,
+        r#""body":{}"#,
+    ];
+    let mut texts = vec![r#"{"v":2,"seq":7,"at":"2026-11-21T09:30:00Z""#.to_owned()];
+    let mut seen = std::collections::HashMap::new();
+    for _ in 0..4 {
+        texts = texts.iter().flat_map(|text| members.map(|member| format!("{text},{member}"))).collect();
+        for text in texts.iter().map(|text| format!("{text}}}")) {
+            let Some(plain) = Plain::parse(text.as_bytes()) else { continue };
+            let fields: Vec<_> = plain.fields.iter().map(|(name, value)| (name.clone(), (*value).to_owned())).collect();
+            if let Some(other) = seen.insert(fields, text.clone()) {
+                panic!("{other} and {text} are one record");
+            }
+        }
+    }
+    // One detail of five, with or without each of three members around it.
+    assert_eq!(seen.len(), 5 * 8);
+}
+
+proptest::proptest! {
+    #[test]
+    fn whatever_is_changed_in_a_records_text_it_leads_elsewhere(
+        places in proptest::collection::vec((proptest::num::usize::ANY, 0..PIECES.len()), 1..4)
+    ) {
+        let Written { bytes, seed, leaf: wanted } = draft().written(7).unwrap();
+        let mut text = String::from_utf8(bytes.clone()).unwrap();
+        for (place, piece) in places {
+            let starts: Vec<usize> = text.match_indices('"').map(|(at, _)| at).collect();
+            text.insert_str(starts[place % starts.len()], PIECES[piece]);
+        }
+        proptest::prop_assert_ne!(text.as_bytes(), bytes.as_slice());
+        proptest::prop_assert_ne!(leaf(&canonical(text.as_bytes(), Some(&seed))), wanted);
+    }
+}
+
+/// What a text is made another with, and may still be JSON.
+const PIECES: [&str; 6] = [
+    r#""detail.because":{},"#,
+    r#""detail":{},"#,
+    r#"},"detail.because":{"by":"#,
+    r#""by":"policy"},"x":{"#,
+    r"\u0061",
+    " ",
+];
+
+#[test]
 fn a_record_reads_back_as_it_was_written() {
     let record = Record::parse(&bytes(&draft(), 7)).unwrap();
     assert_eq!(

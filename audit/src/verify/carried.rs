@@ -77,13 +77,17 @@ impl Base {
         Ok(())
     }
 
-    /// The last record about a pruning must say what the database says.
-    pub(super) fn compare(&self, said: Option<&Said>) -> Result<(), VerifyError> {
+    /// The last record about a pruning must say what the database says, and be one of those that are signed: the chain has no
+    /// key, so anyone who writes the database can make a record that says that others were to go, and what they led to.
+    pub(super) fn compare(&self, said: Option<&Said>, signed: u64) -> Result<(), VerifyError> {
         let stored = self.pruned.as_ref().map(|pruned| Said {
             record: pruned.record,
             to: pruned.minimum,
             state: Hash::of(pruned.state.as_bytes()).to_string(),
         });
+        if let Some(said) = said.filter(|said| said.record > signed) {
+            return Err(Broken { seq: said.record, what: What::Unsigned }.into());
+        }
         if stored.as_ref() == said {
             return Ok(());
         }

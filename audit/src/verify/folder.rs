@@ -53,6 +53,7 @@ pub fn verify_tiles(folder: &Path, key: &VerifierKey, trusted: &Trusted) -> Resu
         signed: Some((checkpoint, key.clone())),
         accepted: Vec::new(),
         restored: Vec::new(),
+        continued: Vec::new(),
         erased: 0,
         asserted: 0,
         pruned: minimum,
@@ -86,7 +87,10 @@ fn pruning(folder: &Path, size: u64) -> Result<Option<Said>, VerifyError> {
     let said = Proof::parse(&text).ok().and_then(|proof| {
         let (leaf, shown) = proof.says().ok()?;
         let minimum = shown.fields.get("detail.to").and_then(Value::as_u64)?;
-        let is_one = shown.fields.get("detail.event").and_then(Value::as_str) == Some("records-pruned");
+        let text = |name: &str| shown.fields.get(name).and_then(Value::as_str);
+        // Exports of before did not show the kind; no record of another kind has such a member.
+        let is_event = text("kind").is_none_or(|kind| kind == "event");
+        let is_one = is_event && text("detail.event") == Some("records-pruned");
         let fits = is_one && minimum.is_multiple_of(WIDTH) && (minimum + 1..=size).contains(&shown.seq);
         fits.then_some(Said { minimum, record: shown.seq, leaf })
     });

@@ -13,10 +13,10 @@ use crate::note::{Note, VerifierKey};
 /// The keys that the records so far name.
 pub(super) struct Succession {
     trusted: Option<VerifierKey>,
-    /// Record → the key that signs from it on.
-    keys: BTreeMap<u64, VerifierKey>,
-    /// Whether the trusted key, or one that it vouches for, signs now.
-    reached: bool,
+    /// Record → the key that signs from it on, and whether it is the trusted one or one that the trusted one leads to. INVARIANT:
+    /// that is known of each key by itself. What comes after a checkpoint says nothing of whoever signed it: a record that
+    /// names the trusted key at the end of a stranger's log makes the stranger no better.
+    keys: BTreeMap<u64, (VerifierKey, bool)>,
     /// Every record about it.
     history: Vec<Named>,
 }
@@ -36,13 +36,14 @@ pub(crate) struct Named {
 
 impl Succession {
     pub(super) fn new(trusted: Option<&VerifierKey>) -> Self {
-        Self { trusted: trusted.cloned(), keys: BTreeMap::new(), reached: trusted.is_none(), history: Vec::new() }
+        Self { trusted: trusted.cloned(), keys: BTreeMap::new(), history: Vec::new() }
     }
 
-    /// Notes a change of keys. The key that is trusted must have vouched for the one that follows it.
+    /// Notes a change of keys, or that the log went on from what was not signed. The key that is trusted must have vouched
+    /// for the one that follows it.
     pub(super) fn follow(&mut self, record: &Record) -> Result<(), What> {
         let text = |name: &str| record.detail.get(name).and_then(Value::as_str).map(str::to_owned);
-        let changes = ["log-created", "log-key", "log-key-rotated", "log-accepted", "log-restored"];
+        let changes = ["log-created", "log-key", "log-key-rotated", "log-accepted", "log-restored", "log-continued"];
         let event = text("event").filter(|event| record.kind == Kind::Event && changes.contains(&event.as_str()));
         let Some(event) = event else { return Ok(()) };
         self.take(Named { seq: record.seq, event, key: text("key"), signed: text("signed") })
@@ -54,9 +55,9 @@ impl Succession {
         self.history.push(named);
         let Some(key) = key else { return Ok(()) };
         let key: VerifierKey = key.parse().map_err(|_| What::Key)?;
-        let before = self.keys.last_key_value().map(|(_, key)| key);
+        let before = self.keys.last_key_value().map(|(_, known)| known);
         let vouched = match (before, signed) {
-            (Some(before), Some(note)) => {
+            (Some((before, _)), Some(note)) => {
                 let note = Note::parse(&note).map_err(|_| What::Key)?;
                 if note.text() != keys::succession(&key) || note.verify(before).is_err() {
                     return Err(What::Key);
@@ -65,14 +66,15 @@ impl Succession {
             }
             (None, _) | (_, None) => false,
         };
-        if let Some(trusted) = &self.trusted {
-            let was = self.reached;
-            self.reached = *trusted == key || was && vouched;
-            if was && !self.reached {
-                return Err(What::Key);
-            }
+        let was = before.is_some_and(|(_, reached)| *reached);
+        let reached = match &self.trusted {
+            None => true,
+            Some(trusted) => *trusted == key || was && vouched,
+        };
+        if was && !reached {
+            return Err(What::Key);
         }
-        self.keys.insert(seq, key);
+        self.keys.insert(seq, (key, reached));
         Ok(())
     }
 
@@ -89,8 +91,8 @@ impl Succession {
     /// The key that signs a log of this size; the trusted one where the log does not lead to it, so that the signature is
     /// what fails.
     pub(super) fn at(&self, size: u64) -> Option<&VerifierKey> {
-        let own = self.keys.range(..=size).next_back().map(|(_, key)| key);
-        if self.reached { own } else { self.trusted.as_ref().or(own) }
+        let (own, reached) = self.keys.range(..=size).next_back().map(|(_, known)| known)?;
+        if *reached { Some(own) } else { self.trusted.as_ref() }
     }
 
     /// The stored keys must be those that the records name.
@@ -99,7 +101,7 @@ impl Succession {
             return Ok(());
         }
         let stored = keys::known(db).map_err(QueryError::from)?;
-        let named = self.keys.iter().map(|(seq, key)| (*seq, key.to_string()));
+        let named = self.keys.iter().map(|(seq, (key, _))| (*seq, key.to_string()));
         if named.eq(stored.iter().cloned()) {
             return Ok(());
         }

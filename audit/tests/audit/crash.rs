@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use audit::{Audit, Filter, Kind, Loans, Outcome};
+use audit::{Audit, Filter, Kind, Loans, Outcome, Verified};
 use policies::approval::Hold;
 use policies::{CallId, HoldId};
 use tokio::task::JoinSet;
@@ -36,19 +36,26 @@ fn what_was_acknowledged_before_kill_9_is_there_and_nothing_ran_twice() {
         }
         let before = audit::verify(state.path()).unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        runtime.block_on(check(state.path(), &acknowledged, before.records));
+        runtime.block_on(check(state.path(), &acknowledged, &before));
     }
     assert!(acknowledged.len() > 100, "only {} records were acknowledged", acknowledged.len());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(crate::index::made_of_what_is_there(state.path()));
 }
 
-async fn check(state: &Path, acknowledged: &BTreeMap<u64, (String, String)>, before: u64) {
+async fn check(state: &Path, acknowledged: &BTreeMap<u64, (String, String)>, before: &Verified) {
     let (audit, recovered) = start(state);
     let verified = audit::verify(state).unwrap();
-    // Killed between the tables and the first record, the log is made now.
-    let made = u64::from(before == 0);
-    assert_eq!(verified.records, before + made + u64::try_from(recovered.interrupted.len()).unwrap());
+    // Killed between the tables and the first record, the log is made now; and of what was not signed there is a record.
+    let made = u64::from(before.records == 0) + u64::from(before.unsigned().is_some());
+    assert_eq!(verified.records, before.records + made + u64::try_from(recovered.interrupted.len()).unwrap());
+    if let Some((first, last)) = before.unsigned() {
+        let said = audit.reader().unwrap().tail(last, 1).unwrap().remove(0).record.detail;
+        assert_eq!(said.get("event").unwrap().as_str(), Some("log-continued"));
+        let number = |name: &str| said.get(name).unwrap().as_u64().unwrap();
+        assert_eq!((number("signed"), number("head")), (first - 1, last));
+        assert_eq!(verified.continued.last(), Some(&(last + 1)));
+    }
     let all = audit.reader().unwrap().list(&Filter { limit: Some(1_000_000), ..Filter::default() }).unwrap();
     let (mut intents, mut outcomes) = (BTreeMap::new(), BTreeMap::new());
     let mut found = BTreeMap::new();

@@ -17,6 +17,8 @@ mod delegations;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
+mod forged;
+#[cfg(test)]
 mod holds;
 #[cfg(test)]
 mod index;

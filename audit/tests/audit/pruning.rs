@@ -158,7 +158,9 @@ async fn what_is_pruned_is_gone_and_all_that_is_left_verifies_and_is_proven() {
     assert_eq!(count(state, "SELECT MIN(seq) FROM entry"), 513);
     assert_eq!(count(state, "SELECT count(*) FROM tile WHERE level = 0 AND place < 2"), 0);
     assert_eq!(count(state, "SELECT count(*) FROM hold"), 0, "a hold that ended goes with its records");
-    assert!(!holds_text(state, "quavernote7.") && holds_text(state, "quavernote299."));
+    // Of each record that went, to the byte; call n has the records 5 + 2n and 6 + 2n.
+    let left: Vec<u32> = (0..300).filter(|n| holds_text(state, &format!("quavernote{n}."))).collect();
+    assert_eq!(left, (254..300).collect::<Vec<_>>());
     let verified = audit::verify_with(state, &with(&key)).unwrap();
     assert_eq!((verified.records, verified.pruned, verified.first), (record, 512, before.first));
     assert!(audit::verify_with(state, &Trusted { key: None, checkpoint: before.signed.map(|(kept, _)| kept) }).is_ok());
@@ -333,7 +335,9 @@ async fn exported_tiles_of_a_pruned_log_say_where_they_begin_and_prove_it() {
     assert_eq!((verified.records, verified.pruned), (exported.checkpoint.size, 512));
     let proof = to.join("pruned.tlog-proof");
     let text = fs::read_to_string(&proof).unwrap();
-    assert!(!text.contains("uid 7"), "who asked for it is not shown");
+    let shown = audit::Proof::parse(&text).unwrap().check(&key, &[]).unwrap().record;
+    assert_eq!(shown.fields.keys().collect::<Vec<_>>(), ["detail.before", "detail.event", "detail.to", "kind"]);
+    assert_eq!(shown.fields["kind"].as_str(), Some("event"));
     fs::remove_file(&proof).unwrap();
     assert!(verify().is_err(), "what is missing without a proof is missing");
     let other = audit::prove(state, 600, None).unwrap().to_string();
@@ -425,25 +429,45 @@ impl Signer for Fickle {
     }
 }
 
+/// A log of old records whose key is kept elsewhere, and sulks when it is told to.
+async fn sulking(folder: &Path) -> (Config, Arc<Fickle>) {
+    old_log(folder).await;
+    let key = FileKey::make(&folder.join("elsewhere.key"), "portcullis/elsewhere", KeyType::Log).unwrap();
+    let fickle = Arc::new(Fickle { key, willing: AtomicBool::new(true) });
+    let config = config(folder, later(400 * DAY)).signer(Some(fickle.clone()));
+    audit::rotate_key(&config).unwrap();
+    (config, fickle)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_goes_before_its_record_is_signed_and_a_start_goes_on_where_a_crash_left_it() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path();
-    old_log(state).await;
-    let key = FileKey::make(&folder.path().join("elsewhere.key"), "portcullis/elsewhere", KeyType::Log).unwrap();
-    let fickle = Arc::new(Fickle { key, willing: AtomicBool::new(true) });
-    let config = config(state, later(400 * DAY)).signer(Some(fickle.clone()));
-    audit::rotate_key(&config).unwrap();
+    let (config, fickle) = sulking(state).await;
+    let before = audit::verify(state).unwrap();
+    fs::copy(state.join("portcullis.db"), state.join("before.db")).unwrap();
     fickle.willing.store(false, Ordering::Relaxed);
+    let refused = audit::prune(&config, &pruning());
+    assert!(matches!(refused, Err(PruneError::Start(audit::StartError::NoSignature(_)))), "{refused:?}");
+    assert_eq!(audit::verify(state).unwrap(), before, "no record of it, and nothing is gone");
+    fickle.willing.store(true, Ordering::Relaxed);
     let gone = audit::prune(&config, &pruning()).unwrap();
-    assert!(!gone.whole && gone.record.is_some());
-    assert_eq!(count(state, "SELECT MIN(seq) FROM entry"), 1, "the record is there, and nothing is gone");
-    let verified = audit::verify(state).unwrap();
-    assert_eq!(verified.pruned, 512);
+    assert_eq!((gone.to, gone.whole, gone.record), (512, true, Some(before.records + 1)));
+
+    // As a crash leaves it right after the record, whose transaction is signed: all of the rest is there.
+    let there = format!(
+        "ATTACH '{}' AS old; INSERT INTO entry SELECT * FROM old.entry WHERE seq <= 512;
+         INSERT INTO tile SELECT * FROM old.tile WHERE level = 0 AND place < 2;
+         UPDATE pruned SET done = 0, chain = zeroblob(32);",
+        state.join("before.db").display()
+    );
+    Connection::open(state.join("portcullis.db")).unwrap().execute_batch(&there).unwrap();
+    assert_eq!(count(state, "SELECT MIN(seq) FROM entry"), 1);
+    assert_eq!(audit::verify(state).unwrap().pruned, 512);
     let database = fs::read(state.join("portcullis.db")).unwrap();
 
     // As a crash between two batches leaves it: the index went before the first of them.
-    fs::remove_file(state.join("search.db")).unwrap();
+    drop(fs::remove_file(state.join("search.db")));
     let batch = "BEGIN; UPDATE pruned SET done = 256, chain = (SELECT chain FROM entry WHERE seq = 256);
         DELETE FROM entry WHERE seq <= 256; DELETE FROM tile WHERE level = 0 AND place < 1; COMMIT;";
     let change = |sql: &str| {
@@ -460,14 +484,78 @@ async fn nothing_goes_before_its_record_is_signed_and_a_start_goes_on_where_a_cr
         assert!(change(slipped).is_err(), "{slipped}");
     }
     assert_eq!(change("").unwrap().pruned, 512);
+    let audit = Audit::start(config, redactor()).unwrap().0;
+    assert!(audit.stop().await);
+    assert_eq!(count(state, "SELECT MIN(seq) FROM entry"), 513);
+    assert_eq!(audit::verify(state).unwrap().pruned, 512);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_are_erased_after_a_pruning_was_begun_are_all_accounted_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path();
+    let (config, fickle) = sulking(state).await;
+    let last = audit::verify(state).unwrap().records;
+    fickle.willing.store(false, Ordering::Relaxed);
+    // Were it left to the next start, bodies of records that count no more would be counted among those that were erased.
+    drop(audit::prune(&config, &pruning()));
     fickle.willing.store(true, Ordering::Relaxed);
-    // The first start signs it, the second goes on.
-    for expected in [257, 513] {
-        let audit = Audit::start(config.clone(), redactor()).unwrap().0;
-        audit.note(Event::Stopped { reason: "tested".to_owned(), running: 0 }, later(400 * DAY)).await.unwrap();
-        assert!(audit.stop().await);
-        assert_eq!(count(state, "SELECT MIN(seq) FROM entry"), expected);
-        assert_eq!(audit::verify(state).unwrap().pruned, 512);
+    let keep = Some(SignedDuration::from_hours(24 * 90));
+    let audit = Audit::start(config.clone().bodies(keep), redactor()).unwrap().0;
+    let began = std::time::Instant::now();
+    while count(state, "SELECT COALESCE(MAX(bodies), 0) FROM erased") < 600 {
+        assert!(began.elapsed() < Duration::from_mins(1), "nothing is erased");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(audit.stop().await);
+    let verified = audit::verify(state).unwrap();
+    assert!((600..=last).contains(&verified.erased), "{verified:?}");
+    assert_eq!(audit::prune(&config, &pruning()).unwrap().to, 512);
+    audit::verify(state).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_a_forged_pruning_took_are_missing_and_nobody_signs_it() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let state = folder.path();
+    let key = old_log(state).await;
+    let kept = audit::verify(state).unwrap().signed.unwrap().0;
+    // What the first 512 records led to, anyone can work out who reads them.
+    for file in fs::read_dir(state).unwrap().map(|file| file.unwrap()) {
+        fs::copy(file.path(), other.path().join(file.file_name())).unwrap();
+    }
+    prune(other.path()).unwrap();
+    let text = |sql: &str| {
+        let db = Connection::open(other.path().join("portcullis.db")).unwrap();
+        db.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap()
+    };
+    let hash = Hash::of(text("SELECT state FROM pruned").as_bytes());
+    let detail = serde_json::json!({ "event": "records-pruned", "from": 1, "to": 512, "state": hash });
+    let record = crate::forged::append(state, &detail);
+    let row = format!(
+        "ATTACH '{}' AS other; INSERT INTO pruned SELECT id, minimum, {record}, state, done, chain FROM other.pruned;
+         DELETE FROM hold WHERE id NOT IN (SELECT id FROM other.hold);",
+        other.path().join("portcullis.db").display()
+    );
+    drop(fs::remove_file(state.join("search.db")));
+    let whole = fs::read(state.join("portcullis.db")).unwrap();
+    // All of it gone already, or left to the gateway.
+    for rest in [
+        "DELETE FROM entry WHERE seq <= 512; DELETE FROM tile WHERE level = 0 AND place < 2;",
+        "UPDATE pruned SET done = 0, chain = zeroblob(32);",
+    ] {
+        fs::write(state.join("portcullis.db"), &whole).unwrap();
+        Connection::open(state.join("portcullis.db")).unwrap().execute_batch(&format!("{row} {rest}")).unwrap();
+        let left = count(state, "SELECT MIN(seq) FROM entry");
+        let trusted = Trusted { key: Some(key.clone()), checkpoint: Some(kept.clone()) };
+        match audit::verify_with(state, &trusted) {
+            Err(VerifyError::Broken(broken)) => assert_eq!(broken, Broken { seq: record, what: What::Unsigned }),
+            other => panic!("{rest}: {other:?}"),
+        }
+        let refused = Audit::start(config(state, later(400 * DAY)), redactor()).map(|_| ());
+        assert!(matches!(refused, Err(audit::StartError::Broken { seq, .. }) if seq == record), "{refused:?}");
+        assert_eq!(count(state, "SELECT MIN(seq) FROM entry"), left);
+        assert_eq!(count(state, "SELECT MAX(seq) FROM entry"), i64::try_from(record).unwrap(), "nothing is added");
     }
 }
 

@@ -45,9 +45,14 @@ impl Elsewhere {
         panic!("it never agrees on a size");
     }
 
-    fn evidence(&self) -> usize {
-        let files = fs::read_dir(self.folder.path().join("store/logs")).unwrap();
-        files.filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|end| end == "conflict")).count()
+    /// What it kept of this kind: name and text.
+    fn kept(&self, kind: &str) -> Vec<(String, String)> {
+        let files = fs::read_dir(self.folder.path().join("store/logs")).unwrap().map(|file| file.unwrap().path());
+        let of = |path: &std::path::PathBuf| path.extension().is_some_and(|end| end == kind);
+        let name = |path: &std::path::PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
+        let mut kept: Vec<_> = files.filter(of).map(|path| (name(&path), fs::read_to_string(&path).unwrap())).collect();
+        kept.sort();
+        kept
     }
 }
 
@@ -132,7 +137,9 @@ async fn a_second_view_of_a_log_is_found_by_its_witness_at_any_size() {
         fs::remove_file(world.state.path().join("checkpoint.cosigned")).unwrap();
         let found = elsewhere.submit(world.state.path()).unwrap_err();
         assert!(matches!(found, SubmitError::SplitView), "{found}");
-        assert_eq!(elsewhere.evidence(), 1, "what the log signed is kept");
+        // At the same size it is proof; at another, whoever sent it may have made the proof up.
+        let counts = ["conflict", "doubt"].map(|kind| elsewhere.kept(kind).len());
+        assert_eq!(counts, if longer { [0, 1] } else { [2, 0] }, "what the log signed is kept");
     }
 }
 
@@ -177,4 +184,66 @@ fn a_damaged_store_signs_nothing_and_one_store_has_one_witness() {
     let key = FileKey::read(&elsewhere.folder.path().join("witness.key"), KeyType::Witness).unwrap();
     let second = Witness::open(&elsewhere.folder.path().join("store"), key, Vec::new());
     assert!(matches!(second.map(|_| ()), Err(audit::WitnessError::Locked)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_can_have_a_witness_lose_what_a_log_signed_against_itself() {
+    let world = stop(World::new()).await;
+    let elsewhere = Elsewhere::new(&[key(&world)]);
+    let common = database(&world);
+    let world = more(world).await;
+    elsewhere.submit(world.state.path()).unwrap();
+    let (first, cosigned) = (database(&world), world.state.path().join("checkpoint.cosigned"));
+    put_back(&world, &common);
+    let world = more(world).await;
+    fs::remove_file(&cosigned).unwrap();
+    assert!(matches!(elsewhere.submit(world.state.path()), Err(SubmitError::SplitView)));
+    let proof = elsewhere.kept("conflict");
+    // Both, of one size: whoever has the log's key sees that it signed two histories.
+    assert_eq!(proof.len(), 2);
+    assert!(
+        proof.iter().all(|(name, note)| name.contains(".3-") && note.contains("\n3\n")) && proof[0].1 != proof[1].1
+    );
+    // The first view goes on. Whoever sees its newest checkpoint sends it with a proof of their own, and lines of their own.
+    put_back(&world, &first);
+    let world = more(world).await;
+    let newest = Submission::newest(world.state.path()).unwrap();
+    let note = newest.note().to_string();
+    let junk = "A".repeat(43) + "=";
+    let more_lines = format!("{note}— stranger {}\n", "A".repeat(92));
+    for body in [format!("old 3\n{junk}\n\n{note}"), format!("old 3\n{junk}\n\n{more_lines}")] {
+        assert_eq!(elsewhere.witness.add_checkpoint(body.as_bytes(), noon()).status, 422);
+    }
+    assert_eq!(elsewhere.kept("conflict"), proof, "the evidence is as it was");
+    let doubts = elsewhere.kept("doubt");
+    assert_eq!(doubts.len(), 1, "one text is one doubt, whatever lines are added");
+    assert_eq!(doubts[0].1, note);
+    // Once the log leads there, there is no doubt; and what was proof stays.
+    elsewhere.submit(world.state.path()).unwrap();
+    assert_eq!((elsewhere.kept("conflict"), elsewhere.kept("doubt")), (proof, vec![]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doubts_are_bounded_keep_the_first_and_become_proof_where_the_log_went_elsewhere() {
+    use base64::Engine as _;
+    let world = more(stop(World::new()).await).await;
+    let elsewhere = Elsewhere::new(&[key(&world)]);
+    elsewhere.submit(world.state.path()).unwrap();
+    let own = FileKey::read(&world.state.path().join("log.key"), KeyType::Log).unwrap();
+    let root = base64::engine::general_purpose::STANDARD.encode([7; 32]);
+    // A log that shows others another history of every size.
+    for size in 4..=300 {
+        let note = crate::forged::note(&own, &format!("{}\n{size}\n{root}\n", key(&world).name()));
+        let body = format!("old 3\n{root}\n\n{note}");
+        assert_eq!(elsewhere.witness.add_checkpoint(body.as_bytes(), noon()).status, 422);
+    }
+    let doubts = elsewhere.kept("doubt");
+    assert_eq!(doubts.len(), 256);
+    assert!([4, 259].iter().all(|size| doubts.iter().any(|(name, _)| name.contains(&format!(".{size}-")))));
+    // To the witness it shows the other one.
+    let world = more(world).await;
+    elsewhere.submit(world.state.path()).unwrap();
+    let proof = elsewhere.kept("conflict");
+    assert_eq!((proof.len(), elsewhere.kept("doubt").len()), (2, 255));
+    assert!(proof.iter().all(|(_, note)| note.contains("\n5\n")), "{proof:?}");
 }

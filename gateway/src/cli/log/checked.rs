@@ -23,7 +23,9 @@ use crate::cli::when::long;
         that decisions which passkeys signed are what was signed.\n\n\
         Give the public key that you noted (`portcullis log key` shows it): without it the key is what the log itself says. Give a \
         checkpoint that you kept, and a log that was rolled back or rewritten since does not lead to it. Exits with 1 if anything \
-        was changed, and names the first.",
+        was changed, and names the first.\n\n\
+        Records that are not signed yet are named; whoever can write the database could have made them. A running gateway signs within a \
+        fifth of a second. With --strict they fail too.",
     after_help = "Examples:\n  portcullis log verify --key portcullis/5d41402abc4b2a76+1b2c3d4e+AZ…\n  \
         portcullis log verify --tiles /srv/export --key portcullis/5d41402abc4b2a76+1b2c3d4e+AZ…\n  \
         portcullis log verify --state /mnt/copy --checkpoint checkpoint-of-monday"
@@ -35,6 +37,9 @@ pub(super) struct Verify {
     /// A checkpoint of this log that was kept [default: `checkpoint` in the state folder, if it is there]
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
+    /// Fail too where records are not signed
+    #[arg(long)]
+    strict: bool,
     /// Check the tiles in this folder, not the database; needs the key that signs now
     #[arg(long, value_name = "DIR", requires = "key")]
     tiles: Option<PathBuf>,
@@ -43,27 +48,33 @@ pub(super) struct Verify {
 impl Verify {
     pub(super) fn run(self, global: &Global, out: &Out) -> anyhow::Result<ExitCode> {
         let state = global.state()?;
+        // The file in the state folder is read before the database: a gateway that runs is ahead of it, never behind.
         let kept = match (&self.checkpoint, &self.tiles) {
-            (Some(path), _) => Some(kept(path)?),
-            // The file in the state folder is read before the database: a gateway that runs is ahead of it, never behind.
-            (None, None) => {
-                Some(state.join("checkpoint")).filter(|path| path.exists()).and_then(|path| kept(&path).ok())
-            }
-            (None, Some(_)) => None,
+            (Some(path), _) => Ok(Some(kept(path)?)),
+            (None, None) => audit::outside(&state),
+            (None, Some(_)) => Ok(None),
         };
         let named = self.key.is_some();
-        let trusted = Trusted { key: self.key.clone(), checkpoint: kept };
-        let (place, result) = match (self.tiles, self.key) {
-            (Some(tiles), Some(key)) => (tiles.clone(), audit::verify_tiles(&tiles, &key, &trusted)),
-            (_, _) => (state.clone(), audit::verify_with(&state, &trusted)),
-        };
+        let place = self.tiles.clone().unwrap_or_else(|| state.clone());
+        let result = kept.and_then(|checkpoint| {
+            let trusted = Trusted { key: self.key.clone(), checkpoint };
+            match (&self.tiles, &self.key) {
+                (Some(tiles), Some(key)) => audit::verify_tiles(tiles, key, &trusted),
+                (_, _) => audit::verify_with(&state, &trusted),
+            }
+        });
         match result {
             Ok(verified) => {
-                say(global, out, &verified)?;
+                let unsigned = verified.unsigned().filter(|_| self.strict);
+                say(global, out, &verified, unsigned.is_none())?;
                 if !named && verified.signed.is_some() {
                     print::aside("the key is the one that the log itself names: give --key to check that it is yours");
                 }
-                Ok(ExitCode::SUCCESS)
+                let Some((first, last)) = unsigned else { return Ok(ExitCode::SUCCESS) };
+                let next =
+                    "ask again while the gateway runs; where none runs, the next start signs them and records that";
+                print::trouble(&Trouble::new(format!("records {first} to {last} are not signed")).next(next).into());
+                Ok(ExitCode::FAILURE)
             }
             Err(VerifyError::Broken(broken)) => {
                 if global.json {
@@ -91,19 +102,23 @@ fn kept(path: &Path) -> anyhow::Result<Checkpoint> {
     Checkpoint::of(&note).with_context(|| format!("{} is no checkpoint", path.display()))
 }
 
-fn say(global: &Global, out: &Out, verified: &Verified) -> anyhow::Result<()> {
+fn say(global: &Global, out: &Out, verified: &Verified, ok: bool) -> anyhow::Result<()> {
     let signed = verified.signed.as_ref();
+    let unsigned = verified.unsigned();
     if global.json {
-        return print::json(&serde_json::json!({ "ok": true, "records": verified.records, "head": verified.head,
+        let unsigned = unsigned.map(|(from, to)| serde_json::json!({ "from": from, "to": to }));
+        return print::json(&serde_json::json!({ "ok": ok, "records": verified.records, "head": verified.head,
             "first": verified.first, "last": verified.last, "signed": signed.map(|(checkpoint, _)| checkpoint.size),
             "root": signed.map(|(checkpoint, _)| checkpoint.root), "key": signed.map(|(_, key)| key.to_string()), "accepted": verified.accepted,
-            "restored": verified.restored, "erased": verified.erased, "asserted": verified.asserted,
+            "restored": verified.restored, "continued": verified.continued, "unsigned": unsigned, "erased": verified.erased, "asserted": verified.asserted,
             "pruned": verified.pruned }));
     }
     let zone = TimeZone::system();
     let time = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| long(at, &zone));
-    let ok = Line::new().inked(Ink::Good, "ok: ").ours(format!("{} records", verified.records));
-    out.line(&ok.ours(format!(", {} to {}", time(verified.first), time(verified.last))))?;
+    let begin = Line::new();
+    let begin = if ok { begin.inked(Ink::Good, "ok: ") } else { begin.inked(Ink::Warning, "not all signed: ") };
+    let line = begin.ours(format!("{} records", verified.records));
+    out.line(&line.ours(format!(", {} to {}", time(verified.first), time(verified.last))))?;
     if verified.pruned > 0 {
         let said = format!(
             "records up to {} were pruned, as a record says: verified from {} on",
@@ -119,6 +134,12 @@ fn say(global: &Global, out: &Out, verified: &Verified) -> anyhow::Result<()> {
         out.say(format!("signed: {} records, root {}", checkpoint.size, checkpoint.root))?;
         out.line(&Line::new().ours("key: ").theirs(&key.to_string()))?;
     }
+    if let Some((first, last)) = unsigned {
+        let said = format!(
+            "records {first} to {last} are not signed yet: whoever can write the database could have made them"
+        );
+        out.line(&Line::new().inked(Ink::Warning, "note: ").ours(said))?;
+    }
     if verified.erased > 0 {
         out.say(format!("erased: arguments and results up to record {}, as records say", verified.erased))?;
     }
@@ -133,6 +154,12 @@ fn say(global: &Global, out: &Out, verified: &Verified) -> anyhow::Result<()> {
     }
     for seq in &verified.restored {
         let said = format!("record {seq}: the log was restored from a backup; see `log show {seq}`");
+        out.line(&Line::new().inked(Ink::Warning, "note: ").ours(said))?;
+    }
+    for seq in &verified.continued {
+        let said = format!(
+            "record {seq}: a start went on from records that nobody had signed: a crash leaves such, and so does whoever adds them; see `log show {seq}`"
+        );
         out.line(&Line::new().inked(Ink::Warning, "note: ").ours(said))?;
     }
     Ok(())

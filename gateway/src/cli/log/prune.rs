@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use audit::{Gone, Need, PruneError, Pruning, Submission};
+use audit::{Gone, Need, PruneError, Pruning, StartError, Submission};
 use clap::Args;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -115,6 +115,9 @@ fn refused(error: PruneError) -> anyhow::Error {
              time with --before; --force leaves exporters and witnesses behind, and nothing else"
         }
         PruneError::Unsound(_) => "`portcullis log verify` says more; keep a copy of the state folder",
+        PruneError::Start(StartError::NoSignature(_)) => {
+            "see that the key that signs the log can be reached (`portcullis doctor` says why it cannot), and prune again"
+        }
         PruneError::Start(_) | PruneError::Unsigned | _ => "stop the gateway first, and run this as its user",
     };
     Trouble::new("nothing was pruned").because(error).next(next).into()
@@ -141,9 +144,7 @@ fn say(global: &Global, out: &Out, gone: &Gone, trial: bool) -> anyhow::Result<(
             .ours(format!("{records}; record {} says so", gone.record.unwrap_or(0))),
     )?;
     if !gone.whole {
-        print::aside(
-            "they are not off the disk yet: its record is not signed, as the key did not answer, or a gateway was started; a start removes them once it is signed",
-        );
+        print::aside("they are not off the disk yet: a gateway was started just then, and it removes them");
     }
     Ok(())
 }
