@@ -248,7 +248,7 @@ impl Book {
             }
             (Self::Running(client), None) => global.ask(client, "pin_change", &[("new_pin", &pin)]).await,
             (Self::Alone(audit), name) => {
-                let needs = if name.is_some() { Needs::Govern } else { Needs::Change };
+                let needs = if name.is_some() { Needs::Govern } else { Needs::Own };
                 let by = global.admit(audit, needs).await?;
                 let name = name.unwrap_or(by.id.as_str());
                 staff::set_pin(audit, &by.id, name, pin.to_string()).await.map_err(|refused| alone(&refused))

@@ -487,6 +487,28 @@ async fn a_pin_stands_for_changes_for_a_while_and_never_for_an_approval() {
     assert_eq!(answer.status, 200, "{}", answer.body);
     let ann = Browser { cookie: answer.cookie(), csrf: answer.json()["csrf"].as_str().unwrap().to_owned() };
     assert_eq!(world.call(&ann, "agents_add", &json!({ "name": "ci" })).await["result"]["name"], "ci");
+    // Nor for what makes a PIN that approves: one's own, somebody else's, or that of a new person.
+    world.add("bob", Role::Operator).await;
+    for (method, params) in [
+        ("pin_change", json!({ "new_pin": "mallory1" })),
+        ("operators_pin", json!({ "name": "ann", "new_pin": "mallory1" })),
+        ("operators_pin", json!({ "name": "bob", "new_pin": "mallory1" })),
+        ("operators_add", json!({ "name": "mallory", "role": "admin", "new_pin": "mallory1" })),
+        ("operators_remove", json!({ "name": "bob" })),
+        ("operators_passkey_remove", json!({ "name": "bob", "id": "5d41402a" })),
+    ] {
+        assert_eq!(code(&world.call(&ann, method, &params).await), 1402, "{method} without a PIN of its own");
+        let mut guessed = params;
+        guessed["pin"] = "mallory1".into();
+        assert_eq!(code(&world.call(&ann, method, &guessed).await), 1411, "{method} with the new PIN for the old one");
+        // So few guesses that the door stays open.
+        let right = json!({ "id": "hold-aaaaaaaaaaaaaaaa", "reason": "no", "pin": PIN });
+        assert_eq!(code(&world.call(&ann, "holds_deny", &right).await), 1404);
+    }
+    let changed = world.call(&ann, "pin_change", &json!({ "new_pin": "830517", "pin": PIN })).await;
+    assert_eq!(changed["result"]["name"], "ann", "{changed}");
+    let back = world.call(&ann, "pin_change", &json!({ "new_pin": PIN, "pin": "830517" })).await;
+    assert_eq!(back["result"]["name"], "ann", "{back}");
     let hold = json!({ "id": "hold-aaaaaaaaaaaaaaaa" });
     assert_eq!(code(&world.call(&ann, "holds_approve", &hold).await), 1402);
     let with = json!({ "id": "hold-aaaaaaaaaaaaaaaa", "pin": PIN });

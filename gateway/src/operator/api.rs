@@ -226,7 +226,7 @@ fn changers(to: &mut Module) -> Result<(), RegisterMethodError> {
 }
 
 fn staffers(to: &mut Module) -> Result<(), RegisterMethodError> {
-    use Needs::{Change, Govern};
+    use Needs::{Govern, Own};
     method(to, "operators_add", Govern, |all, by, asked: Adding| async move { all.add_operator(&by, asked).await })?;
     method(to, "operators_remove", Govern, |all, by, asked: Named| async move {
         staff::remove(&all.audit, &by.id, &asked.name).await
@@ -234,8 +234,8 @@ fn staffers(to: &mut Module) -> Result<(), RegisterMethodError> {
     method(to, "operators_pin", Govern, |all, by, asked: Pinning| async move {
         staff::set_pin(&all.audit, &by.id, &asked.name, asked.new_pin).await
     })?;
-    // One's own, with the old one.
-    method(to, "pin_change", Change, |all, by, asked: Fresh| async move {
+    // With the old one, in the same request.
+    method(to, "pin_change", Own, |all, by, asked: Fresh| async move {
         staff::set_pin(&all.audit, &by.id, by.id.as_str(), asked.new_pin).await
     })
 }

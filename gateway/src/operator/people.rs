@@ -70,10 +70,13 @@ pub enum Needs {
     Approve,
     /// Whom the policies let, who has a PIN, with it: to break glass, and to lend a right.
     Glass,
+    /// An operator who has a PIN, with it: to set another one. A session is not enough, however fresh: whoever has somebody's
+    /// session would set a PIN of theirs, and approve with it.
+    Own,
     /// A reviewer or an admin who has a PIN and has proved who they are not long ago: the one thing that a reviewer does
     /// beside reading. Operators do not: it is their answers that are looked at.
     Review,
-    /// An admin who has proved who they are not long ago.
+    /// An admin, with a proof that comes with the request: who sets PINs and adds people can approve as anybody.
     Govern,
 }
 
@@ -210,10 +213,11 @@ impl People {
         let least = match needs {
             Needs::Read | Needs::Review => Role::Reviewer,
             // The policies say who approves; a role that they never let must not cost a PIN.
-            Needs::Operate | Needs::Change | Needs::Approve | Needs::Glass => Role::Operator,
+            Needs::Operate | Needs::Change | Needs::Approve | Needs::Glass | Needs::Own => Role::Operator,
             Needs::Govern => Role::Admin,
         };
-        if known && matches!(needs, Needs::Glass | Needs::Review) && !person.added && person.role >= least {
+        if known && matches!(needs, Needs::Glass | Needs::Own | Needs::Review) && !person.added && person.role >= least
+        {
             return Err(without_pin(&person.id));
         }
         if known && needs == Needs::Review && person.role == Role::Operator {
@@ -236,9 +240,9 @@ impl People {
         let fresh = person.proved || matches!(caller, Caller::Session(session) if session.is_proved(clock::now()));
         let enough = match needs {
             Needs::Read | Needs::Operate => known || person.proved,
-            Needs::Change | Needs::Govern => fresh || !person.added,
-            Needs::Approve => person.proved || !person.added,
-            Needs::Glass => person.proved && person.added,
+            Needs::Change => fresh || !person.added,
+            Needs::Approve | Needs::Govern => person.proved || !person.added,
+            Needs::Glass | Needs::Own => person.proved && person.added,
             Needs::Review => fresh && person.added,
         };
         if !enough {
