@@ -5,6 +5,9 @@ import { parse } from "./json.js";
 /** The same request with the operator's PIN may succeed. */
 export const NEEDS_PIN = 1402;
 
+/** The same request with a signature of the operator's passkey over it may succeed. */
+export const NEEDS_PASSKEY = 1413;
+
 /** What the gateway refused, with what to do about it. */
 export class Refused extends Error {
   constructor({ message, code, data }) {

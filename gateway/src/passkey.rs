@@ -3,7 +3,8 @@
 //! ```text
 //! register   begin ─► options, kept state ─► the browser makes a key ─► finish: `webauthn-rs` ─► record
 //! sign in    name ─► nonce ─► the browser signs ─┐
-//! decide     decision ─► nonce ─► it signs ──────┴─► nonce used up ─► `audit::assertion` ─► count recorded ─► proof
+//! decide     decision ─► nonce ─► it signs ──────┤
+//! ask        request ─► nonce ─► it signs ───────┴─► nonce used up ─► `audit::assertion` ─► count recorded ─► proof
 //! ```
 //!
 //! A passkey is bound to a host's name, so there are none where the console is reached by an address.
@@ -13,7 +14,7 @@ mod registration;
 mod signed;
 mod site;
 
-use audit::assertion::{Decision, Nonce, sign_in_challenge};
+use audit::assertion::{Nonce, sign_in_challenge};
 use audit::{Audit, Credential, Operator};
 use policies::{Hash, OperatorId};
 use ring::hmac;
@@ -24,14 +25,14 @@ use crate::clock;
 use nonces::Nonces;
 use registration::Registrations;
 pub use registration::{Made, NotMade, Options};
-pub use signed::{Given, Signed};
+pub use signed::{Given, Signed, Subject};
 pub use site::Site;
 
 /// What waits for a browser's answer.
 pub struct Passkeys {
     /// Of whoever wants to sign in: anybody can ask for these, and crowd out nothing else.
     strangers: Nonces,
-    /// Of decisions in sessions.
+    /// Of decisions and requests in sessions.
     inside: Nonces,
     /// Keys that are being made.
     pub registrations: Registrations,
@@ -85,11 +86,11 @@ impl Passkeys {
         self.strangers.take(nonce, stranger(typed), clock::now())
     }
 
-    /// A question about a decision, in this session.
+    /// A question about a decision, or another request, in this session.
     #[must_use]
-    pub fn ask(&self, audit: &Audit, decision: &Decision, session: Hash, site: &Site) -> Question {
+    pub fn ask(&self, audit: &Audit, subject: &Subject, session: Hash, site: &Site) -> Question {
         let nonce = self.inside.make(session, clock::now());
-        question(nonce, &decision.challenge(&nonce), site, known(audit, &decision.operator, site))
+        question(nonce, &subject.challenge(&nonce), site, known(audit, subject.operator(), site))
     }
 
     /// Whether this nonce was given to this session, not long ago; it is used up.

@@ -3,6 +3,7 @@
 //! ```text
 //! challenge = SHA-256(purpose ‖ 0x00 ‖ length(field) ‖ field ‖ …)      lengths are 4 bytes, the highest first
 //! decision    "portcullis passkey decision v1": hold id, digest, act, terms, operator, nonce
+//! request     "portcullis passkey request v1": method, terms, operator, nonce
 //! sign-in     "portcullis passkey sign-in v1": operator, nonce
 //! ```
 //!
@@ -18,6 +19,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 const DECISION: &str = "portcullis passkey decision v1";
+const REQUEST: &str = "portcullis passkey request v1";
 const SIGN_IN: &str = "portcullis passkey sign-in v1";
 
 /// What a person does to a hold.
@@ -76,6 +78,26 @@ impl Decision {
             &nonce.0,
         ];
         hashed(DECISION, &fields)
+    }
+}
+
+/// All that a signature over a request binds that is about no hold, but for the nonce.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The method of the operators' API.
+    pub method: String,
+    /// SHA-256 of the canonical JSON of its parameters.
+    pub terms: Hash,
+    /// Who asks.
+    pub operator: OperatorId,
+}
+
+impl Request {
+    /// What the passkey signs.
+    #[must_use]
+    pub fn challenge(&self, nonce: &Nonce) -> Hash {
+        let Self { method, terms, operator } = self;
+        hashed(REQUEST, &[method.as_bytes(), terms.as_bytes(), operator.as_str().as_bytes(), &nonce.0])
     }
 }
 

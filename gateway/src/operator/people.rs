@@ -73,6 +73,9 @@ pub enum Needs {
     /// An operator who has a PIN, with it: to set another one. A session is not enough, however fresh: whoever has somebody's
     /// session would set a PIN of theirs, and approve with it.
     Own,
+    /// An operator who has a PIN, with it; who has passkeys, with the signature of one over this very request. What a passkey is
+    /// for, the PIN alone must not undo.
+    Keyed,
     /// A reviewer or an admin who has a PIN and has proved who they are not long ago: the one thing that a reviewer does
     /// beside reading. Operators do not: it is their answers that are looked at.
     Review,
@@ -213,10 +216,15 @@ impl People {
         let least = match needs {
             Needs::Read | Needs::Review => Role::Reviewer,
             // The policies say who approves; a role that they never let must not cost a PIN.
-            Needs::Operate | Needs::Change | Needs::Approve | Needs::Glass | Needs::Own => Role::Operator,
+            Needs::Operate | Needs::Change | Needs::Approve | Needs::Glass | Needs::Own | Needs::Keyed => {
+                Role::Operator
+            }
             Needs::Govern => Role::Admin,
         };
-        if known && matches!(needs, Needs::Glass | Needs::Own | Needs::Review) && !person.added && person.role >= least
+        if known
+            && matches!(needs, Needs::Glass | Needs::Own | Needs::Keyed | Needs::Review)
+            && !person.added
+            && person.role >= least
         {
             return Err(without_pin(&person.id));
         }
@@ -238,15 +246,18 @@ impl People {
             session.prove(clock::now());
         }
         let fresh = person.proved || matches!(caller, Caller::Session(session) if session.is_proved(clock::now()));
+        let keyed = needs == Needs::Keyed && !self.audit.passkeys(&person.id).is_empty();
         let enough = match needs {
             Needs::Read | Needs::Operate => known || person.proved,
             Needs::Change => fresh || !person.added,
             Needs::Approve | Needs::Govern => person.proved || !person.added,
             Needs::Glass | Needs::Own => person.proved && person.added,
+            Needs::Keyed => person.proved && person.added && (person.signed.is_some() || !keyed),
             Needs::Review => fresh && person.added,
         };
         if !enough {
-            return Err(Refused::NeedsPin { name: person.id });
+            let name = person.id;
+            return Err(if keyed { Refused::NeedsPasskey { name } } else { Refused::NeedsPin { name } });
         }
         if needs == Needs::Review && person.role == Role::Operator {
             return Err(not_theirs(person));

@@ -61,6 +61,35 @@ impl Authenticator {
     }
 }
 
+impl World {
+    /// Whoever has this person's PIN, in a session of their own.
+    async fn by_pin(&self, name: &str) -> Browser {
+        let answer = self.post("/sign-in", None, &json!({ "name": name, "pin": PIN })).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        Browser { cookie: answer.cookie(), csrf: answer.json()["csrf"].as_str().unwrap().to_owned() }
+    }
+
+    /// The person at the authenticator, who signs in with it.
+    async fn by_passkey(&self, name: &str, authenticator: &Authenticator) -> Browser {
+        let assertion = authenticator.sign(&question(self, name).await, &self.truth());
+        let answer = self.post("/sign-in", None, &json!({ "name": name, "assertion": assertion })).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        Browser { cookie: answer.cookie(), csrf: answer.json()["csrf"].as_str().unwrap().to_owned() }
+    }
+
+    fn truth(&self) -> Lie {
+        Lie { origin: self.origin(), site: "localhost", flags: 5, kind: "webauthn.get" }
+    }
+
+    /// A request with the signature that its page would ask for.
+    async fn signed(&self, browser: &Browser, authenticator: &Authenticator, method: &str, params: &Value) -> Value {
+        let asked = self.call(browser, "passkeys_challenge", &json!({ "method": method, "params": params })).await;
+        let mut whole = params.clone();
+        whole["assertion"] = authenticator.sign(&asked["result"], &self.truth());
+        whole
+    }
+}
+
 async fn question(world: &World, name: &str) -> Value {
     world.post("/sign-in/passkey", None, &json!({ "name": name })).await.json()
 }
@@ -137,4 +166,55 @@ async fn a_signature_of_another_page_site_person_or_moment_signs_nobody_in() {
     let headers = [("Host", host.as_str()), ("Origin", &origin), ("Content-Type", "application/json")];
     let answer = world.send("POST /sign-in/passkey", &headers, r#"{"name":"ann"}"#).await;
     assert!(answer.body.contains("no passkeys for"), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn a_stolen_pin_makes_no_passkey_and_removes_none_of_who_has_one() {
+    let (world, authenticator) = (World::start(), Authenticator::new());
+    for name in ["ann", "bob"] {
+        world.add(name, Role::Operator).await;
+    }
+    authenticator.of(&world, "ann").await;
+    let (own, pin) = (Authenticator::credential().id().to_string(), PIN);
+    let mallory = world.by_pin("ann").await;
+    for (method, params) in
+        [("passkeys_begin", json!({ "pin": pin })), ("passkeys_remove", json!({ "id": own, "pin": pin }))]
+    {
+        let refused = world.call(&mallory, method, &params).await;
+        assert_eq!(code(&refused), 1413, "{method} by the PIN: {refused}");
+        assert!(refused["error"]["data"]["next"].as_str().unwrap().contains("passkey"), "{refused}");
+    }
+    // A session that the passkey began is not enough either: its cookie may be somebody else's by now.
+    let ann = world.by_passkey("ann", &authenticator).await;
+    assert_eq!(code(&world.call(&ann, "passkeys_begin", &json!({})).await), 1413);
+    // What signs one request signs no other, and none twice.
+    let (begin, remove) = (json!({}), json!({ "id": own }));
+    let signed = world.signed(&ann, &authenticator, "passkeys_begin", &begin).await;
+    let mut other = remove.clone();
+    other["assertion"] = signed["assertion"].clone();
+    assert_eq!(code(&world.call(&ann, "passkeys_remove", &other).await), 1412);
+    let signed = world.signed(&ann, &authenticator, "passkeys_begin", &begin).await;
+    assert!(world.call(&ann, "passkeys_begin", &signed).await["result"]["challenge"].is_string());
+    assert_ne!(code(&world.call(&ann, "passkeys_begin", &signed).await), 0, "one signature for two requests");
+    assert_eq!(world.audit.passkeys(&OperatorId::authenticated("ann")).len(), 1);
+
+    // A first one that was begun by the PIN is finished as a first one alone.
+    let bob = world.by_pin("bob").await;
+    let response = json!({ "id": "AAAA", "rawId": "AAAA", "type": "public-key",
+        "response": { "attestationObject": "AAAA", "clientDataJSON": "AAAA" } });
+    let finish = json!({ "label": "mine", "response": response });
+    let first = json!({ "pin": pin });
+    for (late, why) in [(false, "not accepted"), (true, "no passkey is being made")] {
+        assert!(world.call(&bob, "passkeys_begin", &first).await["result"]["challenge"].is_string());
+        if late {
+            let signed = world.signed(&ann, &authenticator, "passkeys_remove", &remove).await;
+            assert_eq!(world.call(&ann, "passkeys_remove", &signed).await["result"]["id"], own.as_str());
+            authenticator.of(&world, "bob").await;
+        }
+        let refused = world.call(&bob, "passkeys_add", &finish).await;
+        assert!(refused["error"]["message"].as_str().unwrap_or_default().contains(why), "{refused}");
+    }
+    // Who has none any more begins as before.
+    assert_eq!(code(&world.call(&ann, "passkeys_begin", &json!({})).await), 1402);
+    assert!(world.call(&ann, "passkeys_begin", &first).await["result"]["challenge"].is_string());
 }
