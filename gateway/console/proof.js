@@ -5,8 +5,8 @@ import { button, h, replace } from "./dom.js";
 import { pinField, proved } from "./parts.js";
 import { sign } from "./webauthn.js";
 
-/** What a dialog shows of it, and `shown`: the parameters of a method, with the proof. */
-export function proof(session, attributes = {}) {
+/** What a dialog shows of it, and `shown`: the parameters of a method, with the proof. `instead`: whether the PIN is as good. */
+export function proof(session, attributes = {}, { what = "this answer", instead = true } = {}) {
   const signs = session.passkeys.length > 0;
   const place = h("div", { class: "proof-by" });
   const byPin = () => {
@@ -14,8 +14,8 @@ export function proof(session, attributes = {}) {
     place.querySelector("input").focus();
   };
   if (signs) {
-    replace(place, h("p", { class: "small" }, "Your passkey signs this answer, and the signature is kept with it. ",
-      button("Use the PIN instead", byPin, { class: "link" })));
+    replace(place, h("p", { class: "small" }, `Your passkey signs ${what}, and the signature is kept with it. `,
+      instead ? button("Use the PIN instead", byPin, { class: "link" }) : null));
   } else {
     replace(place, pinField(attributes));
   }

@@ -13,7 +13,9 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use policies::{Hash, HoldId, OperatorId};
+use jiff::SignedDuration;
+use policies::approval::Within;
+use policies::{Hash, HoldId, OperatorId, Value};
 use ring::digest::{Context, SHA256};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -93,6 +95,15 @@ pub struct Request {
 }
 
 impl Request {
+    /// To lend one's right to approve. Its terms are made of what the record keeps, so that they can be made again of it: of the
+    /// reason, which is kept redacted, the hash.
+    #[must_use]
+    pub fn lending(by: OperatorId, to: &str, within: &Within, lasts: SignedDuration, reason: Hash) -> Self {
+        let terms = serde_json::json!({ "for": within, "lasts": lasts.as_secs(), "reason": reason, "to": to });
+        let terms = Hash::of(Value::from(terms).canonical().as_str().as_bytes());
+        Self { method: "delegations_add".to_owned(), terms, operator: by }
+    }
+
     /// What the passkey signs.
     #[must_use]
     pub fn challenge(&self, nonce: &Nonce) -> Hash {

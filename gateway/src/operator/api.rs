@@ -310,7 +310,7 @@ fn claimed(params: &Params<'_>) -> Asked<(Claim, Option<Given>, Members)> {
     Ok((claim, given, members))
 }
 
-fn parsed<P: DeserializeOwned>(members: Members) -> Asked<P> {
+pub(super) fn parsed<P: DeserializeOwned>(members: Members) -> Asked<P> {
     serde_json::from_value(members.into()).map_err(|error| Refused::Params(error.to_string()))
 }
 

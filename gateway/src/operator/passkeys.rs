@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use webauthn_rs::prelude::RegisterPublicKeyCredential;
 
 use super::Operators;
-use super::api::{Asked, Members, Module, asking, method};
+use super::api::{Asked, Members, Module, asking, method, parsed};
+use super::delegations::Lending;
 use super::find::find;
 use super::people::{Caller, Needs, Person};
 use super::refused::Refused;
@@ -196,6 +197,7 @@ impl Operators {
                 let (method, terms) = (method.to_owned(), hashed(asked.clone()));
                 Ok(Subject::Request(Request { method, terms, operator: by.clone() }))
             }
+            "delegations_add" => Ok(Subject::Request(parsed::<Lending>(asked.clone())?.request(by))),
             _ => self.decision(method, by, asked).map(Subject::Decision),
         }
     }

@@ -68,7 +68,7 @@ pub enum Needs {
     Change,
     /// Whom the policies let, with a proof that comes with the request.
     Approve,
-    /// Whom the policies let, who has a PIN, with it: to break glass, and to lend a right.
+    /// Whom the policies let, who has a PIN, with it: to break glass.
     Glass,
     /// An operator who has a PIN, with it: to set another one. A session is not enough, however fresh: whoever has somebody's
     /// session would set a PIN of theirs, and approve with it.

@@ -218,3 +218,47 @@ async fn a_stolen_pin_makes_no_passkey_and_removes_none_of_who_has_one() {
     assert_eq!(code(&world.call(&ann, "passkeys_begin", &json!({})).await), 1402);
     assert!(world.call(&ann, "passkeys_begin", &first).await["result"]["challenge"].is_string());
 }
+
+#[tokio::test]
+async fn a_right_is_lent_with_a_signature_by_who_has_a_passkey_and_never_by_the_pin_alone() {
+    let (world, authenticator) = (World::start(), Authenticator::new());
+    for name in ["ann", "bob"] {
+        world.add(name, Role::Operator).await;
+    }
+    let lent = json!({ "to": "bob", "lasts": "8h", "for": { "tools": ["mail"] }, "reason": "on holiday" });
+    let with = |pin: &str| {
+        let mut params = lent.clone();
+        params["pin"] = pin.into();
+        params
+    };
+    // Who has none lends by the PIN.
+    let bob = world.by_pin("bob").await;
+    let mut hers = with(PIN);
+    hers["to"] = "ann".into();
+    assert_eq!(world.call(&bob, "delegations_add", &hers).await["result"]["to"], "ann");
+    authenticator.of(&world, "ann").await;
+    let mallory = world.by_pin("ann").await;
+    for params in [&lent, &with(PIN)] {
+        assert_eq!(code(&world.call(&mallory, "delegations_add", params).await), 1413);
+    }
+    let client = Client::connect(&world.state).await.unwrap();
+    let told = [("to", "bob"), ("lasts", "8h"), ("reason", "mine"), ("as", "ann"), ("pin", PIN)];
+    let Err(AskError::Refused { code: refused, next, .. }) = client.ask::<Value>("delegations_add", &told).await else {
+        panic!("the command line lent it")
+    };
+    assert_eq!((refused, next.unwrap().contains("console")), (1413, true));
+    let ann = world.by_passkey("ann", &authenticator).await;
+    assert_eq!(code(&world.call(&ann, "delegations_add", &lent).await), 1413, "a session lent it");
+    // What she signed is what is lent.
+    for (name, other) in [("to", json!("ann")), ("lasts", json!("9h")), ("for", json!({})), ("reason", json!("mine"))] {
+        let mut wider = world.signed(&ann, &authenticator, "delegations_add", &lent).await;
+        wider[name] = other;
+        assert_eq!(code(&world.call(&ann, "delegations_add", &wider).await), 1412, "{name}");
+    }
+    assert_eq!(world.audit.delegations().len(), 1);
+    let signed = world.signed(&ann, &authenticator, "delegations_add", &lent).await;
+    let made = world.call(&ann, "delegations_add", &signed).await;
+    assert_eq!((&made["result"]["by"], &made["result"]["to"]), (&json!("ann"), &json!("bob")), "{made}");
+    let recorded = world.recorded();
+    assert!(recorded.contains(signed["assertion"]["signature"].as_str().unwrap()), "{recorded}");
+}
