@@ -8,7 +8,7 @@ use std::path::Path;
 use jsonrpsee::core::client::{ClientT as _, SubscriptionClientT as _};
 use jsonrpsee::core::params::ObjectParams;
 use jsonrpsee::ws_client::{HeaderMap, HeaderValue, WsClient, WsClientBuilder};
-use policies::Role;
+use policies::{OperatorId, Role};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -132,12 +132,21 @@ impl World {
 
     fn code(&self, name: &str, role: Role, added: bool) -> String {
         let person = Person { id: OperatorId::authenticated(name), role, added, proved: false, signed: None };
-        self.front.link(&person).split_once('#').unwrap().1.to_owned()
+        let operator = self.audit.operator(&person.id);
+        let who = operator.map_or_else(|| Who::user(&person), |operator| Who::operator(&operator));
+        self.front.link(who, false).split_once('#').unwrap().1.to_owned()
     }
 
     /// Signed in by a link.
     async fn browser(&self, name: &str, role: Role) -> Browser {
         let answer = self.post("/sign-in", None, &json!({ "code": self.code(name, role, true) })).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        Browser { cookie: answer.cookie(), csrf: answer.json()["csrf"].as_str().unwrap().to_owned() }
+    }
+
+    /// Whoever has this person's PIN, in a session of their own.
+    async fn by_pin(&self, name: &str) -> Browser {
+        let answer = self.post("/sign-in", None, &json!({ "name": name, "pin": PIN })).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         Browser { cookie: answer.cookie(), csrf: answer.json()["csrf"].as_str().unwrap().to_owned() }
     }
@@ -363,6 +372,48 @@ async fn signing_out_closes_the_sockets_of_the_session_and_a_removed_operator_is
 }
 
 #[tokio::test]
+async fn who_comes_under_the_name_of_one_who_went_has_nothing_of_theirs() {
+    let world = World::start();
+    world.add("ann", Role::Admin).await;
+    world.add("bob", Role::Operator).await;
+    let (bob, unspent) = (world.by_pin("bob").await, world.code("bob", Role::Operator, true));
+    // In one breath: nothing has looked for sessions that are over.
+    staff::remove(&world.audit, &OperatorId::authenticated("ann"), "bob").await.unwrap();
+    world.add("bob", Role::Admin).await;
+    for method in ["whoami", "health", "agents_add"] {
+        assert_eq!(code(&world.call(&bob, method, &json!({ "name": "ci" })).await), 1401, "{method}");
+    }
+    assert_eq!(world.send("GET /session", &[("Cookie", &bob.cookie)], "").await.status, 401);
+    assert_eq!(world.post("/sign-in", None, &json!({ "code": unspent })).await.status, 401);
+    assert!(world.audit.agents().is_empty());
+    let new = world.by_pin("bob").await;
+    assert_eq!(world.call(&new, "whoami", &json!({})).await["result"]["role"], "admin");
+}
+
+#[tokio::test]
+async fn a_changed_pin_ends_every_session_of_its_operator_but_the_one_that_changed_it() {
+    let world = World::start();
+    for name in ["ann", "dan"] {
+        world.add(name, Role::Admin).await;
+    }
+    let (own, other, dan) = (world.by_pin("ann").await, world.by_pin("ann").await, world.by_pin("dan").await);
+    let unspent = world.code("ann", Role::Admin, true);
+    let changed = world.call(&own, "pin_change", &json!({ "new_pin": "830517", "pin": PIN })).await;
+    assert_eq!(changed["result"]["name"], "ann", "{changed}");
+    assert_eq!(code(&world.call(&other, "whoami", &json!({})).await), 1401);
+    assert_eq!(world.send("GET /session", &[("Cookie", &other.cookie)], "").await.status, 401);
+    assert_eq!(world.post("/sign-in", None, &json!({ "code": unspent })).await.status, 401);
+    for browser in [&own, &dan] {
+        assert_eq!(code(&world.call(browser, "whoami", &json!({})).await), 0, "a session of somebody else ended");
+    }
+    // An admin sets it for who cannot: then no session of hers stays.
+    let set = json!({ "name": "ann", "new_pin": "620471", "pin": PIN });
+    assert_eq!(world.call(&dan, "operators_pin", &set).await["result"]["name"], "ann");
+    assert_eq!(code(&world.call(&own, "whoami", &json!({})).await), 1401);
+    assert_eq!(code(&world.call(&dan, "whoami", &json!({})).await), 0);
+}
+
+#[tokio::test]
 async fn every_answer_is_kept_from_other_sites_and_files_are_asked_for_once() {
     let world = World::start();
     let page = world.send("GET /", &[], "").await;
@@ -483,9 +534,7 @@ async fn every_method_refuses_without_a_session_and_for_a_role_that_may_not() {
 async fn a_pin_stands_for_changes_for_a_while_and_never_for_an_approval() {
     let world = World::start();
     world.add("ann", Role::Admin).await;
-    let answer = world.post("/sign-in", None, &json!({ "name": "ann", "pin": PIN })).await;
-    assert_eq!(answer.status, 200, "{}", answer.body);
-    let ann = Browser { cookie: answer.cookie(), csrf: answer.json()["csrf"].as_str().unwrap().to_owned() };
+    let ann = world.by_pin("ann").await;
     assert_eq!(world.call(&ann, "agents_add", &json!({ "name": "ci" })).await["result"]["name"], "ci");
     // Nor for what makes a PIN that approves: one's own, somebody else's, or that of a new person.
     world.add("bob", Role::Operator).await;

@@ -29,6 +29,7 @@ use super::{
 use crate::catalog::{AcceptError, Offer};
 use crate::clock;
 use crate::config::{Origin, Server};
+use crate::console::Who;
 use crate::hold::{Answer, AnswerError};
 use crate::passkey::Given;
 
@@ -231,12 +232,12 @@ fn staffers(to: &mut Module) -> Result<(), RegisterMethodError> {
     method(to, "operators_remove", Govern, |all, by, asked: Named| async move {
         staff::remove(&all.audit, &by.id, &asked.name).await
     })?;
-    method(to, "operators_pin", Govern, |all, by, asked: Pinning| async move {
-        staff::set_pin(&all.audit, &by.id, &asked.name, asked.new_pin).await
+    asking(to, "operators_pin", Govern, |all, caller, by, asked: Pinning| async move {
+        all.set_pin(&caller, &by.id, &asked.name, asked.new_pin).await
     })?;
     // With the old one, in the same request.
-    method(to, "pin_change", Own, |all, by, asked: Fresh| async move {
-        staff::set_pin(&all.audit, &by.id, by.id.as_str(), asked.new_pin).await
+    asking(to, "pin_change", Own, |all, caller, by, asked: Fresh| async move {
+        all.set_pin(&caller, &by.id, by.id.as_str(), asked.new_pin).await
     })
 }
 
@@ -426,7 +427,22 @@ impl Operators {
 
     fn link(&self, by: Person) -> Asked<Link> {
         let front = self.console.as_ref().ok_or(Refused::NoConsole)?;
-        Ok(Link { url: front.link(&by), name: by.id, role: by.role })
+        let who = match self.audit.operator(&by.id) {
+            Some(operator) if by.added => Who::operator(&operator),
+            None if by.added => return Err(Refused::Nobody),
+            Some(_) | None => Who::user(&by),
+        };
+        Ok(Link { url: front.link(who, by.proved), name: by.id, role: by.role })
+    }
+
+    /// Sets a PIN. It ends every session of its operator, since one may be that of who knew the old one, but for the session that
+    /// asks: that one has proved who it is just now.
+    async fn set_pin(&self, caller: &Caller, by: &OperatorId, name: &str, pin: String) -> Asked<OperatorRow> {
+        let changed = staff::set_pin(&self.audit, by, name, pin).await?;
+        if let (Caller::Session(session), Some(operator)) = (caller, self.audit.operator(&changed.name)) {
+            session.set_pin(&operator);
+        }
+        Ok(changed)
     }
 
     async fn add_operator(&self, by: &Person, asked: Adding) -> Asked<OperatorRow> {

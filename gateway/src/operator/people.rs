@@ -301,13 +301,13 @@ impl People {
         if session.is_over(clock::now()) {
             return Err(Refused::Nobody);
         }
-        let name = session.name();
-        match operators.iter().find(|operator| operator.name == *name) {
+        let who = session.who();
+        match who.among(operators) {
             Some(operator) => Ok(Person::from(operator)),
             // A user of this machine. Since there are operators, and it is none: whoever it is can look.
-            None if name.as_str().starts_with("uid:") => {
-                let role = if operators.is_empty() { session.role() } else { Role::Reviewer };
-                Ok(Person { id: name.clone(), role, added: false, proved: false, signed: None })
+            None if who.is_user() => {
+                let role = if operators.is_empty() { who.role() } else { Role::Reviewer };
+                Ok(Person { id: who.name().clone(), role, added: false, proved: false, signed: None })
             }
             None => Err(Refused::Nobody),
         }

@@ -62,13 +62,6 @@ impl Authenticator {
 }
 
 impl World {
-    /// Whoever has this person's PIN, in a session of their own.
-    async fn by_pin(&self, name: &str) -> Browser {
-        let answer = self.post("/sign-in", None, &json!({ "name": name, "pin": PIN })).await;
-        assert_eq!(answer.status, 200, "{}", answer.body);
-        Browser { cookie: answer.cookie(), csrf: answer.json()["csrf"].as_str().unwrap().to_owned() }
-    }
-
     /// The person at the authenticator, who signs in with it.
     async fn by_passkey(&self, name: &str, authenticator: &Authenticator) -> Browser {
         let assertion = authenticator.sign(&question(self, name).await, &self.truth());
