@@ -302,6 +302,21 @@ async fn a_link_signs_in_once() {
 }
 
 #[tokio::test]
+async fn a_session_makes_no_further_one() {
+    let world = World::start();
+    world.add("ann", Role::Admin).await;
+    let ann = world.by_pin("ann").await;
+    let refused = world.call(&ann, "console_link", &json!({ "pin": PIN })).await;
+    assert_eq!(code(&refused), 1409, "a session that makes another never ends: {refused}");
+    assert!(refused["error"]["data"]["next"].as_str().unwrap().contains("portcullis console"), "{refused}");
+    // Whom the kernel names is given one.
+    let client = Client::connect(&world.state).await.unwrap();
+    let link: Value = client.ask("console_link", &[]).await.unwrap();
+    let code = link["url"].as_str().unwrap().split_once('#').unwrap().1.to_owned();
+    assert_eq!(world.post("/sign-in", None, &json!({ "code": code })).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_session_is_never_one_that_somebody_knew_before() {
     let world = World::start();
     let origin = world.origin();

@@ -184,7 +184,7 @@ fn readers(to: &mut Module) -> Result<(), RegisterMethodError> {
     method(to, "secrets_list", Read, |all, _, Nothing {}| async move { all.shelf().list() })?;
     method(to, "secrets_recipient", Read, |all, _, asked: Named| async move { all.shelf().recipient(&asked.name) })?;
     method(to, "operators_list", Read, |all, _, Nothing {}| async move { Ok(staff::list(&all.audit)) })?;
-    method(to, "console_link", Read, |all, by, Nothing {}| async move { all.link(by) })
+    asking(to, "console_link", Read, |all, caller, by, Nothing {}| async move { all.link(&caller, by) })
 }
 
 fn changers(to: &mut Module) -> Result<(), RegisterMethodError> {
@@ -425,7 +425,14 @@ impl Operators {
         Whoami { name: by.id, role: by.role, pin: by.added, people: self.people.count() }
     }
 
-    fn link(&self, by: Person) -> Asked<Link> {
+    /// The kernel says who it is. A session makes no further one: it would never end, and outlive its own sign-out.
+    fn link(&self, caller: &Caller, by: Person) -> Asked<Link> {
+        if matches!(caller, Caller::Session(_)) {
+            return Err(Refused::State {
+                what: "a session of the console signs nobody in".to_owned(),
+                next: "on the gateway's machine: portcullis console".to_owned(),
+            });
+        }
         let front = self.console.as_ref().ok_or(Refused::NoConsole)?;
         let who = match self.audit.operator(&by.id) {
             Some(operator) if by.added => Who::operator(&operator),
