@@ -359,6 +359,37 @@ async fn guessing_a_pin_at_the_console_locks_that_door_and_no_other() {
 }
 
 #[tokio::test]
+async fn who_says_somebody_elses_name_locks_them_out_of_nothing_else() {
+    let world = World::start();
+    world.add("ann", Role::Admin).await;
+    let (ann, client) = (world.by_pin("ann").await, Client::connect(&world.state).await.unwrap());
+    let claims =
+        async |pin: &str| match client.ask::<Value>("agents_add", &[("name", "ci"), ("as", "ann"), ("pin", pin)]).await
+        {
+            Err(AskError::Refused { code, .. }) => code,
+            other => panic!("{other:?}"),
+        };
+    for guess in 0..5 {
+        assert_eq!(claims(&format!("guess{guess}")).await, 1411);
+    }
+    assert_eq!(claims(PIN).await, 1429, "a sixth guess was looked at");
+    // She answers in her session, and signs in.
+    let with = json!({ "id": "hold-aaaaaaaaaaaaaaaa", "pin": PIN });
+    assert_eq!(code(&world.call(&ann, "holds_approve", &with).await), 1404, "the PIN is right; there is no such hold");
+    let again = world.by_pin("ann").await;
+    // And the other way round: whoever has her session locks her out of that.
+    let wrong = json!({ "id": "hold-aaaaaaaaaaaaaaaa", "pin": "guess" });
+    for _ in 0..5 {
+        assert_eq!(code(&world.call(&again, "holds_approve", &wrong).await), 1411);
+    }
+    assert_eq!(code(&world.call(&ann, "holds_approve", &with).await), 1429);
+    world.by_pin("ann").await;
+    let counts = |door| world.audit.failures(&OperatorId::authenticated("ann"), door).count;
+    let doors = [audit::Door::Claimed, audit::Door::Session, audit::Door::Inside, audit::Door::SignIn];
+    assert_eq!(doors.map(counts), [5, 5, 0, 0]);
+}
+
+#[tokio::test]
 async fn signing_out_closes_the_sockets_of_the_session_and_a_removed_operator_is_out() {
     let world = World::start();
     world.add("ann", Role::Admin).await;

@@ -18,6 +18,7 @@ use tokio::sync::{Mutex, Semaphore};
 use super::peer::Peers;
 use super::pin::Pin;
 use super::refused::Refused;
+use crate::agent::auth::Flood;
 use crate::clock;
 use crate::console::Session;
 use crate::passkey::Signed;
@@ -27,7 +28,11 @@ pub struct People {
     audit: Audit,
     peers: Peers,
     sign_in: Lane,
+    claimed: Lane,
     inside: Lane,
+    session: Lane,
+    /// Signatures that were none: anybody can send them.
+    unsigned: Flood,
 }
 
 /// PINs that are checked at one door, one at a time: else a thousand could be tried before the first failure counts. Who
@@ -115,7 +120,8 @@ impl People {
     #[must_use]
     pub fn new(audit: Audit, peers: Peers) -> Self {
         let lane = || Lane { checking: Mutex::default(), waiting: Semaphore::new(MOST_WAITING) };
-        Self { audit, peers, sign_in: lane(), inside: lane() }
+        let [sign_in, claimed, inside, session] = [lane(), lane(), lane(), lane()];
+        Self { audit, peers, sign_in, claimed, inside, session, unsigned: Flood::default() }
     }
 
     /// Who the kernel's users are.
@@ -235,11 +241,16 @@ impl People {
             return Err(self.too_little(&person, least));
         }
         if let Some(pin) = claim.pin.filter(|_| person.added) {
-            self.prove(&person.id, pin, Door::Inside).await?;
+            let door = match caller {
+                Caller::Session(_) => Door::Session,
+                Caller::Peer(_) if known => Door::Inside,
+                Caller::Peer(_) => Door::Claimed,
+            };
+            self.prove(&person.id, pin, door).await?;
             person.proved = true;
         }
         if let Some(signed) = claim.signed.filter(|_| person.added) {
-            self.check(&person.id, &signed, Door::Inside).await?;
+            self.check(&person.id, &signed, Door::SessionByPasskey).await?;
             (person.proved, person.signed) = (true, Some(Arc::new(signed.proof())));
         }
         if let (true, Caller::Session(session)) = (person.proved, caller) {
@@ -329,7 +340,9 @@ impl People {
     pub async fn prove(&self, name: &OperatorId, pin: Pin, door: Door) -> Result<(), Refused> {
         let lane = match door {
             Door::SignIn | Door::SignInByPasskey => &self.sign_in,
+            Door::Claimed => &self.claimed,
             Door::Inside => &self.inside,
+            Door::Session | Door::SessionByPasskey => &self.session,
         };
         let _place = lane.waiting.try_acquire().map_err(|_| Refused::Busy)?;
         let _turn = lane.checking.lock().await;
@@ -351,14 +364,12 @@ impl People {
         if right { Ok(()) } else { Err(Refused::WrongPin) }
     }
 
-    /// Checks a passkey's signature, and that its counter has gone up. Failures are counted as those of PINs are.
+    /// Checks a passkey's signature, and that its counter has gone up. However many were wrong, the next one is looked at: a signature
+    /// is not guessed, and whoever knows a name would keep its person out by sending garbage.
     ///
     /// # Errors
-    /// [`Refused`]: not theirs or not over this, locked out, or it cannot be recorded.
+    /// [`Refused`]: not theirs or not over this, or it cannot be recorded.
     pub async fn check(&self, name: &OperatorId, signed: &Signed, door: Door) -> Result<(), Refused> {
-        if let Some(until) = locked(self.audit.failures(name, door), clock::now()) {
-            return Err(Refused::Locked { until });
-        }
         let passkey = self.audit.passkeys(name).into_iter().find(|passkey| passkey.credential == signed.credential);
         let checked = passkey.ok_or(BadAssertion::Unknown).and_then(|passkey| signed.check(&passkey));
         let unrecorded = |error: AuditError| Refused::Unrecorded(error.to_string());
@@ -375,8 +386,14 @@ impl People {
             }
             Err(why) => why,
         };
-        let event = Event::PasskeyRefused { name: name.clone(), door, reason: why.to_string() };
-        self.audit.note(event, clock::now()).await.map_err(unrecorded)?;
+        // What only a copy of a key can bring about is always recorded; of the rest a few a second.
+        let copied = why == BadAssertion::Counter;
+        let counted = || self.unsigned.counted(&why.to_string(), clock::now());
+        let reason = if copied { Some(why.to_string()) } else { counted() };
+        if let Some(reason) = reason {
+            let event = Event::PasskeyRefused { name: name.clone(), door, reason };
+            self.audit.note(event, clock::now()).await.map_err(unrecorded)?;
+        }
         Err(Refused::Passkey { why })
     }
 }
