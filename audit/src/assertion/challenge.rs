@@ -4,7 +4,7 @@
 //! challenge = SHA-256(purpose ‖ 0x00 ‖ length(field) ‖ field ‖ …)      lengths are 4 bytes, the highest first
 //! decision    "portcullis passkey decision v1": hold id, digest, act, terms, operator, nonce
 //! request     "portcullis passkey request v1": method, terms, operator, nonce
-//! sign-in     "portcullis passkey sign-in v1": operator, nonce
+//! sign-in     "portcullis passkey sign-in v1": the operator's name in small letters, nonce
 //! ```
 //!
 //! Digest and terms are the 32 bytes of a hash, the nonce is 32 random bytes, all else is UTF-8.

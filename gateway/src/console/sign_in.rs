@@ -1,6 +1,6 @@
 //! Signing in and out.
 
-use audit::assertion::{BadAssertion, sign_in_challenge};
+use audit::assertion::BadAssertion;
 use audit::{Door, Event, Operator};
 use http::header::{ORIGIN, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
@@ -16,7 +16,7 @@ use super::request::{NAME, cookie, of_json};
 use super::{Desk, HEAD_WITHIN, Session, Who, clock};
 use crate::operator::pin::Pin;
 use crate::operator::refused::Refused;
-use crate::passkey::{Given, Site};
+use crate::passkey::{Given, Site, to_sign_in};
 
 /// What signs someone in.
 #[derive(Deserialize)]
@@ -126,7 +126,7 @@ impl Desk {
         of_json(&request)?;
         let site = self.site(&origin(request.headers()))?;
         let Named { name } = read(request).await?;
-        let question = self.front.passkeys.ask_to_sign_in(&self.audit, self.named(&name).as_ref(), &name, &site);
+        let question = self.front.passkeys.ask_to_sign_in(&name, &site);
         Ok(json(StatusCode::OK, &question))
     }
 
@@ -138,13 +138,10 @@ impl Desk {
         let checked = match (&operator, given) {
             (_, None) => Err(Refused::Passkey { why: BadAssertion::Challenge }),
             (None, Some(_)) => Err(Refused::Passkey { why: BadAssertion::Unknown }),
-            (Some(operator), Some(nonce)) => {
-                let challenge = sign_in_challenge(&operator.name, &nonce);
-                match assertion.over(challenge, site.written()) {
-                    Ok(signed) => self.people.check(&operator.name, &signed, Door::SignInByPasskey).await,
-                    Err(why) => Err(Refused::Passkey { why }),
-                }
-            }
+            (Some(operator), Some(nonce)) => match assertion.over(to_sign_in(&name, &nonce), site.written()) {
+                Ok(signed) => self.people.check(&operator.name, &signed, Door::SignInByPasskey).await,
+                Err(why) => Err(Refused::Passkey { why }),
+            },
         };
         match (checked, operator) {
             (Ok(()), Some(operator)) => Ok(Who::operator(&operator)),

@@ -18,6 +18,7 @@ use tokio::sync::{Mutex, Semaphore};
 use super::peer::Peers;
 use super::pin::Pin;
 use super::refused::Refused;
+use super::strangers::Strangers;
 use crate::agent::auth::Flood;
 use crate::clock;
 use crate::console::Session;
@@ -33,6 +34,7 @@ pub struct People {
     session: Lane,
     /// Signatures that were none: anybody can send them.
     unsigned: Flood,
+    strangers: Strangers,
 }
 
 /// PINs that are checked at one door, one at a time: else a thousand could be tried before the first failure counts. Who
@@ -121,7 +123,16 @@ impl People {
     pub fn new(audit: Audit, peers: Peers) -> Self {
         let lane = || Lane { checking: Mutex::default(), waiting: Semaphore::new(MOST_WAITING) };
         let [sign_in, claimed, inside, session] = [lane(), lane(), lane(), lane()];
-        Self { audit, peers, sign_in, claimed, inside, session, unsigned: Flood::default() }
+        Self {
+            audit,
+            peers,
+            sign_in,
+            claimed,
+            inside,
+            session,
+            unsigned: Flood::default(),
+            strangers: Strangers::default(),
+        }
     }
 
     /// Who the kernel's users are.
@@ -346,10 +357,7 @@ impl People {
         };
         let _place = lane.waiting.try_acquire().map_err(|_| Refused::Busy)?;
         let _turn = lane.checking.lock().await;
-        let Some(operator) = self.audit.operator(name) else {
-            blocking(move || pin.matches_nothing()).await?;
-            return Err(Refused::WrongPin);
-        };
+        let Some(operator) = self.audit.operator(name) else { return Err(self.stranger(name, pin).await) };
         let failures = self.audit.failures(name, door);
         if let Some(until) = locked(failures, clock::now()) {
             return Err(Refused::Locked { until });
@@ -362,6 +370,18 @@ impl People {
         let event = if right { Event::PinAccepted { name, door } } else { Event::PinRefused { name, door } };
         self.audit.note(event, clock::now()).await.map_err(|error| Refused::Unrecorded(error.to_string()))?;
         if right { Ok(()) } else { Err(Refused::WrongPin) }
+    }
+
+    /// A name that nobody has is answered as a person's is.
+    async fn stranger(&self, name: &OperatorId, pin: Pin) -> Refused {
+        if let Some(until) = locked(self.strangers.failures(name.as_str()), clock::now()) {
+            return Refused::Locked { until };
+        }
+        if let Err(busy) = blocking(move || pin.matches_nothing()).await {
+            return busy;
+        }
+        self.strangers.failed(name.as_str(), clock::now());
+        Refused::WrongPin
     }
 
     /// Checks a passkey's signature, and that its counter has gone up. However many were wrong, the next one is looked at: a signature

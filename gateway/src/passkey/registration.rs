@@ -85,7 +85,15 @@ impl Registrations {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|_, open| now.duration_since(open.made) < LASTS);
         open.insert(session, Open { operator, site, state, first, made: now });
-        Ok(serde_json::to_value(options.public_key).unwrap_or_default())
+        let mut options = serde_json::to_value(options.public_key).unwrap_or_default();
+        // One that its authenticator finds by itself: the sign-in names none, or it would say who has one.
+        if let Some(wanted) = options.get_mut("authenticatorSelection").and_then(Value::as_object_mut) {
+            wanted.extend([
+                ("residentKey".to_owned(), "required".into()),
+                ("requireResidentKey".to_owned(), true.into()),
+            ]);
+        }
+        Ok(options)
     }
 
     /// The key that was begun in this session, once. Whoever has been added anew since under the same name is another, and a

@@ -205,7 +205,9 @@ async fn a_stolen_pin_makes_no_passkey_and_removes_none_of_who_has_one() {
     other["assertion"] = signed["assertion"].clone();
     assert_eq!(code(&world.call(&ann, "passkeys_remove", &other).await), 1412);
     let signed = world.signed(&ann, &authenticator, "passkeys_begin", &begin).await;
-    assert!(world.call(&ann, "passkeys_begin", &signed).await["result"]["challenge"].is_string());
+    let options = &world.call(&ann, "passkeys_begin", &signed).await["result"];
+    assert!(options["challenge"].is_string(), "{options}");
+    assert_eq!(options["authenticatorSelection"]["residentKey"], "required", "the sign-in could not name it");
     assert_ne!(code(&world.call(&ann, "passkeys_begin", &signed).await), 0, "one signature for two requests");
     assert_eq!(world.audit.passkeys(&OperatorId::authenticated("ann")).len(), 1);
 
@@ -272,4 +274,62 @@ async fn a_right_is_lent_with_a_signature_by_who_has_a_passkey_and_never_by_the_
     assert_eq!((&made["result"]["by"], &made["result"]["to"]), (&json!("ann"), &json!("bob")), "{made}");
     let recorded = world.recorded();
     assert!(recorded.contains(signed["assertion"]["signature"].as_str().unwrap()), "{recorded}");
+}
+
+/// All that a stranger can tell of a question by what it looks like.
+fn shape(question: &Value) -> Value {
+    let length = |name: &str| question[name].as_str().map(str::len);
+    let names: Vec<&String> = question.as_object().unwrap().keys().collect();
+    json!([names, length("nonce"), length("challenge"), question["site"], question["credentials"]])
+}
+
+#[tokio::test]
+async fn the_sign_in_says_neither_who_there_is_nor_who_has_a_passkey() {
+    let (world, authenticator) = (World::start(), Authenticator::new());
+    for name in ["ann", "bob"] {
+        world.add(name, Role::Operator).await;
+    }
+    authenticator.of(&world, "ann").await;
+    let other = Event::PasskeyAdded {
+        name: OperatorId::authenticated("ann"),
+        credential: Credential::new(vec![7; 64]).unwrap(),
+        label: "another, with a longer id".to_owned(),
+        site: "localhost".to_owned(),
+        public_key: PublicKey::Ed25519([7; 32]),
+        counter: 0,
+        by: None,
+    };
+    world.audit.note(other, clock::now()).await.unwrap();
+    // Two passkeys, none, and nobody.
+    let shapes = [shape(&question(&world, "ann").await), shape(&question(&world, "bob").await)];
+    for name in ["nobody", "Nobody", "ANN"] {
+        let asked = question(&world, name).await;
+        assert!(shapes.iter().all(|known| *known == shape(&asked)), "{name}: {asked} {shapes:?}");
+        // What is to be signed is made of what was typed, and not of what the name's owner is called.
+        let nonce = audit::assertion::Nonce::parse(asked["nonce"].as_str().unwrap()).unwrap();
+        let typed = OperatorId::authenticated(&name.to_lowercase());
+        let made = audit::assertion::sign_in_challenge(&typed, &nonce);
+        assert_eq!(asked["challenge"], URL_SAFE_NO_PAD.encode(made.as_bytes()), "{name}");
+    }
+    let assertion = |asked: &Value| authenticator.sign(asked, &Lie { flags: 1, ..world.truth() });
+    let mut told = Vec::new();
+    for name in ["ann", "bob", "nobody"] {
+        let asked = question(&world, name).await;
+        let mut by_passkey = Vec::new();
+        for _ in 0..7 {
+            let body = json!({ "name": name, "assertion": assertion(&asked) });
+            let answer = world.post("/sign-in", None, &body).await;
+            by_passkey.push((answer.status, answer.body));
+        }
+        let mut by_pin = Vec::new();
+        for _ in 0..7 {
+            let answer = world.post("/sign-in", None, &json!({ "name": name, "pin": "guess1" })).await;
+            // The time until which it is locked is its own.
+            let error = answer.json()["error"].as_str().unwrap().split(": none").next().unwrap().to_owned();
+            by_pin.push((answer.status, error));
+        }
+        assert_eq!(by_pin.iter().map(|(status, _)| *status).collect::<Vec<_>>(), [401, 401, 401, 401, 401, 429, 429]);
+        told.push((by_passkey, by_pin));
+    }
+    assert!(told.iter().all(|one| *one == told[0]), "{told:?}");
 }
