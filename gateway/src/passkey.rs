@@ -4,7 +4,7 @@
 //! register   begin ─► options, kept state ─► the browser makes a key ─► finish: `webauthn-rs` ─► record
 //! sign in    name ─► nonce ─► the browser signs ─┐
 //! decide     decision ─► nonce ─► it signs ──────┤
-//! ask        request ─► nonce ─► it signs ───────┴─► nonce used up ─► `audit::assertion` ─► count recorded ─► proof
+//! ask        request ─► nonce ─► it signs ───────┴─► nonce open ─► `audit::assertion` ─► count recorded ─► nonce answered ─► proof
 //! ```
 //!
 //! A passkey is bound to a host's name, so there are none where the console is reached by an address.
@@ -30,7 +30,7 @@ pub use site::Site;
 /// What waits for a browser's answer.
 #[derive(Default)]
 pub struct Passkeys {
-    /// Of whoever wants to sign in: anybody can ask for these, and crowd out nothing else.
+    /// Of whoever wants to sign in: anybody can ask for these.
     strangers: Nonces,
     /// Of decisions and requests in sessions.
     inside: Nonces,
@@ -60,10 +60,16 @@ impl Passkeys {
         question(nonce, &to_sign_in(typed, &nonce), site, Vec::new())
     }
 
-    /// Whether this nonce was given to whoever typed this name, not long ago; it is used up.
+    /// Whether this nonce was given to whoever typed this name, not long ago, and was not answered.
     #[must_use]
-    pub fn take_to_sign_in(&self, nonce: &Nonce, typed: &str) -> bool {
-        self.strangers.take(nonce, stranger(typed), clock::now())
+    pub fn is_open_to_sign_in(&self, nonce: &Nonce, typed: &str) -> bool {
+        self.strangers.is_open(nonce, stranger(typed), clock::now())
+    }
+
+    /// It was answered rightly: once.
+    #[must_use]
+    pub fn answer_to_sign_in(&self, nonce: &Nonce, typed: &str) -> bool {
+        self.strangers.answer(nonce, stranger(typed), clock::now())
     }
 
     /// A question about a decision, or another request, in this session.
@@ -73,10 +79,16 @@ impl Passkeys {
         question(nonce, &subject.challenge(&nonce), site, known(audit, subject.operator(), site))
     }
 
-    /// Whether this nonce was given to this session, not long ago; it is used up.
+    /// Whether this nonce was given to this session, not long ago, and was not answered.
     #[must_use]
-    pub fn take(&self, nonce: &Nonce, session: Hash) -> bool {
-        self.inside.take(nonce, session, clock::now())
+    pub fn is_open(&self, nonce: &Nonce, session: Hash) -> bool {
+        self.inside.is_open(nonce, session, clock::now())
+    }
+
+    /// It was answered rightly: once.
+    #[must_use]
+    pub fn answer(&self, nonce: &Nonce, session: Hash) -> bool {
+        self.inside.answer(nonce, session, clock::now())
     }
 }
 

@@ -7,7 +7,7 @@
 //! sign-in     "portcullis passkey sign-in v1": the operator's name in small letters, nonce
 //! ```
 //!
-//! Digest and terms are the 32 bytes of a hash, the nonce is 32 random bytes, all else is UTF-8.
+//! Digest and terms are the 32 bytes of a hash, the nonce is 32 bytes that nobody can foretell, all else is UTF-8.
 
 use std::fmt;
 
@@ -137,10 +137,16 @@ fn hashed(purpose: &str, fields: &[&[u8]]) -> Hash {
 pub struct Nonce([u8; 32]);
 
 impl Nonce {
-    /// One of these random bytes.
+    /// One of these bytes, which nobody can have foretold.
     #[must_use]
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 
     /// The text of one.

@@ -134,12 +134,15 @@ impl Desk {
         let Keyed { name, assertion } = keyed;
         let site = self.site(origin)?;
         let operator = self.named(&name);
-        let given = assertion.nonce().filter(|nonce| self.front.passkeys.take_to_sign_in(nonce, &name));
+        let given = assertion.nonce().filter(|nonce| self.front.passkeys.is_open_to_sign_in(nonce, &name));
         let checked = match (&operator, given) {
             (_, None) => Err(Refused::Passkey { why: BadAssertion::Challenge }),
             (None, Some(_)) => Err(Refused::Passkey { why: BadAssertion::Unknown }),
             (Some(operator), Some(nonce)) => match assertion.over(to_sign_in(&name, &nonce), site.written()) {
-                Ok(signed) => self.people.check(&operator.name, &signed, Door::SignInByPasskey).await,
+                Ok(signed) => self.people.check(&operator.name, &signed, Door::SignInByPasskey).await.and_then(|()| {
+                    let once = self.front.passkeys.answer_to_sign_in(&nonce, &name);
+                    if once { Ok(()) } else { Err(Refused::Passkey { why: BadAssertion::Challenge }) }
+                }),
                 Err(why) => Err(Refused::Passkey { why }),
             },
         };

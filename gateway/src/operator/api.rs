@@ -275,6 +275,7 @@ where
         async move {
             let caller = extensions.get::<Caller>().cloned().ok_or(Refused::Nobody)?;
             let (mut claim, given, asked) = claimed(&params)?;
+            let nonce = given.as_ref().and_then(Given::nonce);
             if let Some(given) = given {
                 claim.signed = Some(Box::new(operators.signed(name, &caller, given, &asked)?));
             }
@@ -283,6 +284,9 @@ where
                 Ok(by) => by,
                 Err(refused) => return Err(operators.turned_away(name, refused).await.into()),
             };
+            if let (Some(_), Some(nonce)) = (&by.signed, nonce) {
+                operators.answered(&caller, &nonce)?;
+            }
             run(operators, caller, by, parsed(asked)?).await.map_err(ErrorObjectOwned::from)
         }
     })?;

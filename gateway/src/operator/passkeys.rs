@@ -3,7 +3,7 @@
 //! The first of a person is worth no more than the PIN that they made it by. From then on theirs come and go by a signature of one of
 //! them, or an admin takes them away: else whoever has the PIN would make a passkey of their own, and approve by it.
 
-use audit::assertion::{Act, Decision, Request};
+use audit::assertion::{Act, Decision, Nonce, Request};
 use audit::{Audit, AuditError, Event, Passkey};
 use jiff::Timestamp;
 use jsonrpsee::core::RegisterMethodError;
@@ -187,8 +187,14 @@ impl Operators {
     pub(super) fn signed(&self, method: &str, caller: &Caller, given: Given, asked: &Members) -> Asked<Signed> {
         let (front, session, site) = self.place(caller)?;
         let subject = self.subject(method, session.name(), asked)?;
-        let nonce = given.nonce().filter(|nonce| front.passkeys.take(nonce, of(session))).ok_or_else(stale)?;
+        let nonce = given.nonce().filter(|nonce| front.passkeys.is_open(nonce, of(session))).ok_or_else(stale)?;
         given.over_subject(subject, nonce, site.written()).map_err(|why| Refused::Passkey { why })
+    }
+
+    /// Once a signature was found right, the question is answered: of two copies of it that came at once one is refused.
+    pub(super) fn answered(&self, caller: &Caller, nonce: &Nonce) -> Asked<()> {
+        let (front, session, _) = self.place(caller)?;
+        if front.passkeys.answer(nonce, of(session)) { Ok(()) } else { Err(stale()) }
     }
 
     fn subject(&self, method: &str, by: &OperatorId, asked: &Members) -> Asked<Subject> {

@@ -333,3 +333,40 @@ async fn the_sign_in_says_neither_who_there_is_nor_who_has_a_passkey() {
     }
     assert!(told.iter().all(|one| *one == told[0]), "{told:?}");
 }
+
+#[tokio::test]
+async fn whoever_asks_without_end_crowds_out_nobodys_question() {
+    let (world, authenticator) = (World::start(), Authenticator::new());
+    for name in ["ann", "bob"] {
+        world.add(name, Role::Operator).await;
+    }
+    authenticator.of(&world, "ann").await;
+    let site = crate::passkey::Site::of(&world.origin()).unwrap();
+    let asked = question(&world, "ann").await;
+    for _ in 0..600 {
+        // In her name too.
+        for name in ["ann", "mallory"] {
+            drop(world.front.passkeys.ask_to_sign_in(name, &site));
+        }
+    }
+    let wrong = authenticator.sign(&asked, &Lie { flags: 1, ..world.truth() });
+    assert_eq!(world.post("/sign-in", None, &json!({ "name": "ann", "assertion": wrong })).await.status, 401);
+    let assertion = authenticator.sign(&asked, &world.truth());
+    let right = json!({ "name": "ann", "assertion": assertion });
+    let answer = world.post("/sign-in", None, &right).await;
+    assert_eq!(answer.status, 200, "her question was forgotten: {}", answer.body);
+    assert_eq!(world.post("/sign-in", None, &right).await.status, 401, "one signature signed in twice");
+
+    // In sessions: another of her own, which asks and asks.
+    let ann = Browser { cookie: answer.cookie(), csrf: answer.json()["csrf"].as_str().unwrap().to_owned() };
+    let other = world.by_passkey("ann", &authenticator).await;
+    let hold = json!({ "id": "hold-aaaaaaaaaaaaaaaa", "digest": Hash::of(b"deed") });
+    let signed = world.signed(&ann, &authenticator, "holds_approve", &hold).await;
+    let asks = json!({ "method": "holds_approve", "params": hold });
+    for _ in 0..600 {
+        assert_eq!(code(&world.call(&other, "passkeys_challenge", &asks).await), 0);
+    }
+    assert_eq!(code(&world.call(&other, "holds_approve", &signed).await), 1409, "another session's question");
+    assert_eq!(code(&world.call(&ann, "holds_approve", &signed).await), 1404, "there is no such hold");
+    assert_eq!(code(&world.call(&ann, "holds_approve", &signed).await), 1409, "one signature for two answers");
+}
