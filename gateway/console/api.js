@@ -91,7 +91,10 @@ export class Api extends EventTarget {
 
   #heard(message) {
     if (message.method === "holds_event") {
-      this.#subscriptions.get(message.params.subscription)?.(message.params.result);
+      const { subscription, result, error } = message.params;
+      // It ended, as the session has: the socket closes, and the page asks who is signed in.
+      if (error) this.#subscriptions.delete(subscription);
+      else this.#subscriptions.get(subscription)?.(result);
     } else {
       this.#settle(message.id, message);
     }

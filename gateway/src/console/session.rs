@@ -105,6 +105,13 @@ impl Session {
         false
     }
 
+    /// The same without using it.
+    #[must_use]
+    pub fn is_past(&self, now: Timestamp) -> bool {
+        let used = *self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        self.has_ended(used, now)
+    }
+
     fn has_ended(&self, used: Timestamp, now: Timestamp) -> bool {
         let over = now.duration_since(used) >= IDLE || now.duration_since(self.began) >= LONGEST;
         over || self.over.load(Ordering::Acquire)

@@ -138,10 +138,13 @@ pub(super) fn methods(operators: Operators, stop: CancellationToken) -> Result<M
         move |_, sink, all, extensions| {
             let stop = stop.clone();
             async move {
-                match admitted(&all, extensions.get::<Caller>(), Needs::Read).await {
-                    Ok(_) => events::tell(&all, sink, &stop).await,
+                let caller = extensions.get::<Caller>().cloned();
+                let admitted = admitted(&all, caller.as_ref(), Needs::Read).await;
+                match admitted.and(caller.ok_or(Refused::Nobody)) {
+                    Ok(caller) => return events::tell(&all, &caller, sink, &stop).await,
                     Err(refused) => sink.reject(ErrorObjectOwned::from(refused)).await,
                 }
+                Ok(())
             }
         },
     )?;

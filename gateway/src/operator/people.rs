@@ -287,6 +287,15 @@ impl People {
         if person.role < least { Err(self.too_little(&person, least)) } else { Ok(person) }
     }
 
+    /// Whether a caller who was let in is let in still. It is no use of their session: what is told unasked keeps none alive.
+    #[must_use]
+    pub fn still_serve(&self, caller: &Caller) -> bool {
+        match caller {
+            Caller::Peer(uid) => self.serve(*uid),
+            Caller::Session(session) => !session.is_past(clock::now()) && session.who().stands(&self.audit.operators()),
+        }
+    }
+
     /// Who it is, and whether the door says so by itself.
     fn person(&self, caller: &Caller, claimed: Option<&str>) -> Result<(Person, bool), Refused> {
         let operators = self.audit.operators();
