@@ -417,10 +417,13 @@ impl Operators {
         }
     }
 
-    /// Who was turned away for what they are is recorded; that a PIN is needed, or was wrong, is told elsewhere.
+    /// Who was turned away for what they are is recorded, but a loop of theirs must not fill the disk; that a PIN is needed, or was
+    /// wrong, is told elsewhere.
     async fn turned_away(&self, method: &str, refused: Refused) -> Refused {
-        if let Refused::Role { who, .. } = &refused {
-            let event = Recorded::OperatorSeen { by: who.clone(), action: format!("was refused {method}: {refused}") };
+        if let Refused::Role { who, .. } = &refused
+            && let Some(action) = self.people.refusal(&format!("was refused {method}: {refused}"))
+        {
+            let event = Recorded::OperatorSeen { by: who.clone(), action };
             if let Err(error) = self.audit.note(event, clock::now()).await {
                 tracing::error!(%error, "a refused operator could not be recorded");
             }

@@ -34,6 +34,8 @@ pub struct People {
     session: Lane,
     /// Signatures that were none: anybody can send them.
     unsigned: Flood,
+    /// Requests of people whose role does not allow them.
+    refused: Flood,
     strangers: Strangers,
 }
 
@@ -123,16 +125,14 @@ impl People {
     pub fn new(audit: Audit, peers: Peers) -> Self {
         let lane = || Lane { checking: Mutex::default(), waiting: Semaphore::new(MOST_WAITING) };
         let [sign_in, claimed, inside, session] = [lane(), lane(), lane(), lane()];
-        Self {
-            audit,
-            peers,
-            sign_in,
-            claimed,
-            inside,
-            session,
-            unsigned: Flood::default(),
-            strangers: Strangers::default(),
-        }
+        let [unsigned, refused] = [Flood::default(), Flood::default()];
+        Self { audit, peers, sign_in, claimed, inside, session, unsigned, refused, strangers: Strangers::default() }
+    }
+
+    /// What to record of somebody whose role does not allow what they ask, if anything: of a flood a few a second, which say how many
+    /// there were.
+    pub(super) fn refusal(&self, action: &str) -> Option<String> {
+        self.refused.counted(action, clock::now())
     }
 
     /// Who the kernel's users are.

@@ -198,6 +198,23 @@ async fn a_subscriber_hears_nothing_once_the_socket_does_not_serve_them() {
 }
 
 #[tokio::test]
+async fn of_a_flood_of_requests_that_a_role_does_not_allow_a_few_a_second_are_recorded() {
+    let world = World::start();
+    // From now on whoever runs the gateway only reads.
+    world.add("ann", Role::Admin, None).await;
+    let client = world.client().await;
+    let asked = 1_000;
+    for _ in 0..asked {
+        let refused = client.ask::<Card>("holds_approve", &[("id", "hold-aaaaaaaaaaaaaaaa")]).await;
+        assert!(matches!(refused, Err(AskError::Refused { code: 1403, .. })), "{refused:?}");
+    }
+    let recorded = world.recorded();
+    let count = recorded.matches("was refused holds_approve").count();
+    assert!((1..asked / 2).contains(&count), "{count} records");
+    assert!(recorded.contains("since the last record"), "how many there were is not said");
+}
+
+#[tokio::test]
 async fn a_reload_is_recorded_with_who_asked() {
     let world = World::start();
     let _now: String = world.client().await.ask("policies_reload", &[]).await.unwrap();
