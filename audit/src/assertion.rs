@@ -17,7 +17,7 @@ use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-pub use challenge::{Act, Decision, Nonce, sign_in_challenge};
+pub use challenge::{Act, Decision, Nonce, Request, sign_in_challenge};
 pub use key::{BadPublicKey, PublicKey};
 
 /// An authenticator's signature with what it is over, each as the browser writes it: base64url without padding.

@@ -378,6 +378,9 @@ pub enum Event {
         /// Who, to whom, what for and until when; with a digest of what is kept.
         #[serde(flatten, serialize_with = "digested")]
         delegation: Box<Delegation>,
+        /// How whoever lent it showed that it is them.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        proof: Option<serde_json::Value>,
     },
     /// A delegation lets nobody approve any more. Changes the delegations.
     DelegationEnded {

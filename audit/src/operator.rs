@@ -52,32 +52,45 @@ impl Serialize for Verifier {
     }
 }
 
-/// Where a person proves who they are. Failures are counted for each door, so that a stranger who fails at the one does not
-/// lock a person out of the other.
+/// Where a person proves who they are. Failures are counted for each door, so that who fails at the one does not lock a person out
+/// of the other: strangers at the sign-in, other users of this machine, programs that run as the person's own user, and whoever has
+/// their session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Door {
     /// Anyone who reaches the console can try, with a PIN.
     SignIn,
-    /// Anyone who reaches the console can try, with a passkey: who has one still gets in while somebody guesses PINs.
+    /// Anyone who reaches the console can try, with a passkey. Failures are counted, and lock nothing: no signature is guessed.
     SignInByPasskey,
-    /// Only who is let in as an operator already: by the kernel's word, or by a session.
+    /// Any user whom the operators' socket serves can say that they are this person.
+    Claimed,
+    /// Only a program of the person's own user, as the kernel says.
     Inside,
+    /// Only who is signed in to the console as this person.
+    Session,
+    /// The same with a passkey. As at the sign-in, failures lock nothing.
+    SessionByPasskey,
 }
 
 impl Door {
+    const ALL: [Self; 6] =
+        [Self::SignIn, Self::SignInByPasskey, Self::Claimed, Self::Inside, Self::Session, Self::SessionByPasskey];
+
     /// The name in the table.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::SignIn => "sign-in",
             Self::SignInByPasskey => "sign-in-by-passkey",
+            Self::Claimed => "claimed",
             Self::Inside => "inside",
+            Self::Session => "session",
+            Self::SessionByPasskey => "session-by-passkey",
         }
     }
 
     pub(crate) fn parse(name: &str) -> Option<Self> {
-        [Self::SignIn, Self::SignInByPasskey, Self::Inside].into_iter().find(|door| door.as_str() == name)
+        Self::ALL.into_iter().find(|door| door.as_str() == name)
     }
 }
 

@@ -5,6 +5,9 @@ import { parse } from "./json.js";
 /** The same request with the operator's PIN may succeed. */
 export const NEEDS_PIN = 1402;
 
+/** The same request with a signature of the operator's passkey over it may succeed. */
+export const NEEDS_PASSKEY = 1413;
+
 /** What the gateway refused, with what to do about it. */
 export class Refused extends Error {
   constructor({ message, code, data }) {
@@ -88,7 +91,10 @@ export class Api extends EventTarget {
 
   #heard(message) {
     if (message.method === "holds_event") {
-      this.#subscriptions.get(message.params.subscription)?.(message.params.result);
+      const { subscription, result, error } = message.params;
+      // It ended, as the session has: the socket closes, and the page asks who is signed in.
+      if (error) this.#subscriptions.delete(subscription);
+      else this.#subscriptions.get(subscription)?.(result);
     } else {
       this.#settle(message.id, message);
     }

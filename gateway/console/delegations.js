@@ -1,7 +1,8 @@
 // Delegations: one's own right to approve, lent to another operator for a time. Listed, made and ended.
 
 import { button, h, replace } from "./dom.js";
-import { ask, pinField, proved, toast, trouble } from "./parts.js";
+import { ask, proved, toast, trouble } from "./parts.js";
+import { keyed, proof } from "./proof.js";
 import { left, shown } from "./text.js";
 
 /** The rights that are lent, in a place that `read` fills again. */
@@ -50,12 +51,13 @@ function lend(others, around, read) {
     h("div", { class: "pair" }, h("label", {}, "To", to), h("label", {}, "For how long", lasts)),
     h("label", {}, "The most dangerous call", risk),
     names("agents", "Only for these agents (empty: for all)", "ci, claude"), names("tools", "Only for these tools, or servers (empty: for all)", "mail, files.delete"),
-    h("label", {}, "Why (it is kept in the trail)", h("input", { name: "reason", required: true, maxlength: 2000, autocomplete: "off" })), pinField()],
+    h("label", {}, "Why (it is kept in the trail)", h("input", { name: "reason", required: true, maxlength: 2000, autocomplete: "off" })),
+    proof(around.session, {}, { what: "that you lend it", instead: false }).element],
   submit: async (data) => {
     const listed = (name) => data.get(name).split(",").map((text) => text.trim()).filter(Boolean);
     const within = { agents: listed("agents"), tools: listed("tools") };
     if (data.get("risk")) within.risk = data.get("risk");
-    const made = await around.api.call("delegations_add", proved({ to: data.get("to"), lasts: data.get("lasts"), for: within, reason: data.get("reason") }, data));
+    const made = await keyed(around.api, "delegations_add", { to: data.get("to"), lasts: data.get("lasts"), for: within, reason: data.get("reason") }, data);
     toast(`${made.to} may approve for ${made.by}: delegation ${made.id}`);
     await read();
   } });

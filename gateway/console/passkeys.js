@@ -2,7 +2,8 @@
 
 import { session } from "./api.js";
 import { button, h, replace } from "./dom.js";
-import { ask, proved, tell, toast, trouble } from "./parts.js";
+import { ask, tell, toast, trouble } from "./parts.js";
+import { keyed } from "./proof.js";
 import { ago, shown } from "./text.js";
 import { hindered, make } from "./webauthn.js";
 
@@ -21,7 +22,7 @@ export function passkeys(around) {
     }
   };
   tell({ title: "Your passkeys", body: [
-    h("p", {}, "A passkey signs you in, and signs each approval of yours: whoever reads the log can check that it was you. Your PIN stays good where no policy asks for a passkey."),
+    h("p", {}, "A passkey signs you in, and signs each approval of yours: whoever reads the log can check that it was you. Your PIN stays good where no policy asks for a passkey. Once you have one, it takes one of yours to add another or to remove one; an admin takes away what was lost."),
     place, why ? h("p", { class: "warning" }, why) : button("Add a passkey", () => add(around, read), { class: "quiet" })] });
   read();
 }
@@ -39,7 +40,7 @@ function add(around, read) {
   ask({ title: "Add a passkey", act: "Make it", body: [h("label", {}, "What you call it", label),
     h("p", { class: "small faint" }, "Your browser asks for a fingerprint, a face or the PIN of a key.")],
   submit: async (data) => {
-    const options = await around.api.call("passkeys_begin", proved({}, data));
+    const options = await keyed(around.api, "passkeys_begin", {}, data);
     const response = await make(options);
     const made = await around.api.call("passkeys_add", { label: data.get("label"), response });
     toast(`The passkey ${made.label} is yours.`);
@@ -50,7 +51,7 @@ function add(around, read) {
 function remove({ id, label }, around, read) {
   ask({ title: ["Remove the passkey ", shown(label), "?"], kind: "danger", act: "Remove",
     body: h("p", {}, "It signs for you no more. What it signed stays in the trail, and can still be checked."), submit: async (data) => {
-      await around.api.call("passkeys_remove", proved({ id }, data));
+      await keyed(around.api, "passkeys_remove", { id }, data);
       toast(`The passkey ${label} is removed.`);
       await read();
     } });

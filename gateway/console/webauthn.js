@@ -19,7 +19,7 @@ export async function make(options) {
     response: { attestationObject: text(attestationObject), clientDataJSON: text(clientDataJSON) } };
 }
 
-/** Has a passkey sign what `passkeys_challenge`, or the sign-in, asks. */
+/** Has a passkey sign what `passkeys_challenge`, or the sign-in, asks. The sign-in names none: the browser offers those that it knows. */
 export async function sign({ nonce, challenge, site, credentials }) {
   const signed = await asked(() => navigator.credentials.get({ publicKey: {
     challenge: bytes(challenge), rpId: site, userVerification: "required", timeout: 60_000,
@@ -33,7 +33,7 @@ const TROUBLES = {
   NotAllowedError: ["the passkey was not used: it was cancelled, nobody answered in time, or it is not on this device", "try again, or use your PIN"],
   InvalidStateError: ["this authenticator has a passkey of yours already", "use that one, or another authenticator"],
   NotSupportedError: ["this authenticator makes no passkey of a kind that is taken", "try another one"],
-  ConstraintError: ["this authenticator cannot verify who is at it", "set a PIN or a fingerprint on it, or try another one"],
+  ConstraintError: ["this authenticator cannot keep a passkey, or cannot verify who is at it", "set a PIN or a fingerprint on it, make room on it, or try another one"],
   SecurityError: ["the browser has no passkeys for this address", "open the console by its name"],
 };
 

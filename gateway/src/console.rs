@@ -17,6 +17,7 @@ mod link;
 pub(crate) mod request;
 mod session;
 mod sign_in;
+mod who;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -32,7 +33,6 @@ use jsonrpsee::Methods;
 use jsonrpsee::server::{
     BatchRequestConfig, HttpRequest, HttpResponse, PingConfig, ServerBuilder, ServerConfig, TowerServiceBuilder,
 };
-use policies::OperatorId;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
@@ -54,6 +54,7 @@ use link::Links;
 use request::Names;
 pub use session::Session;
 use session::Sessions;
+pub use who::Who;
 
 /// Where the console listens, and who is signed in to it.
 pub struct Front {
@@ -190,10 +191,10 @@ impl Front {
         format!("{scheme}://{}", self.names.first())
     }
 
-    /// A link that signs this person in, once, within the next minutes.
+    /// A link that signs this person in, once, within the next minutes. `proved`: a PIN was given for it just now.
     #[must_use]
-    pub fn link(&self, person: &crate::operator::people::Person) -> String {
-        format!("{}/sign-in#{}", self.url(), self.links.make(person, clock::now()))
+    pub fn link(&self, who: Who, proved: bool) -> String {
+        format!("{}/sign-in#{}", self.url(), self.links.make(who, proved, clock::now()))
     }
 }
 
@@ -270,15 +271,16 @@ impl Desk {
     async fn sweep(&self) {
         loop {
             tokio::time::sleep(SWEEP).await;
-            for name in self.front.sessions.sweep(clock::now(), |name| self.stands(name)) {
-                self.note(Event::SignedOut { name, why: "idle, too long, or no operator any more".into() }).await;
+            for name in self.front.sessions.sweep(clock::now(), |who| self.stands(who)) {
+                let why = "idle, too long, no operator any more, or with another PIN since".into();
+                self.note(Event::SignedOut { name, why }).await;
             }
         }
     }
 
-    /// Whether sessions of this name may go on.
-    fn stands(&self, name: &OperatorId) -> bool {
-        name.as_str().starts_with("uid:") || self.audit.operator(name).is_some()
+    /// Whether this person's sessions may go on.
+    fn stands(&self, who: &Who) -> bool {
+        who.stands(&self.audit.operators())
     }
 
     /// What anyone on this machine can cause is recorded, and of a flood a few a second.

@@ -28,6 +28,7 @@ mod run;
 pub mod secrets;
 mod similar;
 pub mod staff;
+mod strangers;
 mod trail;
 
 use std::fs::Permissions;

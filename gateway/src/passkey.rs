@@ -3,7 +3,8 @@
 //! ```text
 //! register   begin ─► options, kept state ─► the browser makes a key ─► finish: `webauthn-rs` ─► record
 //! sign in    name ─► nonce ─► the browser signs ─┐
-//! decide     decision ─► nonce ─► it signs ──────┴─► nonce used up ─► `audit::assertion` ─► count recorded ─► proof
+//! decide     decision ─► nonce ─► it signs ──────┤
+//! ask        request ─► nonce ─► it signs ───────┴─► nonce open ─► `audit::assertion` ─► count recorded ─► nonce answered ─► proof
 //! ```
 //!
 //! A passkey is bound to a host's name, so there are none where the console is reached by an address.
@@ -13,10 +14,9 @@ mod registration;
 mod signed;
 mod site;
 
-use audit::assertion::{Decision, Nonce, sign_in_challenge};
-use audit::{Audit, Credential, Operator};
+use audit::Audit;
+use audit::assertion::{Nonce, sign_in_challenge};
 use policies::{Hash, OperatorId};
-use ring::hmac;
 use serde::Serialize;
 
 use crate::clock;
@@ -24,19 +24,18 @@ use crate::clock;
 use nonces::Nonces;
 use registration::Registrations;
 pub use registration::{Made, NotMade, Options};
-pub use signed::{Given, Signed};
+pub use signed::{Given, Signed, Subject};
 pub use site::Site;
 
 /// What waits for a browser's answer.
+#[derive(Default)]
 pub struct Passkeys {
-    /// Of whoever wants to sign in: anybody can ask for these, and crowd out nothing else.
+    /// Of whoever wants to sign in: anybody can ask for these.
     strangers: Nonces,
-    /// Of decisions in sessions.
+    /// Of decisions and requests in sessions.
     inside: Nonces,
     /// Keys that are being made.
     pub registrations: Registrations,
-    /// Makes up what nobody has.
-    decoys: hmac::Key,
 }
 
 /// What a page needs to have a passkey sign.
@@ -48,54 +47,48 @@ pub struct Question {
     pub challenge: String,
     /// The site that the key was made for.
     pub site: String,
-    /// The keys that may sign, in base64url.
+    /// The keys that may sign, in base64url; none is named to who is not signed in.
     pub credentials: Vec<String>,
 }
 
-impl Default for Passkeys {
-    fn default() -> Self {
-        Self {
-            strangers: Nonces::default(),
-            inside: Nonces::default(),
-            registrations: Registrations::default(),
-            decoys: hmac::Key::new(hmac::HMAC_SHA256, &clock::random::<32>()),
-        }
-    }
-}
-
 impl Passkeys {
-    /// A question for whoever says that they are this operator. Whether there is one, and whether they have a passkey, does not
-    /// show: who has none is asked for one that nobody has.
+    /// A question for whoever says that they are this operator. It names no key, so that it says nothing of whether there is one, or of
+    /// whether anybody has that name: the authenticator knows which keys it keeps for the site.
     #[must_use]
-    pub fn ask_to_sign_in(&self, audit: &Audit, operator: Option<&Operator>, typed: &str, site: &Site) -> Question {
+    pub fn ask_to_sign_in(&self, typed: &str, site: &Site) -> Question {
         let nonce = self.strangers.make(stranger(typed), clock::now());
-        let typed_name = OperatorId::authenticated(typed);
-        let name = operator.map_or(&typed_name, |operator| &operator.name);
-        let mut credentials = known(audit, name, site);
-        if credentials.is_empty() {
-            let decoy = hmac::sign(&self.decoys, typed.to_lowercase().as_bytes());
-            credentials.extend(Credential::new(decoy.as_ref().to_vec()).map(|credential| credential.to_string()));
-        }
-        question(nonce, &sign_in_challenge(name, &nonce), site, credentials)
+        question(nonce, &to_sign_in(typed, &nonce), site, Vec::new())
     }
 
-    /// Whether this nonce was given to whoever typed this name, not long ago; it is used up.
+    /// Whether this nonce was given to whoever typed this name, not long ago, and was not answered.
     #[must_use]
-    pub fn take_to_sign_in(&self, nonce: &Nonce, typed: &str) -> bool {
-        self.strangers.take(nonce, stranger(typed), clock::now())
+    pub fn is_open_to_sign_in(&self, nonce: &Nonce, typed: &str) -> bool {
+        self.strangers.is_open(nonce, stranger(typed), clock::now())
     }
 
-    /// A question about a decision, in this session.
+    /// It was answered rightly: once.
     #[must_use]
-    pub fn ask(&self, audit: &Audit, decision: &Decision, session: Hash, site: &Site) -> Question {
+    pub fn answer_to_sign_in(&self, nonce: &Nonce, typed: &str) -> bool {
+        self.strangers.answer(nonce, stranger(typed), clock::now())
+    }
+
+    /// A question about a decision, or another request, in this session.
+    #[must_use]
+    pub fn ask(&self, audit: &Audit, subject: &Subject, session: Hash, site: &Site) -> Question {
         let nonce = self.inside.make(session, clock::now());
-        question(nonce, &decision.challenge(&nonce), site, known(audit, &decision.operator, site))
+        question(nonce, &subject.challenge(&nonce), site, known(audit, subject.operator(), site))
     }
 
-    /// Whether this nonce was given to this session, not long ago; it is used up.
+    /// Whether this nonce was given to this session, not long ago, and was not answered.
     #[must_use]
-    pub fn take(&self, nonce: &Nonce, session: Hash) -> bool {
-        self.inside.take(nonce, session, clock::now())
+    pub fn is_open(&self, nonce: &Nonce, session: Hash) -> bool {
+        self.inside.is_open(nonce, session, clock::now())
+    }
+
+    /// It was answered rightly: once.
+    #[must_use]
+    pub fn answer(&self, nonce: &Nonce, session: Hash) -> bool {
+        self.inside.answer(nonce, session, clock::now())
     }
 }
 
@@ -111,6 +104,13 @@ fn question(nonce: Nonce, challenge: &Hash, site: &Site, credentials: Vec<String
     Question { nonce: nonce.to_string(), challenge, site: site.name().to_owned(), credentials }
 }
 
+/// What a passkey signs to sign in whoever typed this name. Over the name in small letters, known or not: over the operator's own
+/// spelling it would say whether there is one.
+#[must_use]
+pub fn to_sign_in(typed: &str, nonce: &Nonce) -> Hash {
+    sign_in_challenge(&OperatorId::authenticated(&typed.to_ascii_lowercase()), nonce)
+}
+
 fn stranger(typed: &str) -> Hash {
-    Hash::of(typed.to_lowercase().as_bytes())
+    Hash::of(typed.to_ascii_lowercase().as_bytes())
 }

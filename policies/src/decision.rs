@@ -270,10 +270,12 @@ impl Policies {
     }
 }
 
-/// Both as the policies see them where one stands in for the other. Neither gives a pass.
+/// Both as the policies see them where one stands in for the other. Neither gives a pass, and where one of them has a passkey both
+/// have: a right that its owner uses with a passkey is not worth less in the hands of somebody who has none.
 fn as_one<'a>(delegate: &Approver<'a>, of: &Approver<'a>, hold: &Hold) -> [Approver<'a>; 2] {
     let own = ask::owns(delegate, hold) || ask::owns(of, hold);
-    let Approver { by, passkeys, reasoned, .. } = *delegate;
+    let Approver { by, reasoned, .. } = *delegate;
+    let passkeys = delegate.passkeys.max(of.passkeys);
     [delegate, of].map(|person| Approver { own, by, passkeys, reasoned, pass: false, ..*person })
 }
 

@@ -3,21 +3,25 @@
 //! ```text
 //! challenge = SHA-256(purpose ‖ 0x00 ‖ length(field) ‖ field ‖ …)      lengths are 4 bytes, the highest first
 //! decision    "portcullis passkey decision v1": hold id, digest, act, terms, operator, nonce
-//! sign-in     "portcullis passkey sign-in v1": operator, nonce
+//! request     "portcullis passkey request v1": method, terms, operator, nonce
+//! sign-in     "portcullis passkey sign-in v1": the operator's name in small letters, nonce
 //! ```
 //!
-//! Digest and terms are the 32 bytes of a hash, the nonce is 32 random bytes, all else is UTF-8.
+//! Digest and terms are the 32 bytes of a hash, the nonce is 32 bytes that nobody can foretell, all else is UTF-8.
 
 use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use policies::{Hash, HoldId, OperatorId};
+use jiff::SignedDuration;
+use policies::approval::Within;
+use policies::{Hash, HoldId, OperatorId, Value};
 use ring::digest::{Context, SHA256};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 const DECISION: &str = "portcullis passkey decision v1";
+const REQUEST: &str = "portcullis passkey request v1";
 const SIGN_IN: &str = "portcullis passkey sign-in v1";
 
 /// What a person does to a hold.
@@ -79,6 +83,35 @@ impl Decision {
     }
 }
 
+/// All that a signature over a request binds that is about no hold, but for the nonce.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The method of the operators' API.
+    pub method: String,
+    /// SHA-256 of the canonical JSON of its parameters.
+    pub terms: Hash,
+    /// Who asks.
+    pub operator: OperatorId,
+}
+
+impl Request {
+    /// To lend one's right to approve. Its terms are made of what the record keeps, so that they can be made again of it: of the
+    /// reason, which is kept redacted, the hash.
+    #[must_use]
+    pub fn lending(by: OperatorId, to: &str, within: &Within, lasts: SignedDuration, reason: Hash) -> Self {
+        let terms = serde_json::json!({ "for": within, "lasts": lasts.as_secs(), "reason": reason, "to": to });
+        let terms = Hash::of(Value::from(terms).canonical().as_str().as_bytes());
+        Self { method: "delegations_add".to_owned(), terms, operator: by }
+    }
+
+    /// What the passkey signs.
+    #[must_use]
+    pub fn challenge(&self, nonce: &Nonce) -> Hash {
+        let Self { method, terms, operator } = self;
+        hashed(REQUEST, &[method.as_bytes(), terms.as_bytes(), operator.as_str().as_bytes(), &nonce.0])
+    }
+}
+
 /// What a passkey signs to sign its operator in.
 #[must_use]
 pub fn sign_in_challenge(operator: &OperatorId, nonce: &Nonce) -> Hash {
@@ -104,10 +137,16 @@ fn hashed(purpose: &str, fields: &[&[u8]]) -> Hash {
 pub struct Nonce([u8; 32]);
 
 impl Nonce {
-    /// One of these random bytes.
+    /// One of these bytes, which nobody can have foretold.
     #[must_use]
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 
     /// The text of one.

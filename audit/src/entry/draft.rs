@@ -263,7 +263,7 @@ impl Audit {
             }
             Event::OperatorRemoved { name, .. } => Work::NoOperator { draft, name },
             Event::PinChanged { name, pin, .. } => Work::OperatorPin { draft, name, pin },
-            Event::DelegationMade { delegation } => Work::Delegate { draft, delegation },
+            Event::DelegationMade { delegation, .. } => Work::Delegate { draft, delegation },
             Event::DelegationEnded { delegation, .. } => Work::NoDelegation { draft, id: delegation },
             Event::PasskeyAdded { name, credential, label, site, public_key, counter, .. } => {
                 let label = self.outside(&label);
@@ -306,9 +306,9 @@ impl Audit {
         if let Event::ToolPinned { definition, .. } | Event::ToolChanged { definition, .. } = &mut event {
             *definition = self.redactor.redact_value(definition).0;
         }
-        let Event::DelegationMade { delegation } = event else { return event };
+        let Event::DelegationMade { delegation, proof } = event else { return event };
         let reason = self.outside(delegation.reason());
-        Event::DelegationMade { delegation: Box::new(delegation.because(reason)) }
+        Event::DelegationMade { delegation: Box::new(delegation.because(reason)), proof }
     }
 
     /// An event's texts come from requests too: cut, and redacted by shape alone, since its members are named by us.
@@ -318,6 +318,10 @@ impl Audit {
         // A public key looks like a secret one, and whoever checks the log needs it.
         if let (Event::PasskeyAdded { public_key, .. }, Some(kept)) = (event, value.get_mut("public_key")) {
             *kept = public_key.to_string().into();
+        }
+        // So does a signature.
+        if let (Event::DelegationMade { proof: Some(proof), .. }, Some(kept)) = (event, value.get_mut("proof")) {
+            kept.clone_from(proof);
         }
         json(&value)
     }

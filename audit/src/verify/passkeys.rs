@@ -1,17 +1,20 @@
-//! Which keys sign for whom, by the records, and whether each decision that was signed is signed by one of them.
+//! Which keys sign for whom, by the records, and whether each decision, and each right that was lent, that was signed is signed by
+//! one of them.
 //!
 //! A decision's record holds all that its signature is over, so whoever has the log needs nothing else to check it: the hold,
-//! what was done to it, the deed's digest, the terms' hash, who did it, and the nonce.
+//! what was done to it, the deed's digest, the terms' hash, who did it, and the nonce. So does the record of a delegation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+use policies::approval::Within;
 use policies::{Hash, Hold, HoldId, OperatorId, Value};
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 
 use super::projection::{has_table, rows, same};
 use super::{Broken, Kind, QueryError, Record, VerifyError, What};
-use crate::assertion::{Act, Asked, Assertion, BadAssertion, Decision, Nonce, PublicKey, counted};
+use crate::assertion::{Act, Asked, Assertion, BadAssertion, Decision, Nonce, PublicKey, Request, counted};
 
 /// The passkeys that the records so far name, and the decisions that they signed.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -19,11 +22,14 @@ use crate::assertion::{Act, Asked, Assertion, BadAssertion, Decision, Nonce, Pub
 pub(crate) struct Passkeys {
     /// Hash of the credential → the last record about it, and what it is, unless it was removed.
     known: BTreeMap<String, (u64, Option<Known>)>,
-    /// Nonces of decisions: each stands for one.
+    /// Nonces of what was signed: each stands for one.
     nonces: BTreeSet<Nonce>,
     /// Record, hold, and the digest that was signed: of the records that are there.
     #[serde(skip)]
     signed: Vec<(u64, String, Hash)>,
+    /// Rights that were lent by a signature, of the records that are there.
+    #[serde(skip)]
+    lent: u64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -40,7 +46,11 @@ impl Passkeys {
     /// Notes what a record says of passkeys, and checks the assertion of a decision.
     pub(super) fn follow(&mut self, record: &Record) -> Result<(), What> {
         match record.kind {
-            Kind::Event => self.event(record),
+            Kind::Event => {
+                self.event(record)?;
+                let made = text(record, "/event") == Some("delegation-made");
+                if made && text(record, "/proof/by") == Some("passkey") { self.lending(record) } else { Ok(()) }
+            }
             Kind::Step if text(record, "/step/proof/by") == Some("passkey") => self.decision(record),
             Kind::Intent | Kind::Outcome | Kind::Refusal | Kind::Hold | Kind::Step | Kind::Relay => Ok(()),
         }
@@ -85,23 +95,39 @@ impl Passkeys {
 
     fn decision(&mut self, record: &Record) -> Result<(), What> {
         let (decision, nonce) = stated(record).ok_or(What::Assertion(BadAssertion::Form("statement")))?;
-        let key = text(record, "/step/proof/credential").and_then(|id| self.known.get(id));
+        self.asserted(record, "/step/proof", &decision.operator, (decision.challenge(&nonce), nonce))?;
+        self.signed.push((record.seq, decision.hold.as_str().to_owned(), decision.digest));
+        Ok(())
+    }
+
+    fn lending(&mut self, record: &Record) -> Result<(), What> {
+        let (request, nonce) = lent(record).ok_or(What::Assertion(BadAssertion::Form("statement")))?;
+        self.asserted(record, "/proof", &request.operator, (request.challenge(&nonce), nonce))?;
+        self.lent += 1;
+        Ok(())
+    }
+
+    /// Whether a key of this operator's signed this, which was signed for nothing else.
+    fn asserted(
+        &mut self,
+        record: &Record,
+        proof: &str,
+        by: &OperatorId,
+        (challenge, nonce): (Hash, Nonce),
+    ) -> Result<(), What> {
+        let key = text(record, &format!("{proof}/credential")).and_then(|id| self.known.get(id));
         let key = key.and_then(|(_, known)| known.as_ref());
-        let key = key.filter(|known| known.operator == decision.operator.as_str());
+        let key = key.filter(|known| known.operator == by.as_str());
         let key = key.ok_or(What::Assertion(BadAssertion::Unknown))?;
         let public: PublicKey = key.key.parse().map_err(|_| What::Assertion(BadAssertion::Unknown))?;
-        let asked = Asked { challenge: decision.challenge(&nonce), site: &key.site, origin: None };
-        let assertion = assertion(record).ok_or(What::Assertion(BadAssertion::Form("statement")))?;
+        let asked = Asked { challenge, site: &key.site, origin: None };
+        let assertion = assertion(record, proof).ok_or(What::Assertion(BadAssertion::Form("statement")))?;
         let shown = assertion.check(&public, &asked).map_err(What::Assertion)?;
         // Its use was recorded first, with this count: a higher one was never looked at.
         if u64::from(shown) > key.counter {
             return Err(What::Assertion(BadAssertion::Counter));
         }
-        if !self.nonces.insert(nonce) {
-            return Err(What::Assertion(BadAssertion::Challenge));
-        }
-        self.signed.push((record.seq, decision.hold.as_str().to_owned(), decision.digest));
-        Ok(())
+        if self.nonces.insert(nonce) { Ok(()) } else { Err(What::Assertion(BadAssertion::Challenge)) }
     }
 
     /// Without those that were removed: no row stands for them.
@@ -109,9 +135,9 @@ impl Passkeys {
         self.known.retain(|_, (_, known)| known.is_some());
     }
 
-    /// How many decisions were signed.
+    /// How many decisions were signed, and how many rights that were lent.
     pub(super) fn signed(&self) -> u64 {
-        self.signed.len() as u64
+        self.signed.len() as u64 + self.lent
     }
 
     /// Whether the stored passkeys are those of the records, and the digests that were signed are their holds'.
@@ -172,12 +198,23 @@ fn stated(record: &Record) -> Option<(Decision, Nonce)> {
     Some((decision, Nonce::parse(text(record, "/step/proof/nonce")?)?))
 }
 
-fn assertion(record: &Record) -> Option<Assertion> {
-    let part = |pointer| text(record, pointer).map(str::to_owned);
+/// What the record of a delegation says that was signed, made again of what it keeps.
+fn lent(record: &Record) -> Option<(Request, Nonce)> {
+    let time = |pointer| text(record, pointer)?.parse::<Timestamp>().ok();
+    let within: Within = serde_json::from_str(&record.detail.get("within")?.to_string()).ok()?;
+    let lasts = time("/expires")?.duration_since(time("/made")?);
+    let by = OperatorId::parse(text(record, "/by")?).ok()?;
+    let reason = Hash::try_from(text(record, "/proof/reason")?.to_owned()).ok()?;
+    let request = Request::lending(by, text(record, "/to")?, &within, lasts, reason);
+    Some((request, Nonce::parse(text(record, "/proof/nonce")?)?))
+}
+
+fn assertion(record: &Record, proof: &str) -> Option<Assertion> {
+    let part = |name: &str| text(record, &format!("{proof}/{name}")).map(str::to_owned);
     Some(Assertion {
-        authenticator_data: part("/step/proof/authenticator_data")?,
-        client_data: part("/step/proof/client_data")?,
-        signature: part("/step/proof/signature")?,
+        authenticator_data: part("authenticator_data")?,
+        client_data: part("client_data")?,
+        signature: part("signature")?,
     })
 }
 

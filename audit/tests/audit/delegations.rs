@@ -24,7 +24,7 @@ async fn people(world: &World) {
 fn made(by: &str, to: &str, within: Within) -> Event {
     let (people, hour) = ((operator(by), operator(to)), SignedDuration::from_hours(1));
     let delegation = Delegation::new(people, within, hour, "on holiday".to_owned(), noon()).unwrap();
-    Event::DelegationMade { delegation: Box::new(delegation) }
+    Event::DelegationMade { delegation: Box::new(delegation), proof: None }
 }
 
 fn ended(delegation: u64) -> Event {
@@ -89,7 +89,7 @@ async fn a_delegation_is_for_what_it_says_and_ends_with_its_time() {
         "short".to_owned(),
         noon(),
     );
-    let late = Event::DelegationMade { delegation: Box::new(late.unwrap()) };
+    let late = Event::DelegationMade { delegation: Box::new(late.unwrap()), proof: None };
     let late = world.audit.note(late, noon()).await.unwrap();
     assert!(refused(&world, &hold, approve("bob", "ann", late), 60).await, "its time was over");
     world.audit.step(hold.id().clone(), approve("bob", "ann", all), later(60)).await.unwrap();

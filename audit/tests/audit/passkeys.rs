@@ -1,13 +1,14 @@
 //! Passkeys: written with their record, counted with each use, gone with their operator, and found where no record has them.
 
-use audit::assertion::{Act, BadAssertion, Decision, Nonce, PublicKey};
+use audit::assertion::{Act, BadAssertion, Decision, Nonce, PublicKey, Request};
 use audit::{
     AuditError, Broken, Credential, Door, Event, Filter, MOST_PASSKEYS, Passkey, StepRefused, Verifier, VerifyError,
     What,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use policies::approval::{Hold, Step, StepError};
+use jiff::SignedDuration;
+use policies::approval::{Delegation, Hold, Step, StepError, Within};
 use policies::{Hash, OperatorId, Role};
 use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
@@ -181,14 +182,23 @@ fn pair() -> Ed25519KeyPair {
 
 /// What is recorded of a decision that this key signed.
 fn proof(pair: &Ed25519KeyPair, decision: &Decision, nonce: &Nonce) -> Value {
+    let mut proof = signature(pair, decision.challenge(nonce), nonce);
+    for (name, value) in
+        [("act", json!(decision.act)), ("digest", json!(decision.digest)), ("terms", json!(decision.terms))]
+    {
+        proof[name] = value;
+    }
+    proof
+}
+
+fn signature(pair: &Ed25519KeyPair, challenge: Hash, nonce: &Nonce) -> Value {
     let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-    let challenge = text(decision.challenge(nonce).as_bytes());
+    let challenge = text(challenge.as_bytes());
     let client = format!(r#"{{"type":"webauthn.get","challenge":"{challenge}","origin":"http://localhost:7733"}}"#);
     let data = [&Hash::of(b"localhost").as_bytes()[..], &[5, 0, 0, 0, 9]].concat();
     let signature = pair.sign(&[&data[..], Hash::of(client.as_bytes()).as_bytes()].concat());
-    json!({ "by": "passkey", "credential": credential(7), "act": decision.act, "digest": decision.digest,
-        "terms": decision.terms, "nonce": nonce, "authenticator_data": text(&data), "client_data": text(client.as_bytes()),
-        "signature": text(signature.as_ref()) })
+    json!({ "by": "passkey", "credential": credential(7), "nonce": nonce, "authenticator_data": text(&data),
+        "client_data": text(client.as_bytes()), "signature": text(signature.as_ref()) })
 }
 
 fn decision(hold: &Hold) -> Decision {
@@ -396,5 +406,67 @@ fn found(world: &World) -> BadAssertion {
     match world.verify() {
         Err(VerifyError::Broken(Broken { what: What::Assertion(why), .. })) => why,
         other => panic!("{other:?}"),
+    }
+}
+
+const WHY: &str = "on holiday; the password is hunter2-hunter2";
+
+fn within(tool: &str) -> Within {
+    Within { tools: [tool.to_owned()].into(), ..Within::default() }
+}
+
+/// What is recorded of a right that ann lent to bob for an hour by a signature over it.
+fn lending(pair: &Ed25519KeyPair, nonce: &Nonce) -> Value {
+    let (hour, reason) = (SignedDuration::from_hours(1), Hash::of(WHY.as_bytes()));
+    let request = Request::lending(ann(), "bob", &within("mail"), hour, reason);
+    let mut proof = signature(pair, request.challenge(nonce), nonce);
+    proof["reason"] = json!(reason);
+    proof
+}
+
+async fn lend(world: &World, to: &str, within: Within, hours: i64, proof: Value) {
+    let (people, lasts) = ((ann(), OperatorId::authenticated(to)), SignedDuration::from_hours(hours));
+    let delegation = Delegation::new(people, within, lasts, WHY.to_owned(), noon()).unwrap();
+    let event = Event::DelegationMade { delegation: Box::new(delegation), proof: Some(proof) };
+    note(world, event).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_that_was_lent_by_a_signature_is_checked_again_and_one_that_was_not_is_found() {
+    let nonce = Nonce::new([1; 32]);
+    let (world, pair, _hold) = signing().await;
+    lend(&world, "bob", within("mail"), 1, lending(&pair, &nonce)).await;
+    assert_eq!(world.verify().unwrap().asserted, 1);
+    note(&world, Event::PasskeyRemoved { name: ann(), credential: credential(7), by: None }).await.unwrap();
+    assert_eq!(world.verify().unwrap().asserted, 1);
+
+    // To another, for more, for longer, twice, and by a key of nobody's.
+    for (to, tool, hours, why) in [
+        ("cyn", "mail", 1, BadAssertion::Challenge),
+        ("bob", "files", 1, BadAssertion::Challenge),
+        ("bob", "mail", 2, BadAssertion::Challenge),
+    ] {
+        let (world, pair, _hold) = signing().await;
+        note(&world, person("cyn")).await.unwrap();
+        lend(&world, to, within(tool), hours, lending(&pair, &nonce)).await;
+        assert_eq!(found(&world), why, "{to} {tool} {hours}");
+    }
+    let (world, pair, _hold) = signing().await;
+    for _ in 0..2 {
+        lend(&world, "bob", within("mail"), 1, lending(&pair, &nonce)).await;
+    }
+    assert_eq!(found(&world), BadAssertion::Challenge);
+    let changes: [(Change, BadAssertion); 4] = [
+        (|proof| proof["reason"] = json!(Hash::of(b"other")), BadAssertion::Challenge),
+        (|proof| proof["credential"] = json!(credential(8)), BadAssertion::Unknown),
+        (|proof| proof["signature"] = proof["nonce"].clone(), BadAssertion::Signature),
+        (|proof| drop(proof.as_object_mut().unwrap().remove("nonce")), BadAssertion::Form("statement")),
+    ];
+    for (change, why) in changes {
+        let (world, pair, _hold) = signing().await;
+        let mut proof = lending(&pair, &nonce);
+        change(&mut proof);
+        lend(&world, "bob", within("mail"), 1, proof).await;
+        assert_eq!(found(&world), why);
     }
 }

@@ -117,7 +117,7 @@ async fn passkeys_and_delegations_outlive_the_records_that_made_them() {
     audit.note(passkey, noon()).await.unwrap();
     let (people, week) = ((ann.clone(), bob), SignedDuration::from_hours(7 * 24));
     let lent = Delegation::new(people, Within::default(), week, "on holiday".to_owned(), noon()).unwrap();
-    audit.note(Event::DelegationMade { delegation: Box::new(lent) }, noon()).await.unwrap();
+    audit.note(Event::DelegationMade { delegation: Box::new(lent), proof: None }, noon()).await.unwrap();
     for _ in 0..300 {
         call(&audit, "{}", noon()).await;
     }

@@ -87,7 +87,8 @@ enum Action {
     },
     /// Lend your right to approve to another operator for a time
     #[command(
-        long_about = "Lends your right to approve to another operator for a time; it takes your PIN.\n\n\
+        long_about = "Lends your right to approve to another operator for a time; it takes your PIN. Who has a passkey \
+            lends it in the console, where that signs it.\n\n\
             Where their own right does not let them approve a call, they approve it by yours: with their PIN, if you may \
             approve that call at that moment, and if neither of you has an agent's own call before them. You and they count \
             as one person then. They lend it to nobody else, give no pass by it, and break no glass. It ends with its time, \
@@ -248,7 +249,7 @@ impl Book {
             }
             (Self::Running(client), None) => global.ask(client, "pin_change", &[("new_pin", &pin)]).await,
             (Self::Alone(audit), name) => {
-                let needs = if name.is_some() { Needs::Govern } else { Needs::Change };
+                let needs = if name.is_some() { Needs::Govern } else { Needs::Own };
                 let by = global.admit(audit, needs).await?;
                 let name = name.unwrap_or(by.id.as_str());
                 staff::set_pin(audit, &by.id, name, pin.to_string()).await.map_err(|refused| alone(&refused))

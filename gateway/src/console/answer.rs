@@ -120,6 +120,7 @@ fn status(refused: &Refused) -> StatusCode {
         | Refused::State { .. }
         | Refused::Nobody
         | Refused::NeedsPin { .. }
+        | Refused::NeedsPasskey { .. }
         | Refused::WrongPin
         | Refused::Passkey { .. }
         | Refused::NoConsole => StatusCode::UNAUTHORIZED,

@@ -6,10 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
-use policies::{Hash, OperatorId, Role};
+use policies::Hash;
 
+use super::Who;
 use crate::clock;
-use crate::operator::people::Person;
 
 /// Codes that nobody has used yet, by their hash.
 #[derive(Default)]
@@ -17,8 +17,7 @@ pub(super) struct Links(Mutex<HashMap<Hash, Link>>);
 
 /// Whom a code signs in.
 pub(super) struct Link {
-    pub(super) name: OperatorId,
-    pub(super) role: Role,
+    pub(super) who: Who,
     /// A PIN was given for it just now.
     pub(super) proved: bool,
     made: Timestamp,
@@ -32,16 +31,15 @@ const MOST: usize = 32;
 
 impl Links {
     /// A new code for this person. 256 random bits need no slow hash.
-    pub(super) fn make(&self, person: &Person, now: Timestamp) -> String {
+    pub(super) fn make(&self, who: Who, proved: bool, now: Timestamp) -> String {
         let code = URL_SAFE_NO_PAD.encode(clock::random::<32>());
-        let (name, role, proved) = (person.id.clone(), person.role, person.proved);
         let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         links.retain(|_, link| now.duration_since(link.made) < LASTS);
         let oldest = links.iter().min_by_key(|(_, link)| link.made).map(|(key, _)| *key);
         if let (true, Some(oldest)) = (links.len() >= MOST, oldest) {
             links.remove(&oldest);
         }
-        links.insert(Hash::of(code.as_bytes()), Link { name, role, proved, made: now });
+        links.insert(Hash::of(code.as_bytes()), Link { who, proved, made: now });
         code
     }
 
@@ -54,7 +52,10 @@ impl Links {
 
 #[cfg(test)]
 mod tests {
+    use policies::{OperatorId, Role};
+
     use super::*;
+    use crate::operator::people::Person;
 
     #[test]
     fn a_code_signs_in_once_and_not_late() {
@@ -62,18 +63,19 @@ mod tests {
         let ann = Person {
             id: OperatorId::authenticated("ann"),
             role: Role::Admin,
-            added: true,
+            added: false,
             proved: false,
             signed: None,
         };
-        let code = links.make(&ann, noon);
+        let ann = || Who::user(&ann);
+        let code = links.make(ann(), false, noon);
         assert!(links.take("another", noon).is_none());
-        assert_eq!(links.take(&code, noon).unwrap().name, ann.id);
+        assert_eq!(links.take(&code, noon).unwrap().who, ann());
         assert!(links.take(&code, noon).is_none());
-        let late = links.make(&ann, noon);
+        let late = links.make(ann(), false, noon);
         assert!(links.take(&late, noon + LASTS).is_none());
         for _ in 0..3 * MOST {
-            links.make(&ann, noon);
+            links.make(ann(), false, noon);
         }
         assert_eq!(links.0.lock().unwrap().len(), MOST);
     }

@@ -4,18 +4,21 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use audit::Operator;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use jsonrpsee::server::{ServerHandle, StopHandle, stop_channel};
-use policies::{Hash, OperatorId, Role};
+use policies::{Hash, OperatorId};
 
+use super::Who;
 use crate::clock;
 
 /// A browser that is signed in. It ends once; what it was asked for last is then refused, and its sockets close.
 pub struct Session {
+    /// Never another person; with another PIN, where this session set it.
+    who: Mutex<Who>,
     name: OperatorId,
-    role: Role,
     csrf: String,
     origin: String,
     began: Timestamp,
@@ -44,11 +47,12 @@ const MOST: usize = 64;
 const MOST_OF_ONE: usize = 8;
 
 impl Session {
-    fn new(name: OperatorId, role: Role, origin: &str, now: Timestamp) -> Self {
+    fn new(who: Who, origin: &str, now: Timestamp) -> Self {
         let (stopping, stop) = stop_channel();
         let csrf = URL_SAFE_NO_PAD.encode(clock::random::<32>());
         let (used, proved, over) = (Mutex::new(now), Mutex::default(), AtomicBool::new(false));
-        Self { name, role, csrf, origin: origin.to_owned(), began: now, used, proved, over, stopping, stop }
+        let (name, who) = (who.name().clone(), Mutex::new(who));
+        Self { who, name, csrf, origin: origin.to_owned(), began: now, used, proved, over, stopping, stop }
     }
 
     /// Whose it is.
@@ -57,10 +61,18 @@ impl Session {
         &self.name
     }
 
-    /// As what they signed in; what counts is what they are when they ask.
+    /// Who signed in: who comes later under the same name is somebody else.
     #[must_use]
-    pub fn role(&self) -> Role {
-        self.role
+    pub fn who(&self) -> Who {
+        self.who.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Its own person has another PIN, by a request of this session that bore the old one: it goes on.
+    pub fn set_pin(&self, operator: &Operator) {
+        let mut who = self.who.lock().unwrap_or_else(PoisonError::into_inner);
+        if who.is_of(operator) {
+            *who = Who::operator(operator);
+        }
     }
 
     /// What the page sends with each request that changes something, and no other page can read.
@@ -91,6 +103,13 @@ impl Session {
         }
         *used = now.max(*used);
         false
+    }
+
+    /// The same without using it.
+    #[must_use]
+    pub fn is_past(&self, now: Timestamp) -> bool {
+        let used = *self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        self.has_ended(used, now)
     }
 
     fn has_ended(&self, used: Timestamp, now: Timestamp) -> bool {
@@ -125,9 +144,9 @@ impl Session {
 
 impl Sessions {
     /// Begins a session; the cookie's value, which is kept nowhere.
-    pub(super) fn begin(&self, name: OperatorId, role: Role, origin: &str, now: Timestamp) -> (String, Arc<Session>) {
+    pub(super) fn begin(&self, who: Who, origin: &str, now: Timestamp) -> (String, Arc<Session>) {
         let id = URL_SAFE_NO_PAD.encode(clock::random::<32>());
-        let session = Arc::new(Session::new(name, role, origin, now));
+        let session = Arc::new(Session::new(who, origin, now));
         let mut sessions = self.lock();
         let his = sessions.values().filter(|other| other.name == session.name).count();
         let crowded = |other: &Session| his < MOST_OF_ONE || other.name == session.name;
@@ -156,11 +175,11 @@ impl Sessions {
     }
 
     /// Ends what was idle for too long, and what belongs to nobody any more.
-    pub(super) fn sweep(&self, now: Timestamp, known: impl Fn(&OperatorId) -> bool) -> Vec<OperatorId> {
+    pub(super) fn sweep(&self, now: Timestamp, stands: impl Fn(&Who) -> bool) -> Vec<OperatorId> {
         let mut ended = Vec::new();
         self.lock().retain(|_, session| {
             let used = *session.used.lock().unwrap_or_else(PoisonError::into_inner);
-            let stays = !session.has_ended(used, now) && known(&session.name);
+            let stays = !session.has_ended(used, now) && stands(&session.who());
             if !stays {
                 session.end();
                 ended.push(session.name.clone());
@@ -177,7 +196,10 @@ impl Sessions {
 
 #[cfg(test)]
 mod tests {
+    use policies::Role;
+
     use super::*;
+    use crate::operator::people::Person;
 
     const ORIGIN: &str = "http://localhost:7733";
 
@@ -185,18 +207,23 @@ mod tests {
         "2026-11-21T12:00:00Z".parse().unwrap()
     }
 
-    fn ann() -> OperatorId {
-        OperatorId::authenticated("ann")
+    fn user(name: &str) -> Who {
+        let id = OperatorId::authenticated(&format!("uid:{name}"));
+        Who::user(&Person { id, role: Role::Admin, added: false, proved: false, signed: None })
+    }
+
+    fn ann() -> Who {
+        user("ann")
     }
 
     #[test]
     fn a_session_ends_when_it_was_idle_and_after_a_day_of_work() {
         let sessions = Sessions::default();
-        let (id, _) = sessions.begin(ann(), Role::Admin, ORIGIN, noon());
+        let (id, _) = sessions.begin(ann(), ORIGIN, noon());
         let at = |minutes| noon() + SignedDuration::from_mins(minutes);
         assert!((1..14).all(|step| sessions.find(&id, at(step * 50)).is_some()));
         assert!(sessions.find(&id, at(12 * 60)).is_none(), "longer than a day");
-        let (id, _) = sessions.begin(ann(), Role::Admin, ORIGIN, noon());
+        let (id, _) = sessions.begin(ann(), ORIGIN, noon());
         assert!(sessions.find(&id, at(60)).is_none(), "idle for an hour");
         assert_eq!(sessions.sweep(at(60), |_| true).len(), 1);
     }
@@ -206,21 +233,14 @@ mod tests {
         let sessions = Sessions::default();
         let ids: Vec<String> = (0..=MOST_OF_ONE)
             .map(|second| {
-                sessions
-                    .begin(
-                        ann(),
-                        Role::Admin,
-                        ORIGIN,
-                        noon() + SignedDuration::from_secs(i64::try_from(second).unwrap()),
-                    )
-                    .0
+                sessions.begin(ann(), ORIGIN, noon() + SignedDuration::from_secs(i64::try_from(second).unwrap())).0
             })
             .collect();
         let known = ids.iter().filter(|id| sessions.find(id, noon()).is_some()).count();
         assert_eq!(known, MOST_OF_ONE);
         assert!(sessions.find(&ids[0], noon()).is_none());
         for number in 0..2 * MOST {
-            sessions.begin(OperatorId::authenticated(&format!("n{number}")), Role::Operator, ORIGIN, noon());
+            sessions.begin(user(&format!("n{number}")), ORIGIN, noon());
         }
         assert_eq!(sessions.lock().len(), MOST);
     }
@@ -228,7 +248,7 @@ mod tests {
     #[test]
     fn a_session_whose_operator_is_gone_ends() {
         let sessions = Sessions::default();
-        let (id, session) = sessions.begin(ann(), Role::Admin, ORIGIN, noon());
+        let (id, session) = sessions.begin(ann(), ORIGIN, noon());
         sessions.sweep(noon(), |_| false);
         assert!(sessions.find(&id, noon()).is_none() && session.is_over(noon()));
     }

@@ -1,6 +1,6 @@
 //! Signing in and out.
 
-use audit::assertion::{BadAssertion, sign_in_challenge};
+use audit::assertion::BadAssertion;
 use audit::{Door, Event, Operator};
 use http::header::{ORIGIN, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::{Failure, json};
 use super::request::{NAME, cookie, of_json};
-use super::{Desk, HEAD_WITHIN, Session, clock};
+use super::{Desk, HEAD_WITHIN, Session, Who, clock};
 use crate::operator::pin::Pin;
 use crate::operator::refused::Refused;
-use crate::passkey::{Given, Site};
+use crate::passkey::{Given, Site, to_sign_in};
 
 /// What signs someone in.
 #[derive(Deserialize)]
@@ -78,27 +78,22 @@ impl Desk {
         of_json(&request)?;
         let before = cookie(request.headers()).map(str::to_owned);
         let origin = origin(request.headers());
-        let (name, role, proved, how) = match read(request).await? {
+        let (who, proved, how) = match read(request).await? {
             Shown::Code(Code { code }) => {
-                let link = self.front.links.take(&code, clock::now()).ok_or(Failure::Code)?;
-                (link.name, link.role, link.proved, "link")
+                let link = self.front.links.take(&code, clock::now()).filter(|link| self.stands(&link.who));
+                let link = link.ok_or(Failure::Code)?;
+                (link.who, link.proved, "link")
             }
-            Shown::Passkey(keyed) => {
-                let (name, role) = self.by_passkey(*keyed, &origin).await?;
-                (name, role, true, "passkey")
-            }
-            Shown::Pin(known) => {
-                let (name, role) = self.by_pin(known).await?;
-                (name, role, true, "pin")
-            }
+            Shown::Passkey(keyed) => (self.by_passkey(*keyed, &origin).await?, true, "passkey"),
+            Shown::Pin(known) => (self.by_pin(known).await?, true, "pin"),
         };
-        let event = Event::SignedIn { name: name.clone(), role, how: how.to_owned() };
+        let event = Event::SignedIn { name: who.name().clone(), role: who.role(), how: how.to_owned() };
         let unrecorded = |error: audit::AuditError| Failure::Refused(Refused::Unrecorded(error.to_string()));
         self.audit.note(event, clock::now()).await.map_err(unrecorded)?;
         if let Some(before) = before {
             self.front.sessions.end(&before);
         }
-        let (id, session) = self.front.sessions.begin(name, role, &origin, clock::now());
+        let (id, session) = self.front.sessions.begin(who, &origin, clock::now());
         if proved {
             session.prove(clock::now());
         }
@@ -107,13 +102,13 @@ impl Desk {
         Ok(answer)
     }
 
-    async fn by_pin(&self, known: Known) -> Result<(OperatorId, Role), Failure> {
+    async fn by_pin(&self, known: Known) -> Result<Who, Failure> {
         let found = self.named(&known.name);
         let name =
             found.as_ref().map_or_else(|| OperatorId::authenticated(&known.name), |operator| operator.name.clone());
         let proved = self.people.prove(&name, Pin::typed(known.pin), Door::SignIn).await;
         match (proved, found) {
-            (Ok(()), Some(operator)) => Ok((operator.name, operator.role)),
+            (Ok(()), Some(operator)) => Ok(Who::operator(&operator)),
             (Ok(()), None) => Err(Failure::Refused(Refused::WrongPin)),
             (Err(refused), found) => {
                 let reason = refused.to_string();
@@ -131,28 +126,28 @@ impl Desk {
         of_json(&request)?;
         let site = self.site(&origin(request.headers()))?;
         let Named { name } = read(request).await?;
-        let question = self.front.passkeys.ask_to_sign_in(&self.audit, self.named(&name).as_ref(), &name, &site);
+        let question = self.front.passkeys.ask_to_sign_in(&name, &site);
         Ok(json(StatusCode::OK, &question))
     }
 
-    async fn by_passkey(&self, keyed: Keyed, origin: &str) -> Result<(OperatorId, Role), Failure> {
+    async fn by_passkey(&self, keyed: Keyed, origin: &str) -> Result<Who, Failure> {
         let Keyed { name, assertion } = keyed;
         let site = self.site(origin)?;
         let operator = self.named(&name);
-        let given = assertion.nonce().filter(|nonce| self.front.passkeys.take_to_sign_in(nonce, &name));
+        let given = assertion.nonce().filter(|nonce| self.front.passkeys.is_open_to_sign_in(nonce, &name));
         let checked = match (&operator, given) {
             (_, None) => Err(Refused::Passkey { why: BadAssertion::Challenge }),
             (None, Some(_)) => Err(Refused::Passkey { why: BadAssertion::Unknown }),
-            (Some(operator), Some(nonce)) => {
-                let challenge = sign_in_challenge(&operator.name, &nonce);
-                match assertion.over(challenge, site.written()) {
-                    Ok(signed) => self.people.check(&operator.name, &signed, Door::SignInByPasskey).await,
-                    Err(why) => Err(Refused::Passkey { why }),
-                }
-            }
+            (Some(operator), Some(nonce)) => match assertion.over(to_sign_in(&name, &nonce), site.written()) {
+                Ok(signed) => self.people.check(&operator.name, &signed, Door::SignInByPasskey).await.and_then(|()| {
+                    let once = self.front.passkeys.answer_to_sign_in(&nonce, &name);
+                    if once { Ok(()) } else { Err(Refused::Passkey { why: BadAssertion::Challenge }) }
+                }),
+                Err(why) => Err(Refused::Passkey { why }),
+            },
         };
         match (checked, operator) {
-            (Ok(()), Some(operator)) => Ok((operator.name, operator.role)),
+            (Ok(()), Some(operator)) => Ok(Who::operator(&operator)),
             (Ok(()), None) => Err(unproved()),
             (Err(refused), operator) => {
                 let reason = refused.to_string();
@@ -186,7 +181,7 @@ impl Desk {
     /// Who is signed in.
     pub(super) fn session<B>(&self, request: &Request<B>) -> Result<HttpResponse, Failure> {
         let session = self.of_cookie(request.headers())?;
-        if !self.stands(session.name()) {
+        if !self.stands(&session.who()) {
             return Err(Failure::NoSession);
         }
         Ok(json(StatusCode::OK, &self.me(&session)))
@@ -205,8 +200,9 @@ impl Desk {
     }
 
     fn me<'a>(&self, session: &'a Session) -> Me<'a> {
-        let operator = self.audit.operator(session.name());
-        let role = operator.as_ref().map_or(session.role(), |operator| operator.role);
+        let (who, operators) = (session.who(), self.audit.operators());
+        let operator = who.among(&operators);
+        let role = operator.map_or(who.role(), |operator| operator.role);
         let site = Site::of(session.origin()).map(|site| site.name().to_owned());
         let theirs = self.audit.passkeys(session.name()).into_iter();
         let passkeys =

@@ -8,7 +8,7 @@ use std::path::Path;
 use jsonrpsee::core::client::{ClientT as _, SubscriptionClientT as _};
 use jsonrpsee::core::params::ObjectParams;
 use jsonrpsee::ws_client::{HeaderMap, HeaderValue, WsClient, WsClientBuilder};
-use policies::Role;
+use policies::{OperatorId, Role};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -132,12 +132,21 @@ impl World {
 
     fn code(&self, name: &str, role: Role, added: bool) -> String {
         let person = Person { id: OperatorId::authenticated(name), role, added, proved: false, signed: None };
-        self.front.link(&person).split_once('#').unwrap().1.to_owned()
+        let operator = self.audit.operator(&person.id);
+        let who = operator.map_or_else(|| Who::user(&person), |operator| Who::operator(&operator));
+        self.front.link(who, false).split_once('#').unwrap().1.to_owned()
     }
 
     /// Signed in by a link.
     async fn browser(&self, name: &str, role: Role) -> Browser {
         let answer = self.post("/sign-in", None, &json!({ "code": self.code(name, role, true) })).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        Browser { cookie: answer.cookie(), csrf: answer.json()["csrf"].as_str().unwrap().to_owned() }
+    }
+
+    /// Whoever has this person's PIN, in a session of their own.
+    async fn by_pin(&self, name: &str) -> Browser {
+        let answer = self.post("/sign-in", None, &json!({ "name": name, "pin": PIN })).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         Browser { cookie: answer.cookie(), csrf: answer.json()["csrf"].as_str().unwrap().to_owned() }
     }
@@ -293,6 +302,21 @@ async fn a_link_signs_in_once() {
 }
 
 #[tokio::test]
+async fn a_session_makes_no_further_one() {
+    let world = World::start();
+    world.add("ann", Role::Admin).await;
+    let ann = world.by_pin("ann").await;
+    let refused = world.call(&ann, "console_link", &json!({ "pin": PIN })).await;
+    assert_eq!(code(&refused), 1409, "a session that makes another never ends: {refused}");
+    assert!(refused["error"]["data"]["next"].as_str().unwrap().contains("portcullis console"), "{refused}");
+    // Whom the kernel names is given one.
+    let client = Client::connect(&world.state).await.unwrap();
+    let link: Value = client.ask("console_link", &[]).await.unwrap();
+    let code = link["url"].as_str().unwrap().split_once('#').unwrap().1.to_owned();
+    assert_eq!(world.post("/sign-in", None, &json!({ "code": code })).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_session_is_never_one_that_somebody_knew_before() {
     let world = World::start();
     let origin = world.origin();
@@ -335,6 +359,37 @@ async fn guessing_a_pin_at_the_console_locks_that_door_and_no_other() {
 }
 
 #[tokio::test]
+async fn who_says_somebody_elses_name_locks_them_out_of_nothing_else() {
+    let world = World::start();
+    world.add("ann", Role::Admin).await;
+    let (ann, client) = (world.by_pin("ann").await, Client::connect(&world.state).await.unwrap());
+    let claims =
+        async |pin: &str| match client.ask::<Value>("agents_add", &[("name", "ci"), ("as", "ann"), ("pin", pin)]).await
+        {
+            Err(AskError::Refused { code, .. }) => code,
+            other => panic!("{other:?}"),
+        };
+    for guess in 0..5 {
+        assert_eq!(claims(&format!("guess{guess}")).await, 1411);
+    }
+    assert_eq!(claims(PIN).await, 1429, "a sixth guess was looked at");
+    // She answers in her session, and signs in.
+    let with = json!({ "id": "hold-aaaaaaaaaaaaaaaa", "pin": PIN });
+    assert_eq!(code(&world.call(&ann, "holds_approve", &with).await), 1404, "the PIN is right; there is no such hold");
+    let again = world.by_pin("ann").await;
+    // And the other way round: whoever has her session locks her out of that.
+    let wrong = json!({ "id": "hold-aaaaaaaaaaaaaaaa", "pin": "guess" });
+    for _ in 0..5 {
+        assert_eq!(code(&world.call(&again, "holds_approve", &wrong).await), 1411);
+    }
+    assert_eq!(code(&world.call(&ann, "holds_approve", &with).await), 1429);
+    world.by_pin("ann").await;
+    let counts = |door| world.audit.failures(&OperatorId::authenticated("ann"), door).count;
+    let doors = [audit::Door::Claimed, audit::Door::Session, audit::Door::Inside, audit::Door::SignIn];
+    assert_eq!(doors.map(counts), [5, 5, 0, 0]);
+}
+
+#[tokio::test]
 async fn signing_out_closes_the_sockets_of_the_session_and_a_removed_operator_is_out() {
     let world = World::start();
     world.add("ann", Role::Admin).await;
@@ -360,6 +415,48 @@ async fn signing_out_closes_the_sockets_of_the_session_and_a_removed_operator_is
     staff::remove(&world.audit, &by, "ann").await.unwrap();
     assert_eq!(code(&world.call(&ann, "agents_add", &json!({ "name": "ci" })).await), 1401);
     assert!(world.audit.agents().is_empty());
+}
+
+#[tokio::test]
+async fn who_comes_under_the_name_of_one_who_went_has_nothing_of_theirs() {
+    let world = World::start();
+    world.add("ann", Role::Admin).await;
+    world.add("bob", Role::Operator).await;
+    let (bob, unspent) = (world.by_pin("bob").await, world.code("bob", Role::Operator, true));
+    // In one breath: nothing has looked for sessions that are over.
+    staff::remove(&world.audit, &OperatorId::authenticated("ann"), "bob").await.unwrap();
+    world.add("bob", Role::Admin).await;
+    for method in ["whoami", "health", "agents_add"] {
+        assert_eq!(code(&world.call(&bob, method, &json!({ "name": "ci" })).await), 1401, "{method}");
+    }
+    assert_eq!(world.send("GET /session", &[("Cookie", &bob.cookie)], "").await.status, 401);
+    assert_eq!(world.post("/sign-in", None, &json!({ "code": unspent })).await.status, 401);
+    assert!(world.audit.agents().is_empty());
+    let new = world.by_pin("bob").await;
+    assert_eq!(world.call(&new, "whoami", &json!({})).await["result"]["role"], "admin");
+}
+
+#[tokio::test]
+async fn a_changed_pin_ends_every_session_of_its_operator_but_the_one_that_changed_it() {
+    let world = World::start();
+    for name in ["ann", "dan"] {
+        world.add(name, Role::Admin).await;
+    }
+    let (own, other, dan) = (world.by_pin("ann").await, world.by_pin("ann").await, world.by_pin("dan").await);
+    let unspent = world.code("ann", Role::Admin, true);
+    let changed = world.call(&own, "pin_change", &json!({ "new_pin": "830517", "pin": PIN })).await;
+    assert_eq!(changed["result"]["name"], "ann", "{changed}");
+    assert_eq!(code(&world.call(&other, "whoami", &json!({})).await), 1401);
+    assert_eq!(world.send("GET /session", &[("Cookie", &other.cookie)], "").await.status, 401);
+    assert_eq!(world.post("/sign-in", None, &json!({ "code": unspent })).await.status, 401);
+    for browser in [&own, &dan] {
+        assert_eq!(code(&world.call(browser, "whoami", &json!({})).await), 0, "a session of somebody else ended");
+    }
+    // An admin sets it for who cannot: then no session of hers stays.
+    let set = json!({ "name": "ann", "new_pin": "620471", "pin": PIN });
+    assert_eq!(world.call(&dan, "operators_pin", &set).await["result"]["name"], "ann");
+    assert_eq!(code(&world.call(&own, "whoami", &json!({})).await), 1401);
+    assert_eq!(code(&world.call(&dan, "whoami", &json!({})).await), 0);
 }
 
 #[tokio::test]
@@ -483,10 +580,30 @@ async fn every_method_refuses_without_a_session_and_for_a_role_that_may_not() {
 async fn a_pin_stands_for_changes_for_a_while_and_never_for_an_approval() {
     let world = World::start();
     world.add("ann", Role::Admin).await;
-    let answer = world.post("/sign-in", None, &json!({ "name": "ann", "pin": PIN })).await;
-    assert_eq!(answer.status, 200, "{}", answer.body);
-    let ann = Browser { cookie: answer.cookie(), csrf: answer.json()["csrf"].as_str().unwrap().to_owned() };
+    let ann = world.by_pin("ann").await;
     assert_eq!(world.call(&ann, "agents_add", &json!({ "name": "ci" })).await["result"]["name"], "ci");
+    // Nor for what makes a PIN that approves: one's own, somebody else's, or that of a new person.
+    world.add("bob", Role::Operator).await;
+    for (method, params) in [
+        ("pin_change", json!({ "new_pin": "mallory1" })),
+        ("operators_pin", json!({ "name": "ann", "new_pin": "mallory1" })),
+        ("operators_pin", json!({ "name": "bob", "new_pin": "mallory1" })),
+        ("operators_add", json!({ "name": "mallory", "role": "admin", "new_pin": "mallory1" })),
+        ("operators_remove", json!({ "name": "bob" })),
+        ("operators_passkey_remove", json!({ "name": "bob", "id": "5d41402a" })),
+    ] {
+        assert_eq!(code(&world.call(&ann, method, &params).await), 1402, "{method} without a PIN of its own");
+        let mut guessed = params;
+        guessed["pin"] = "mallory1".into();
+        assert_eq!(code(&world.call(&ann, method, &guessed).await), 1411, "{method} with the new PIN for the old one");
+        // So few guesses that the door stays open.
+        let right = json!({ "id": "hold-aaaaaaaaaaaaaaaa", "reason": "no", "pin": PIN });
+        assert_eq!(code(&world.call(&ann, "holds_deny", &right).await), 1404);
+    }
+    let changed = world.call(&ann, "pin_change", &json!({ "new_pin": "830517", "pin": PIN })).await;
+    assert_eq!(changed["result"]["name"], "ann", "{changed}");
+    let back = world.call(&ann, "pin_change", &json!({ "new_pin": PIN, "pin": "830517" })).await;
+    assert_eq!(back["result"]["name"], "ann", "{back}");
     let hold = json!({ "id": "hold-aaaaaaaaaaaaaaaa" });
     assert_eq!(code(&world.call(&ann, "holds_approve", &hold).await), 1402);
     let with = json!({ "id": "hold-aaaaaaaaaaaaaaaa", "pin": PIN });

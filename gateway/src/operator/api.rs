@@ -30,6 +30,7 @@ use super::{
 use crate::catalog::{AcceptError, Offer};
 use crate::clock;
 use crate::config::{Origin, Server};
+use crate::console::Who;
 use crate::hold::{Answer, AnswerError};
 use crate::passkey::Given;
 
@@ -138,10 +139,13 @@ pub(super) fn methods(operators: Operators, stop: CancellationToken) -> Result<M
         move |_, sink, all, extensions| {
             let stop = stop.clone();
             async move {
-                match admitted(&all, extensions.get::<Caller>(), Needs::Read).await {
-                    Ok(_) => events::tell(&all, sink, &stop).await,
+                let caller = extensions.get::<Caller>().cloned();
+                let admitted = admitted(&all, caller.as_ref(), Needs::Read).await;
+                match admitted.and(caller.ok_or(Refused::Nobody)) {
+                    Ok(caller) => return events::tell(&all, &caller, sink, &stop).await,
                     Err(refused) => sink.reject(ErrorObjectOwned::from(refused)).await,
                 }
+                Ok(())
             }
         },
     )?;
@@ -184,7 +188,7 @@ fn readers(to: &mut Module) -> Result<(), RegisterMethodError> {
     method(to, "secrets_list", Read, |all, _, Nothing {}| async move { all.shelf().list() })?;
     method(to, "secrets_recipient", Read, |all, _, asked: Named| async move { all.shelf().recipient(&asked.name) })?;
     method(to, "operators_list", Read, |all, _, Nothing {}| async move { Ok(staff::list(&all.audit)) })?;
-    method(to, "console_link", Read, |all, by, Nothing {}| async move { all.link(by) })
+    asking(to, "console_link", Read, |all, caller, by, Nothing {}| async move { all.link(&caller, by) })
 }
 
 fn changers(to: &mut Module) -> Result<(), RegisterMethodError> {
@@ -227,17 +231,17 @@ fn changers(to: &mut Module) -> Result<(), RegisterMethodError> {
 }
 
 fn staffers(to: &mut Module) -> Result<(), RegisterMethodError> {
-    use Needs::{Change, Govern};
+    use Needs::{Govern, Own};
     method(to, "operators_add", Govern, |all, by, asked: Adding| async move { all.add_operator(&by, asked).await })?;
     method(to, "operators_remove", Govern, |all, by, asked: Named| async move {
         staff::remove(&all.audit, &by.id, &asked.name).await
     })?;
-    method(to, "operators_pin", Govern, |all, by, asked: Pinning| async move {
-        staff::set_pin(&all.audit, &by.id, &asked.name, asked.new_pin).await
+    asking(to, "operators_pin", Govern, |all, caller, by, asked: Pinning| async move {
+        all.set_pin(&caller, &by.id, &asked.name, asked.new_pin).await
     })?;
-    // One's own, with the old one.
-    method(to, "pin_change", Change, |all, by, asked: Fresh| async move {
-        staff::set_pin(&all.audit, &by.id, by.id.as_str(), asked.new_pin).await
+    // With the old one, in the same request.
+    asking(to, "pin_change", Own, |all, caller, by, asked: Fresh| async move {
+        all.set_pin(&caller, &by.id, by.id.as_str(), asked.new_pin).await
     })
 }
 
@@ -275,6 +279,7 @@ where
         async move {
             let caller = extensions.get::<Caller>().cloned().ok_or(Refused::Nobody)?;
             let (mut claim, given, asked) = claimed(&params)?;
+            let nonce = given.as_ref().and_then(Given::nonce);
             if let Some(given) = given {
                 claim.signed = Some(Box::new(operators.signed(name, &caller, given, &asked)?));
             }
@@ -283,6 +288,9 @@ where
                 Ok(by) => by,
                 Err(refused) => return Err(operators.turned_away(name, refused).await.into()),
             };
+            if let (Some(_), Some(nonce)) = (&by.signed, nonce) {
+                operators.answered(&caller, &nonce)?;
+            }
             run(operators, caller, by, parsed(asked)?).await.map_err(ErrorObjectOwned::from)
         }
     })?;
@@ -311,7 +319,7 @@ fn claimed(params: &Params<'_>) -> Asked<(Claim, Option<Given>, Members)> {
     Ok((claim, given, members))
 }
 
-fn parsed<P: DeserializeOwned>(members: Members) -> Asked<P> {
+pub(super) fn parsed<P: DeserializeOwned>(members: Members) -> Asked<P> {
     serde_json::from_value(members.into()).map_err(|error| Refused::Params(error.to_string()))
 }
 
@@ -415,10 +423,13 @@ impl Operators {
         }
     }
 
-    /// Who was turned away for what they are is recorded; that a PIN is needed, or was wrong, is told elsewhere.
+    /// Who was turned away for what they are is recorded, but a loop of theirs must not fill the disk; that a PIN is needed, or was
+    /// wrong, is told elsewhere.
     async fn turned_away(&self, method: &str, refused: Refused) -> Refused {
-        if let Refused::Role { who, .. } = &refused {
-            let event = Recorded::OperatorSeen { by: who.clone(), action: format!("was refused {method}: {refused}") };
+        if let Refused::Role { who, .. } = &refused
+            && let Some(action) = self.people.refusal(&format!("was refused {method}: {refused}"))
+        {
+            let event = Recorded::OperatorSeen { by: who.clone(), action };
             if let Err(error) = self.audit.note(event, clock::now()).await {
                 tracing::error!(%error, "a refused operator could not be recorded");
             }
@@ -430,9 +441,31 @@ impl Operators {
         Whoami { name: by.id, role: by.role, pin: by.added, people: self.people.count() }
     }
 
-    fn link(&self, by: Person) -> Asked<Link> {
+    /// The kernel says who it is. A session makes no further one: it would never end, and outlive its own sign-out.
+    fn link(&self, caller: &Caller, by: Person) -> Asked<Link> {
+        if matches!(caller, Caller::Session(_)) {
+            return Err(Refused::State {
+                what: "a session of the console signs nobody in".to_owned(),
+                next: "on the gateway's machine: portcullis console".to_owned(),
+            });
+        }
         let front = self.console.as_ref().ok_or(Refused::NoConsole)?;
-        Ok(Link { url: front.link(&by), name: by.id, role: by.role })
+        let who = match self.audit.operator(&by.id) {
+            Some(operator) if by.added => Who::operator(&operator),
+            None if by.added => return Err(Refused::Nobody),
+            Some(_) | None => Who::user(&by),
+        };
+        Ok(Link { url: front.link(who, by.proved), name: by.id, role: by.role })
+    }
+
+    /// Sets a PIN. It ends every session of its operator, since one may be that of who knew the old one, but for the session that
+    /// asks: that one has proved who it is just now.
+    async fn set_pin(&self, caller: &Caller, by: &OperatorId, name: &str, pin: String) -> Asked<OperatorRow> {
+        let changed = staff::set_pin(&self.audit, by, name, pin).await?;
+        if let (Caller::Session(session), Some(operator)) = (caller, self.audit.operator(&changed.name)) {
+            session.set_pin(&operator);
+        }
+        Ok(changed)
     }
 
     async fn add_operator(&self, by: &Person, asked: Adding) -> Asked<OperatorRow> {

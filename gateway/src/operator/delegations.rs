@@ -3,11 +3,12 @@
 
 use std::collections::BTreeSet;
 
+use audit::assertion::Request;
 use audit::{Audit, AuditError, DelegationEnd, Event};
 use jiff::{SignedDuration, Timestamp};
 use jsonrpsee::core::RegisterMethodError;
 use policies::approval::{Delegation, Within};
-use policies::{AgentId, OperatorId, Risk, Role};
+use policies::{AgentId, Hash, OperatorId, Risk, Role};
 use serde::{Deserialize, Serialize};
 
 use super::api::{Asked, Module, Which, method, reason};
@@ -17,6 +18,9 @@ use crate::clock;
 
 /// Rights that one operator has lent at a time: more cannot be kept in mind, and whoever lends to all wants a policy.
 const MOST_LENT: usize = 16;
+
+/// The longest name of a tool or an agent, in bytes.
+const LONGEST_NAME: usize = 512;
 
 /// What to lend, and to whom.
 #[derive(Deserialize)]
@@ -61,8 +65,9 @@ pub struct DelegationRow {
 
 pub(super) fn register(to: &mut Module) -> Result<(), RegisterMethodError> {
     method(to, "delegations_list", Needs::Read, |all, _, Nothing {}| async move { Ok(list(&all.audit)) })?;
-    // With a PIN that comes with the request: whoever finds a session open must not lend themselves a right.
-    method(to, "delegations_add", Needs::Glass, |all, by, asked: Lending| async move {
+    // With a proof that comes with the request: whoever finds a session open must not lend themselves a right. Of who has a passkey
+    // it is that: a right that is used with a passkey is not lent by a PIN.
+    method(to, "delegations_add", Needs::Keyed, |all, by, asked: Lending| async move {
         lend(&all.audit, &by, asked).await
     })?;
     // It only narrows what somebody may do.
@@ -74,6 +79,14 @@ pub(super) fn register(to: &mut Module) -> Result<(), RegisterMethodError> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Nothing {}
+
+impl Lending {
+    /// What a passkey of whoever lends it signs.
+    #[must_use]
+    pub fn request(&self, by: &OperatorId) -> Request {
+        Request::lending(by.clone(), &self.to, &self.within, self.lasts, Hash::of(self.reason.as_bytes()))
+    }
+}
 
 /// The rights that are lent, the oldest first.
 #[must_use]
@@ -93,8 +106,8 @@ pub fn list(audit: &Audit) -> Vec<DelegationRow> {
 /// [`Refused`] if either cannot be asked to approve, it is for too long or for what no tool is called, or it cannot be
 /// recorded.
 pub async fn lend(audit: &Audit, by: &Person, asked: Lending) -> Asked<DelegationRow> {
-    let Lending { to, lasts, within, reason: why } = asked;
-    let why = reason(&why)?;
+    let Lending { to, lasts, within, reason: sent } = asked;
+    let why = reason(&sent)?;
     let operators = audit.operators();
     let role = |name: &OperatorId| operators.iter().find(|one| one.name == *name).map(|one| one.role);
     // Whoever asks has proved who they are; that they are an operator is held here, where it counts.
@@ -109,13 +122,16 @@ pub async fn lend(audit: &Audit, by: &Person, asked: Lending) -> Asked<Delegatio
     if to.role == Role::Reviewer {
         return Err(not_theirs(format!("`{}` is a reviewer, and answers no calls for anybody", to.name)));
     }
-    // What is shown and kept must not be a credential that was pasted in the wrong place.
-    let secret = |name: &String| {
-        let text = policies::Value::from(name.as_str());
-        audit.redactor().redact_value(&text).0 != text
+    // What is shown and kept must not be a credential that was pasted in the wrong place, and is kept as it was signed.
+    let secret = |name: &str| {
+        let text = policies::Value::from(name);
+        name.len() > LONGEST_NAME || audit.redactor().redact_value(&text).0 != text
     };
-    if within.tools.iter().any(secret) {
-        return Err(Refused::Params("a tool's name looks like a secret: it was not kept".to_owned()));
+    let mut names = within.tools.iter().map(String::as_str).chain(within.agents.iter().map(AgentId::as_str));
+    if names.any(secret) {
+        return Err(Refused::Params(
+            "a tool's or agent's name looks like a secret, or is too long: it was not kept".to_owned(),
+        ));
     }
     let lent = audit.delegations().iter().filter(|(_, one)| one.by() == &by.id).count();
     if lent >= MOST_LENT {
@@ -126,7 +142,7 @@ pub async fn lend(audit: &Audit, by: &Person, asked: Lending) -> Asked<Delegatio
     }
     let made = Delegation::new((by.id.clone(), to.name.clone()), within, lasts, why, clock::now());
     let delegation = made.map_err(|error| Refused::Params(error.to_string()))?;
-    let event = Event::DelegationMade { delegation: Box::new(delegation) };
+    let event = Event::DelegationMade { delegation: Box::new(delegation), proof: proof(by, &sent) };
     let id = audit.note(event, clock::now()).await.map_err(|error| {
         // One of the two was removed meanwhile.
         let gone = error == AuditError::Unknown;
@@ -158,6 +174,16 @@ pub async fn end(audit: &Audit, by: &Person, given: &str) -> Asked<DelegationRow
         Err(AuditError::Unknown) => Err(unknown(given)),
         Err(error) => Err(Refused::Unrecorded(error.to_string())),
     }
+}
+
+/// What is kept of how whoever lends showed that it is them. With a signature goes the hash of the reason as it was signed: it is
+/// kept redacted.
+fn proof(by: &Person, reason: &str) -> Option<serde_json::Value> {
+    let mut proof = by.proof()?;
+    if let (Some(_), Some(members)) = (&by.signed, proof.as_object_mut()) {
+        members.insert("reason".to_owned(), serde_json::json!(Hash::of(reason.as_bytes())));
+    }
+    Some(proof)
 }
 
 fn find(audit: &Audit, id: u64) -> Option<Delegation> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jsonrpsee::core::SubscriptionResult;
 use jsonrpsee::{PendingSubscriptionSink, SubscriptionSink};
 use serde_json::value::to_raw_value;
 use tokio::sync::broadcast::error::RecvError;
@@ -9,6 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::Operators;
 use super::card::{Card, Event};
+use super::people::Caller;
+use super::refused::Refused;
 use crate::liveness;
 
 /// A subscriber that reads nothing for this long is gone.
@@ -19,29 +22,38 @@ pub(super) fn cards(operators: &Operators) -> Vec<Card> {
     operators.holds.list().iter().filter(|hold| !liveness::is_synthetic(hold)).map(Card::of).collect()
 }
 
-/// Tells until the subscriber or the gateway goes.
-pub(super) async fn tell(operators: &Operators, pending: PendingSubscriptionSink, stop: &CancellationToken) {
+/// Tells until the subscriber or the gateway goes, or whoever it is is let in no more: a connection on the Unix socket may be older than
+/// the end of what let it in.
+pub(super) async fn tell(
+    operators: &Operators,
+    caller: &Caller,
+    pending: PendingSubscriptionSink,
+    stop: &CancellationToken,
+) -> SubscriptionResult {
     // Before the list is read: a hold that opens in between is told twice, never missed.
     let mut changes = operators.holds.changes();
-    let Ok(sink) = pending.accept().await else { return };
+    let Ok(sink) = pending.accept().await else { return Ok(()) };
     let mut event = Some(Event::Open { holds: cards(operators) });
     loop {
-        if let Some(event) = event.take()
-            && !send(&sink, &event).await
-        {
-            return;
+        if let Some(event) = event.take() {
+            if !operators.people.still_serve(caller) {
+                return Err(Refused::Nobody.into());
+            }
+            if !send(&sink, &event).await {
+                return Ok(());
+            }
         }
         let change = tokio::select! {
             change = changes.recv() => change,
-            () = sink.closed() => return,
-            () = stop.cancelled() => return,
+            () = sink.closed() => return Ok(()),
+            () = stop.cancelled() => return Ok(()),
         };
         event = match change {
             // The gateway's own trials are nobody's to answer: they would drown the holds that are.
             Ok(hold) if liveness::is_synthetic(&hold) => None,
             Ok(hold) => Some(Event::Changed { hold: Box::new(Card::of(&hold)) }),
             Err(RecvError::Lagged(_)) => Some(Event::Open { holds: cards(operators) }),
-            Err(RecvError::Closed) => return,
+            Err(RecvError::Closed) => return Ok(()),
         };
     }
 }

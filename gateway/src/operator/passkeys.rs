@@ -1,6 +1,9 @@
 //! Passkeys of operators: made in a session of the console, listed and removed anywhere, and asked to sign decisions.
+//!
+//! The first of a person is worth no more than the PIN that they made it by. From then on theirs come and go by a signature of one of
+//! them, or an admin takes them away: else whoever has the PIN would make a passkey of their own, and approve by it.
 
-use audit::assertion::{Act, Decision};
+use audit::assertion::{Act, Decision, Nonce, Request};
 use audit::{Audit, AuditError, Event, MOST_PASSKEYS, Passkey};
 use jiff::Timestamp;
 use jsonrpsee::core::RegisterMethodError;
@@ -9,13 +12,14 @@ use serde::{Deserialize, Serialize};
 use webauthn_rs::prelude::RegisterPublicKeyCredential;
 
 use super::Operators;
-use super::api::{Asked, Members, Module, asking, method};
+use super::api::{Asked, Members, Module, asking, method, parsed};
+use super::delegations::Lending;
 use super::find::find;
 use super::people::{Caller, Needs, Person};
 use super::refused::Refused;
 use crate::clock;
 use crate::console::{Front, Session};
-use crate::passkey::{Given, Options, Question, Signed, Site};
+use crate::passkey::{Given, Options, Question, Signed, Site, Subject};
 
 /// A passkey as people see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,15 +85,16 @@ const LABEL: usize = 64;
 const SHORTEST: usize = 8;
 
 pub(super) fn register(to: &mut Module) -> Result<(), RegisterMethodError> {
-    use Needs::{Change, Govern, Operate, Read};
+    use Needs::{Change, Govern, Keyed, Operate, Read};
     method(to, "passkeys_list", Read, |all, by, asked: Whose| async move {
         list(&all.audit, asked.name.as_deref().unwrap_or(by.id.as_str()))
     })?;
-    asking(to, "passkeys_begin", Change, |all, caller, by, Nothing {}| async move { all.begin(&caller, &by) })?;
+    asking(to, "passkeys_begin", Keyed, |all, caller, by, Nothing {}| async move { all.begin(&caller, &by) })?;
+    // What it answers nobody knows but whoever has begun it, in this session.
     asking(to, "passkeys_add", Change, |all, caller, by, asked: Adding| async move {
         all.add_passkey(&caller, &by, &asked).await
     })?;
-    method(to, "passkeys_remove", Change, |all, by, asked: Own| async move {
+    method(to, "passkeys_remove", Keyed, |all, by, asked: Own| async move {
         remove(&all.audit, &by.id, by.id.as_str(), &asked.id).await
     })?;
     method(to, "operators_passkey_remove", Govern, |all, by, asked: Removing| async move {
@@ -145,8 +150,8 @@ impl Operators {
         let (front, session, site) = self.place(caller)?;
         let operator = self.audit.operator(&by.id).ok_or_else(|| not_added(&by.id))?;
         let label = label(&asked.label)?;
-        let finished =
-            front.passkeys.registrations.finish(of(session), &operator, &site, &asked.response, clock::now());
+        let (registrations, known) = (&front.passkeys.registrations, self.audit.passkeys(&by.id));
+        let finished = registrations.finish(of(session), &operator, &site, &asked.response, &known, clock::now());
         let made = finished.map_err(|error| not_made(&error))?;
         let event = Event::PasskeyAdded {
             name: by.id.clone(),
@@ -170,16 +175,35 @@ impl Operators {
 
     fn question(&self, caller: &Caller, by: &Person, asked: &Deciding) -> Asked<Question> {
         let (front, session, site) = self.place(caller)?;
-        let decision = self.decision(&asked.method, &by.id, &asked.params)?;
-        Ok(front.passkeys.ask(&self.audit, &decision, of(session), &site))
+        let subject = self.subject(&asked.method, &by.id, &asked.params)?;
+        let question = front.passkeys.ask(&self.audit, &subject, of(session), &site);
+        // A browser that is named no key would offer any of the site's.
+        if question.credentials.is_empty() { Err(none_here(&by.id, &site)) } else { Ok(question) }
     }
 
     /// What came with a request as a passkey's signature, with what it must be about: what this very request asks for.
     pub(super) fn signed(&self, method: &str, caller: &Caller, given: Given, asked: &Members) -> Asked<Signed> {
         let (front, session, site) = self.place(caller)?;
-        let decision = self.decision(method, session.name(), asked)?;
-        let nonce = given.nonce().filter(|nonce| front.passkeys.take(nonce, of(session))).ok_or_else(stale)?;
-        given.over_decision(decision, nonce, site.written()).map_err(|why| Refused::Passkey { why })
+        let subject = self.subject(method, session.name(), asked)?;
+        let nonce = given.nonce().filter(|nonce| front.passkeys.is_open(nonce, of(session))).ok_or_else(stale)?;
+        given.over_subject(subject, nonce, site.written()).map_err(|why| Refused::Passkey { why })
+    }
+
+    /// Once a signature was found right, the question is answered: of two copies of it that came at once one is refused.
+    pub(super) fn answered(&self, caller: &Caller, nonce: &Nonce) -> Asked<()> {
+        let (front, session, _) = self.place(caller)?;
+        if front.passkeys.answer(nonce, of(session)) { Ok(()) } else { Err(stale()) }
+    }
+
+    fn subject(&self, method: &str, by: &OperatorId, asked: &Members) -> Asked<Subject> {
+        match method {
+            "passkeys_begin" | "passkeys_remove" => {
+                let (method, terms) = (method.to_owned(), hashed(asked.clone()));
+                Ok(Subject::Request(Request { method, terms, operator: by.clone() }))
+            }
+            "delegations_add" => Ok(Subject::Request(parsed::<Lending>(asked.clone())?.request(by))),
+            _ => self.decision(method, by, asked).map(Subject::Decision),
+        }
     }
 
     fn decision(&self, method: &str, by: &OperatorId, asked: &Members) -> Asked<Decision> {
@@ -216,7 +240,11 @@ impl Operators {
 fn terms(asked: &Members) -> Hash {
     let mut rest = asked.clone();
     rest.retain(|name, value| !["id", "digest"].contains(&name.as_str()) && !value.is_null());
-    Hash::of(Value::from(serde_json::Value::Object(rest)).canonical().as_str().as_bytes())
+    hashed(rest)
+}
+
+fn hashed(members: Members) -> Hash {
+    Hash::of(Value::from(serde_json::Value::Object(members)).canonical().as_str().as_bytes())
 }
 
 /// What a session is known by to what waits in it.
@@ -238,6 +266,13 @@ fn stale() -> Refused {
     Refused::State {
         what: "the question to the passkey was answered before, or is too old".to_owned(),
         next: "try again: it is asked anew".to_owned(),
+    }
+}
+
+fn none_here(who: &OperatorId, site: &Site) -> Refused {
+    Refused::State {
+        what: format!("`{who}` has no passkey that signs for {}", site.name()),
+        next: "open the console by the name that it was made for: `portcullis operator passkeys` shows it".to_owned(),
     }
 }
 

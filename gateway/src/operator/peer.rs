@@ -41,6 +41,12 @@ impl Peers {
         Self { admitted, names: names(&accounts) }
     }
 
+    /// Nobody, so that operators alone are served.
+    #[cfg(test)]
+    pub(crate) fn nobody() -> Self {
+        Self { admitted: BTreeSet::new(), names: BTreeMap::new() }
+    }
+
     /// The user who connected.
     ///
     /// # Errors
@@ -141,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_stranger_is_turned_away() {
-        let peers = Peers { admitted: BTreeSet::new(), names: BTreeMap::new() };
+        let peers = Peers::nobody();
         assert!(!peers.admits(0) && !Peers::new(&[]).admits(4711));
     }
 }

@@ -18,6 +18,8 @@ use tokio::sync::{Mutex, Semaphore};
 use super::peer::Peers;
 use super::pin::Pin;
 use super::refused::Refused;
+use super::strangers::Strangers;
+use crate::agent::auth::Flood;
 use crate::clock;
 use crate::console::Session;
 use crate::passkey::Signed;
@@ -27,7 +29,14 @@ pub struct People {
     audit: Audit,
     peers: Peers,
     sign_in: Lane,
+    claimed: Lane,
     inside: Lane,
+    session: Lane,
+    /// Signatures that were none: anybody can send them.
+    unsigned: Flood,
+    /// Requests of people whose role does not allow them.
+    refused: Flood,
+    strangers: Strangers,
 }
 
 /// PINs that are checked at one door, one at a time: else a thousand could be tried before the first failure counts. Who
@@ -68,12 +77,18 @@ pub enum Needs {
     Change,
     /// Whom the policies let, with a proof that comes with the request.
     Approve,
-    /// Whom the policies let, who has a PIN, with it: to break glass, and to lend a right.
+    /// Whom the policies let, who has a PIN, with it: to break glass.
     Glass,
+    /// An operator who has a PIN, with it: to set another one. A session is not enough, however fresh: whoever has somebody's
+    /// session would set a PIN of theirs, and approve with it.
+    Own,
+    /// An operator who has a PIN, with it; who has passkeys, with the signature of one over this very request. What a passkey is
+    /// for, the PIN alone must not undo.
+    Keyed,
     /// A reviewer or an admin who has a PIN and has proved who they are not long ago: the one thing that a reviewer does
     /// beside reading. Operators do not: it is their answers that are looked at.
     Review,
-    /// An admin who has proved who they are not long ago.
+    /// An admin, with a proof that comes with the request: who sets PINs and adds people can approve as anybody.
     Govern,
 }
 
@@ -109,7 +124,15 @@ impl People {
     #[must_use]
     pub fn new(audit: Audit, peers: Peers) -> Self {
         let lane = || Lane { checking: Mutex::default(), waiting: Semaphore::new(MOST_WAITING) };
-        Self { audit, peers, sign_in: lane(), inside: lane() }
+        let [sign_in, claimed, inside, session] = [lane(), lane(), lane(), lane()];
+        let [unsigned, refused] = [Flood::default(), Flood::default()];
+        Self { audit, peers, sign_in, claimed, inside, session, unsigned, refused, strangers: Strangers::default() }
+    }
+
+    /// What to record of somebody whose role does not allow what they ask, if anything: of a flood a few a second, which say how many
+    /// there were.
+    pub(super) fn refusal(&self, action: &str) -> Option<String> {
+        self.refused.counted(action, clock::now())
     }
 
     /// Who the kernel's users are.
@@ -210,10 +233,16 @@ impl People {
         let least = match needs {
             Needs::Read | Needs::Review => Role::Reviewer,
             // The policies say who approves; a role that they never let must not cost a PIN.
-            Needs::Operate | Needs::Change | Needs::Approve | Needs::Glass => Role::Operator,
+            Needs::Operate | Needs::Change | Needs::Approve | Needs::Glass | Needs::Own | Needs::Keyed => {
+                Role::Operator
+            }
             Needs::Govern => Role::Admin,
         };
-        if known && matches!(needs, Needs::Glass | Needs::Review) && !person.added && person.role >= least {
+        if known
+            && matches!(needs, Needs::Glass | Needs::Own | Needs::Keyed | Needs::Review)
+            && !person.added
+            && person.role >= least
+        {
             return Err(without_pin(&person.id));
         }
         if known && needs == Needs::Review && person.role == Role::Operator {
@@ -223,31 +252,48 @@ impl People {
             return Err(self.too_little(&person, least));
         }
         if let Some(pin) = claim.pin.filter(|_| person.added) {
-            self.prove(&person.id, pin, Door::Inside).await?;
+            let door = match caller {
+                Caller::Session(_) => Door::Session,
+                Caller::Peer(_) if known => Door::Inside,
+                Caller::Peer(_) => Door::Claimed,
+            };
+            self.prove(&person.id, pin, door).await?;
             person.proved = true;
         }
         if let Some(signed) = claim.signed.filter(|_| person.added) {
-            self.check(&person.id, &signed, Door::Inside).await?;
+            self.check(&person.id, &signed, Door::SessionByPasskey).await?;
             (person.proved, person.signed) = (true, Some(Arc::new(signed.proof())));
         }
         if let (true, Caller::Session(session)) = (person.proved, caller) {
             session.prove(clock::now());
         }
         let fresh = person.proved || matches!(caller, Caller::Session(session) if session.is_proved(clock::now()));
+        let keyed = needs == Needs::Keyed && !self.audit.passkeys(&person.id).is_empty();
         let enough = match needs {
             Needs::Read | Needs::Operate => known || person.proved,
-            Needs::Change | Needs::Govern => fresh || !person.added,
-            Needs::Approve => person.proved || !person.added,
-            Needs::Glass => person.proved && person.added,
+            Needs::Change => fresh || !person.added,
+            Needs::Approve | Needs::Govern => person.proved || !person.added,
+            Needs::Glass | Needs::Own => person.proved && person.added,
+            Needs::Keyed => person.proved && person.added && (person.signed.is_some() || !keyed),
             Needs::Review => fresh && person.added,
         };
         if !enough {
-            return Err(Refused::NeedsPin { name: person.id });
+            let name = person.id;
+            return Err(if keyed { Refused::NeedsPasskey { name } } else { Refused::NeedsPin { name } });
         }
         if needs == Needs::Review && person.role == Role::Operator {
             return Err(not_theirs(person));
         }
         if person.role < least { Err(self.too_little(&person, least)) } else { Ok(person) }
+    }
+
+    /// Whether a caller who was let in is let in still. It is no use of their session: what is told unasked keeps none alive.
+    #[must_use]
+    pub fn still_serve(&self, caller: &Caller) -> bool {
+        match caller {
+            Caller::Peer(uid) => self.serve(*uid),
+            Caller::Session(session) => !session.is_past(clock::now()) && session.who().stands(&self.audit.operators()),
+        }
     }
 
     /// Who it is, and whether the door says so by itself.
@@ -286,13 +332,13 @@ impl People {
         if session.is_over(clock::now()) {
             return Err(Refused::Nobody);
         }
-        let name = session.name();
-        match operators.iter().find(|operator| operator.name == *name) {
+        let who = session.who();
+        match who.among(operators) {
             Some(operator) => Ok(Person::from(operator)),
             // A user of this machine. Since there are operators, and it is none: whoever it is can look.
-            None if name.as_str().starts_with("uid:") => {
-                let role = if operators.is_empty() { session.role() } else { Role::Reviewer };
-                Ok(Person { id: name.clone(), role, added: false, proved: false, signed: None })
+            None if who.is_user() => {
+                let role = if operators.is_empty() { who.role() } else { Role::Reviewer };
+                Ok(Person { id: who.name().clone(), role, added: false, proved: false, signed: None })
             }
             None => Err(Refused::Nobody),
         }
@@ -314,14 +360,13 @@ impl People {
     pub async fn prove(&self, name: &OperatorId, pin: Pin, door: Door) -> Result<(), Refused> {
         let lane = match door {
             Door::SignIn | Door::SignInByPasskey => &self.sign_in,
+            Door::Claimed => &self.claimed,
             Door::Inside => &self.inside,
+            Door::Session | Door::SessionByPasskey => &self.session,
         };
         let _place = lane.waiting.try_acquire().map_err(|_| Refused::Busy)?;
         let _turn = lane.checking.lock().await;
-        let Some(operator) = self.audit.operator(name) else {
-            blocking(move || pin.matches_nothing()).await?;
-            return Err(Refused::WrongPin);
-        };
+        let Some(operator) = self.audit.operator(name) else { return Err(self.stranger(name, pin).await) };
         let failures = self.audit.failures(name, door);
         if let Some(until) = locked(failures, clock::now()) {
             return Err(Refused::Locked { until });
@@ -336,14 +381,24 @@ impl People {
         if right { Ok(()) } else { Err(Refused::WrongPin) }
     }
 
-    /// Checks a passkey's signature, and that its counter has gone up. Failures are counted as those of PINs are.
+    /// A name that nobody has is answered as a person's is.
+    async fn stranger(&self, name: &OperatorId, pin: Pin) -> Refused {
+        if let Some(until) = locked(self.strangers.failures(name.as_str()), clock::now()) {
+            return Refused::Locked { until };
+        }
+        if let Err(busy) = blocking(move || pin.matches_nothing()).await {
+            return busy;
+        }
+        self.strangers.failed(name.as_str(), clock::now());
+        Refused::WrongPin
+    }
+
+    /// Checks a passkey's signature, and that its counter has gone up. However many were wrong, the next one is looked at: a signature
+    /// is not guessed, and whoever knows a name would keep its person out by sending garbage.
     ///
     /// # Errors
-    /// [`Refused`]: not theirs or not over this, locked out, or it cannot be recorded.
+    /// [`Refused`]: not theirs or not over this, or it cannot be recorded.
     pub async fn check(&self, name: &OperatorId, signed: &Signed, door: Door) -> Result<(), Refused> {
-        if let Some(until) = locked(self.audit.failures(name, door), clock::now()) {
-            return Err(Refused::Locked { until });
-        }
         let passkey = self.audit.passkeys(name).into_iter().find(|passkey| passkey.credential == signed.credential);
         let checked = passkey.ok_or(BadAssertion::Unknown).and_then(|passkey| signed.check(&passkey));
         let unrecorded = |error: AuditError| Refused::Unrecorded(error.to_string());
@@ -360,8 +415,14 @@ impl People {
             }
             Err(why) => why,
         };
-        let event = Event::PasskeyRefused { name: name.clone(), door, reason: why.to_string() };
-        self.audit.note(event, clock::now()).await.map_err(unrecorded)?;
+        // What only a copy of a key can bring about is always recorded; of the rest a few a second.
+        let copied = why == BadAssertion::Counter;
+        let counted = || self.unsigned.counted(&why.to_string(), clock::now());
+        let reason = if copied { Some(why.to_string()) } else { counted() };
+        if let Some(reason) = reason {
+            let event = Event::PasskeyRefused { name: name.clone(), door, reason };
+            self.audit.note(event, clock::now()).await.map_err(unrecorded)?;
+        }
         Err(Refused::Passkey { why })
     }
 }

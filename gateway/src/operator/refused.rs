@@ -63,6 +63,12 @@ pub enum Refused {
         /// Whose.
         name: OperatorId,
     },
+    /// It takes the signature of a passkey: there is one, and the PIN is not as good.
+    #[error("a passkey of `{name}` has to sign this")]
+    NeedsPasskey {
+        /// Whose.
+        name: OperatorId,
+    },
     /// It is not the one that was set, or nobody has that name.
     #[error("the PIN is wrong")]
     WrongPin,
@@ -104,6 +110,8 @@ pub const NEEDS_PIN: i32 = 1402;
 const ROLE: i32 = 1403;
 const WRONG_PIN: i32 = 1411;
 const WRONG_PASSKEY: i32 = 1412;
+/// The same request with an `assertion` may succeed.
+const NEEDS_PASSKEY: i32 = 1413;
 const LOCKED: i32 = 1429;
 const BUSY: i32 = 1430;
 const NO_CONSOLE: i32 = 1410;
@@ -125,6 +133,11 @@ impl Refused {
             }
             Self::Nobody => "sign in again: portcullis console".to_owned(),
             Self::NeedsPin { .. } => "give the PIN: --pin-stdin, or at a terminal when it is asked for".to_owned(),
+            Self::NeedsPasskey { .. } => {
+                "do it in the console, where your passkey signs it; an admin takes away one that was lost: portcullis operator \
+                 passkey-remove"
+                    .to_owned()
+            }
             Self::WrongPin => "try again; an admin can set another one: portcullis operator pin NAME".to_owned(),
             Self::Passkey { .. } => "try again, with the passkey or with the PIN".to_owned(),
             Self::Locked { .. } => "wait, or answer through another operator; the log names who tried".to_owned(),
@@ -145,6 +158,7 @@ impl Refused {
             Self::Nobody => NOBODY,
             Self::Role { .. } => ROLE,
             Self::NeedsPin { .. } => NEEDS_PIN,
+            Self::NeedsPasskey { .. } => NEEDS_PASSKEY,
             Self::WrongPin => WRONG_PIN,
             Self::Passkey { .. } => WRONG_PASSKEY,
             Self::Locked { .. } => LOCKED,

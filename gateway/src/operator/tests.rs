@@ -3,6 +3,10 @@
 use std::os::unix::fs::PermissionsExt;
 
 use audit::Recovered;
+use policies::decision::{Circumstances, HoldTimes, Verdict};
+use policies::{
+    AgentId, Call, HoldId, Method, OperatorId, Policies, Role, ServerName, Session, SessionKey, Standing, Tool,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,11 +16,13 @@ use super::client::{AskError, Client, ConnectError};
 use super::*;
 use crate::app::{Around, Reloadable, assemble, open_log};
 use crate::config::{Config, Overrides};
+use crate::hold::Settled;
 
 struct World {
     _folder: TempDir,
     state: PathBuf,
     audit: Audit,
+    holds: Arc<Holds>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -47,15 +53,52 @@ impl World {
     }
 
     fn with(uids: &[u32]) -> Self {
+        Self::of(Peers::new(uids))
+    }
+
+    fn of(peers: Peers) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state");
         let audit = open_log(&state).unwrap();
-        let people = Arc::new(People::new(audit.clone(), Peers::new(uids)));
+        let people = Arc::new(People::new(audit.clone(), peers));
         let operators = Operators { people, ..operators(&state, &audit) };
+        let holds = Arc::clone(&operators.holds);
         let server = Server::bind(&state, operators).unwrap();
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         tasks.spawn(server.run(tasks.clone(), stop.clone()));
-        Self { _folder: folder, state, audit, tasks, stop }
+        Self { _folder: folder, state, audit, holds, tasks, stop }
+    }
+
+    /// An operator who is this user, if any.
+    async fn add(&self, name: &str, role: Role, uid: Option<u32>) {
+        let (name, pin) = (OperatorId::authenticated(name), pin::Pin::typed("294017").quick_verifier());
+        let event = Event::OperatorAdded { name, role, uid, pin, by: None };
+        self.audit.note(event, clock::now()).await.unwrap();
+    }
+
+    /// A call that waits for people, whose agent has gone.
+    async fn hold(&self, path: &str) -> HoldId {
+        let standing = Standing { pinned: true, ..Standing::default() };
+        let (server, definition) = (ServerName::parse("files").unwrap(), json!({ "name": "delete_file" }));
+        let tool = Arc::new(Tool::new(server, Method::CallTool, definition.into(), standing).unwrap());
+        let (agent, session) = (AgentId::authenticated("ci"), SessionKey::parse("s").unwrap());
+        let call = Call::new(clock::call_id(), agent, session, tool, json!({ "path": path }).into());
+        let around = Circumstances {
+            session: &Session::fresh(),
+            first_use: false,
+            anomaly: false,
+            undeclared: false,
+            live_secret: false,
+            now: clock::now(),
+            hold_for: HoldTimes::default(),
+        };
+        let Verdict::Hold(held) = Policies::builtin().decide(call, &around) else { panic!("the call is not held") };
+        let (gone, cancel) = (CancellationToken::new(), CancellationToken::new());
+        gone.cancel();
+        match self.holds.settle(held, None, [&gone, &cancel], |_| ()).await.unwrap() {
+            Settled::Open(id) => id,
+            Settled::Approved(..) | Settled::Refused(_) => panic!("nobody answered"),
+        }
     }
 
     async fn client(&self) -> Client {
@@ -133,6 +176,42 @@ async fn a_subscriber_hears_of_the_open_holds_first() {
     let world = World::start();
     let mut holds = world.client().await.holds().await.unwrap();
     assert!(matches!(holds.next().await, Some(Ok(Told::Open { holds })) if holds.is_empty()));
+}
+
+#[tokio::test]
+async fn a_subscriber_hears_nothing_once_the_socket_does_not_serve_them() {
+    let world = World::of(Peers::nobody());
+    world.add("ann", Role::Reviewer, Some(rustix::process::geteuid().as_raw())).await;
+    let client = world.client().await;
+    let mut holds = client.holds().await.unwrap();
+    assert!(matches!(holds.next().await, Some(Ok(Told::Open { .. }))));
+    let first = world.hold("/a").await;
+    assert!(matches!(holds.next().await, Some(Ok(Told::Changed { hold })) if hold.id == first));
+    let event = Event::OperatorRemoved { name: OperatorId::authenticated("ann"), by: None };
+    world.audit.note(event, clock::now()).await.unwrap();
+    let second = world.hold("/b").await;
+    let minute = Duration::from_mins(1);
+    while let Some(told) = tokio::time::timeout(minute, holds.next()).await.expect("the subscription goes on") {
+        assert!(matches!(&told, Ok(Told::Changed { hold }) if hold.id != second), "{told:?}");
+    }
+    assert!(client.ask::<Health>("health", &[]).await.is_err());
+}
+
+#[tokio::test]
+async fn of_a_flood_of_requests_that_a_role_does_not_allow_a_few_a_second_are_recorded() {
+    let world = World::start();
+    // From now on whoever runs the gateway only reads.
+    world.add("ann", Role::Admin, None).await;
+    let client = world.client().await;
+    let asked = 1_000;
+    for _ in 0..asked {
+        let refused = client.ask::<Card>("holds_approve", &[("id", "hold-aaaaaaaaaaaaaaaa")]).await;
+        assert!(matches!(refused, Err(AskError::Refused { code: 1403, .. })), "{refused:?}");
+    }
+    let recorded = world.recorded();
+    let count = recorded.matches("was refused holds_approve").count();
+    assert!((1..asked / 2).contains(&count), "{count} records");
+    assert!(recorded.contains("since the last record"), "how many there were is not said");
 }
 
 #[tokio::test]

@@ -27,6 +27,8 @@ struct Open {
     operator: Operator,
     site: Site,
     state: PasskeyRegistration,
+    /// The operator had none: a PIN was enough to begin it.
+    first: bool,
     made: Timestamp,
 }
 
@@ -74,6 +76,7 @@ impl Registrations {
         known: &[Passkey],
         now: Timestamp,
     ) -> Result<Options, NotMade> {
+        let first = known.is_empty();
         let known = known.iter().map(|passkey| passkey.credential.as_bytes().to_vec()).collect();
         let name = operator.name.as_str();
         let (mut options, state) =
@@ -81,11 +84,20 @@ impl Registrations {
         options.public_key.pub_key_cred_params.retain(|kind| KINDS.contains(&kind.alg));
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|_, open| now.duration_since(open.made) < LASTS);
-        open.insert(session, Open { operator, site, state, made: now });
-        Ok(serde_json::to_value(options.public_key).unwrap_or_default())
+        open.insert(session, Open { operator, site, state, first, made: now });
+        let mut options = serde_json::to_value(options.public_key).unwrap_or_default();
+        // One that its authenticator finds by itself: the sign-in names none, or it would say who has one.
+        if let Some(wanted) = options.get_mut("authenticatorSelection").and_then(Value::as_object_mut) {
+            wanted.extend([
+                ("residentKey".to_owned(), "required".into()),
+                ("requireResidentKey".to_owned(), true.into()),
+            ]);
+        }
+        Ok(options)
     }
 
-    /// The key that was begun in this session, once. Whoever has been added anew since under the same name is another.
+    /// The key that was begun in this session, once. Whoever has been added anew since under the same name is another, and a
+    /// key that was to be their first is none where `known` are theirs by now.
     ///
     /// # Errors
     /// [`NotMade`].
@@ -95,11 +107,12 @@ impl Registrations {
         operator: &Operator,
         site: &Site,
         response: &RegisterPublicKeyCredential,
+        known: &[Passkey],
         now: Timestamp,
     ) -> Result<Made, NotMade> {
         let open = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&session).ok_or(NotMade::Late)?;
         let same = open.operator.name == operator.name && open.operator.added == operator.added && open.site == *site;
-        if !same || now.duration_since(open.made) >= LASTS {
+        if !same || (open.first && !known.is_empty()) || now.duration_since(open.made) >= LASTS {
             return Err(NotMade::Late);
         }
         let made = Registered::from(authority(site)?.finish_passkey_registration(response, &open.state)?);

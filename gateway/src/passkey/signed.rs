@@ -1,8 +1,8 @@
 //! `Signed`: an assertion that came, with what it must be about.
 
 use audit::Credential;
-use audit::assertion::{Asked, Assertion, BadAssertion, Decision, Nonce};
-use policies::Hash;
+use audit::assertion::{Asked, Assertion, BadAssertion, Decision, Nonce, Request};
+use policies::{Hash, OperatorId};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -22,6 +22,35 @@ pub struct Given {
     pub signature: String,
 }
 
+/// What a passkey signs in a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// An answer to a hold.
+    Decision(Decision),
+    /// Something else that the PIN alone is not enough for.
+    Request(Request),
+}
+
+impl Subject {
+    /// Who is to sign.
+    #[must_use]
+    pub fn operator(&self) -> &OperatorId {
+        match self {
+            Self::Decision(decision) => &decision.operator,
+            Self::Request(request) => &request.operator,
+        }
+    }
+
+    /// What the passkey signs.
+    #[must_use]
+    pub fn challenge(&self, nonce: &Nonce) -> Hash {
+        match self {
+            Self::Decision(decision) => decision.challenge(nonce),
+            Self::Request(request) => request.challenge(nonce),
+        }
+    }
+}
+
 /// An assertion, not checked yet, with what it must be about.
 #[derive(Clone, Debug)]
 pub struct Signed {
@@ -30,7 +59,7 @@ pub struct Signed {
     assertion: Assertion,
     challenge: Hash,
     origin: String,
-    decided: Option<(Decision, Nonce)>,
+    asked: Option<(Subject, Nonce)>,
 }
 
 impl Given {
@@ -48,16 +77,16 @@ impl Given {
         let credential = Credential::parse(&self.credential).ok_or(BadAssertion::Form("credential"))?;
         let Self { authenticator_data, client_data, signature, .. } = self;
         let assertion = Assertion { authenticator_data, client_data, signature };
-        Ok(Signed { credential, assertion, challenge, origin, decided: None })
+        Ok(Signed { credential, assertion, challenge, origin, asked: None })
     }
 
-    /// As one that must be over this decision.
+    /// As one that must be over this.
     ///
     /// # Errors
     /// [`BadAssertion`] if its key cannot be one.
-    pub fn over_decision(self, decision: Decision, nonce: Nonce, origin: String) -> Result<Signed, BadAssertion> {
-        let signed = self.over(decision.challenge(&nonce), origin)?;
-        Ok(Signed { decided: Some((decision, nonce)), ..signed })
+    pub fn over_subject(self, subject: Subject, nonce: Nonce, origin: String) -> Result<Signed, BadAssertion> {
+        let signed = self.over(subject.challenge(&nonce), origin)?;
+        Ok(Signed { asked: Some((subject, nonce)), ..signed })
     }
 }
 
@@ -79,11 +108,13 @@ impl Signed {
         let Assertion { authenticator_data, client_data, signature } = &self.assertion;
         let mut proof = json!({ "by": "passkey", "credential": self.credential.id(), "client_data": client_data,
             "authenticator_data": authenticator_data, "signature": signature });
-        if let (Some((decision, nonce)), Some(members)) = (&self.decided, proof.as_object_mut()) {
-            members.insert("act".to_owned(), json!(decision.act));
-            members.insert("digest".to_owned(), json!(decision.digest));
-            members.insert("terms".to_owned(), json!(decision.terms));
+        if let (Some((subject, nonce)), Some(members)) = (&self.asked, proof.as_object_mut()) {
             members.insert("nonce".to_owned(), json!(nonce));
+            if let Subject::Decision(decision) = subject {
+                members.insert("act".to_owned(), json!(decision.act));
+                members.insert("digest".to_owned(), json!(decision.digest));
+                members.insert("terms".to_owned(), json!(decision.terms));
+            }
         }
         proof
     }

@@ -320,6 +320,28 @@ fn whoever_lent_a_right_must_have_it_and_an_agent_of_either_is_an_agent_of_both(
 }
 
 #[test]
+fn a_right_of_who_has_a_passkey_is_used_with_one() {
+    let policies = with(
+        r#"@id("keyed") forbid (principal, action == Action::"approve", resource) when { context.keyed && context.by != "passkey" };"#,
+    );
+    let (ann, bob, hold) = (OperatorId::authenticated("ann"), OperatorId::authenticated("bob"), hold("ci", 1));
+    let person = |operator, by, passkeys| Approver { people: 3, by, passkeys, ..asking(operator, Role::Operator) };
+    for (by, [bobs, anns], lets) in [
+        (By::Pin, [0, 0], true),
+        (By::Pin, [0, 1], false),
+        (By::Pin, [1, 0], false),
+        (By::Passkey, [1, 0], true),
+        (By::Passkey, [1, 1], true),
+    ] {
+        // How ann would have answered says nothing: it is bob who does.
+        for hers in [By::Pin, By::Passkey] {
+            let stands_in = policies.may_stand_in(&person(&bob, by, bobs), &person(&ann, hers, anns), &hold);
+            assert_eq!(stands_in.is_ok(), lets, "{by:?} {bobs} {anns}: {stands_in:?}");
+        }
+    }
+}
+
+#[test]
 fn what_only_watches_refuses_no_one_who_stands_in_and_is_named() {
     let policies = with(
         r#"@id("watch-ann") @mode("observe") forbid (principal == Operator::"ann", action == Action::"approve", resource);

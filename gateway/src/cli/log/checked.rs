@@ -144,7 +144,10 @@ fn say(global: &Global, out: &Out, verified: &Verified, ok: bool) -> anyhow::Res
         out.say(format!("erased: arguments and results up to record {}, as records say", verified.erased))?;
     }
     if verified.asserted > 0 {
-        out.say(format!("passkeys: {} decisions were signed, and each signature holds", verified.asserted))?;
+        out.say(format!(
+            "passkeys: {} answers and delegations were signed, and each signature holds",
+            verified.asserted
+        ))?;
     }
     for seq in &verified.accepted {
         let said = format!(

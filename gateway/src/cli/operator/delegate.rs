@@ -65,7 +65,7 @@ impl Delegate {
                 global.ask_with(client, "delegations_add", params).await?
             }
             Book::Alone(audit) => {
-                let by = global.admit(audit, Needs::Glass).await?;
+                let by = global.admit(audit, Needs::Keyed).await?;
                 let asked = Lending { to, lasts, within, reason };
                 delegations::lend(audit, &by, asked).await.map_err(|refused| alone(&refused))?
             }
