@@ -330,10 +330,12 @@ impl Holds {
         }
     }
 
-    /// An identical call's hold that nobody waits for: open, or denied and not yet over.
+    /// An identical call's hold that nobody waits for: open, and for no less risk than the call has by now; or denied and not
+    /// yet over.
     fn join(&self, held: &Held, task: Option<&HoldId>) -> Option<Place> {
         self.take(task, |hold| {
-            (hold.state().is_open() || hold.state().denied().is_some()) && hold.binding() == held.binding()
+            let open = || hold.state().is_open() && held.first_difference(hold.binding(), hold.risk()).is_none();
+            open() || hold.state().denied().is_some() && hold.binding() == held.binding()
         })
     }
 

@@ -3,7 +3,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::decision::NotApproved;
-use crate::decision::tests::{held, held_by, noon};
+use crate::decision::tests::{call as call_to, held, held_by, held_in, noon};
+use crate::session::Session;
 
 fn hold(required: u8) -> Hold {
     Hold::open(HoldId::from_random([7; 10]), &held(r#"{"path":"/a"}"#), required, noon())
@@ -84,6 +85,22 @@ fn an_approval_is_for_one_deed_and_a_refusal_names_what_differs() {
     assert!(other.refusal().reason.contains("it differs in its arguments"), "{}", other.refusal().reason);
     let other = held_by("mallory", r#"{"path":"/a"}"#).release(&approved, after(1)).unwrap_err();
     assert!(other.refusal().reason.contains("it differs in its agent"), "{}", other.refusal().reason);
+}
+
+#[test]
+fn an_approval_is_for_no_more_risk_than_people_were_told_of() {
+    let sends = |session: &Session| held_in(session, call_to("mail", "send_message", r#"{"to":"eve@evil.test"}"#));
+    let (before, after_reading) = (sends(&Session::fresh()), sends(&Session::lost()));
+    let (less, more) = (before.assessment().risk, after_reading.assessment().risk);
+    assert!(less < more && before.binding() == after_reading.binding(), "{less} {more}");
+    let approved = |held: &Held| {
+        let hold = Hold::open(HoldId::from_random([7; 10]), held, 1, noon());
+        hold.apply(approve("ann"), after(1)).unwrap().approved(after(1)).unwrap()
+    };
+    let refused = sends(&Session::lost()).release(&approved(&before), after(1)).unwrap_err();
+    assert_eq!(refused.refusal().rule, "approval-mismatch");
+    assert!(refused.refusal().reason.contains("it differs in its risk"), "{}", refused.refusal().reason);
+    assert!(before.release(&approved(&after_reading), after(1)).is_ok(), "less risk than was approved");
 }
 
 #[test]
