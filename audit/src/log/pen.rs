@@ -321,6 +321,7 @@ impl Pen<'_> {
         let hold = load_hold(self.db, id)?.ok_or(NotDone::NoHold)?;
         let next = hold.apply(step.clone(), at).map_err(NotDone::Step)?;
         self.lends(&hold, step, at)?;
+        self.ranks(step)?;
         let pass = pass.map(|pass| self.pass(&hold, pass, at)).transpose()?;
         let review = self.open_review(step, &next)?;
         let more = [("pass", pass), ("review", review)];

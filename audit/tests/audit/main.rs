@@ -33,6 +33,8 @@ mod pruning;
 #[cfg(test)]
 mod query;
 #[cfg(test)]
+mod quorum;
+#[cfg(test)]
 mod retention;
 #[cfg(test)]
 mod reviews;

@@ -168,7 +168,15 @@ fn decision(hold: &Hold) -> Decision {
 }
 
 async fn approve(world: &World, hold: &Hold, by: OperatorId, proof: Value) {
-    let step = Step::Approve { by, reason: None, proof: Some(proof), pass: None, lent: None, observed: Vec::new() };
+    let step = Step::Approve {
+        by,
+        reason: None,
+        proof: Some(proof),
+        pass: None,
+        lent: None,
+        role: None,
+        observed: Vec::new(),
+    };
     world.audit.step(hold.id().clone(), step, noon()).await.unwrap();
 }
 

@@ -163,6 +163,7 @@ fn table(cards: &[Card], now: jiff::Timestamp) -> Table {
         } else {
             card.state.clone()
         };
+        let state = card.needs.as_ref().map_or_else(|| state.clone(), |needs| format!("{state}, {needs}"));
         let state = match &card.glass {
             Some(glass) => Line::new().inked(Ink::Alarm, format!("{state}, glass broken by {}", glass.by)),
             None => Line::new().ours(state),

@@ -16,7 +16,13 @@ const UNREAD: Duration = Duration::from_secs(20);
 
 /// Every open hold, oldest deadline first.
 pub(super) fn cards(operators: &Operators) -> Vec<Card> {
-    operators.holds.list().iter().filter(|hold| !liveness::is_synthetic(hold)).map(Card::of).collect()
+    operators
+        .holds
+        .list()
+        .iter()
+        .filter(|hold| !liveness::is_synthetic(hold))
+        .map(|hold| operators.told(hold))
+        .collect()
 }
 
 /// Tells until the subscriber or the gateway goes.
@@ -39,7 +45,7 @@ pub(super) async fn tell(operators: &Operators, pending: PendingSubscriptionSink
         event = match change {
             // The gateway's own trials are nobody's to answer: they would drown the holds that are.
             Ok(hold) if liveness::is_synthetic(&hold) => None,
-            Ok(hold) => Some(Event::Changed { hold: Box::new(Card::of(&hold)) }),
+            Ok(hold) => Some(Event::Changed { hold: Box::new(operators.told(&hold)) }),
             Err(RecvError::Lagged(_)) => Some(Event::Open { holds: cards(operators) }),
             Err(RecvError::Closed) => return,
         };

@@ -109,6 +109,7 @@ async fn gateway(folder: &Path) -> Vec<Check> {
     let mut checks = vec![running(&health), liveness(&health.liveness)];
     checks.extend(health.witnesses.iter().map(witness));
     checks.extend(health.observed.iter().map(|found| Check::broken("policies", found, ENFORCE)));
+    checks.extend(health.quorums.iter().map(|found| Check::warning("approve", found, FEWER)));
     let operators: Vec<OperatorRow> = client.ask("operators_list", &[]).await.unwrap_or_default();
     checks.push(people(folder, &operators));
     checks.extend(reviews(&client.ask::<Vec<Review>>("reviews_list", &[]).await.unwrap_or_default()));
@@ -118,6 +119,8 @@ async fn gateway(folder: &Path) -> Vec<Check> {
 }
 
 const ENFORCE: &str = "take it out of `[policy] observe` in portcullis.toml, and reload";
+
+const FEWER: &str = "add operators: portcullis operator add NAME --role ROLE; or ask for fewer in portcullis.toml, and restart the gateway";
 
 fn running(health: &Health) -> Check {
     let found = format!("{}, {} tools, {} holds", health.version, health.offered, health.holds);
