@@ -152,8 +152,12 @@ function details(hold) {
   ]);
 }
 
-/** The two buttons, or why there are none. */
+/** The buttons, or why there are none. Until a call that was approved has run, it can still be denied. */
 export function actions(hold, session, { approve, deny, smash }) {
+  if (hold.state === "approved" && session.role !== "reviewer") {
+    return [h("p", { class: "answered" }, stateText(hold), ". A denial still stops it."),
+      h("div", { class: "answer" }, button(["Deny", key("d")], deny, { class: "danger" }))];
+  }
   if (hold.state !== "pending") return h("p", { class: "answered" }, stateText(hold), hold.by ? [" by ", shown(hold.by)] : "", ".");
   if (session.role === "reviewer") return h("p", { class: "answered" }, "You may read this; answering is for operators.");
   return h("div", { class: "answer" },
