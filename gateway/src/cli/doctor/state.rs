@@ -212,6 +212,28 @@ mod tests {
         serde_json::from_str(&text).unwrap()
     }
 
+    fn operator(name: &str, uid: Option<u32>) -> OperatorRow {
+        let text = serde_json::json!({ "name": name, "role": "admin", "uid": uid, "added": "2026-11-21T10:00:00Z" });
+        serde_json::from_value(text).unwrap()
+    }
+
+    #[test]
+    fn it_is_told_that_nobody_was_added_or_that_an_operator_is_the_gateways_own_user() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = fs::metadata(folder.path()).unwrap().uid();
+        let check = |operators: &[OperatorRow]| people(folder.path(), operators);
+        let nobody = check(&[]);
+        assert_eq!((nobody.what, nobody.health), ("operators", super::super::Health::Warning));
+        assert!(nobody.found.contains("none was added"), "{}", nobody.found);
+        assert!(nobody.next.unwrap().contains("portcullis operator add"));
+        let same = check(&[operator("bob", None), operator("ann", Some(own))]);
+        assert_eq!(same.health, super::super::Health::Warning);
+        assert!(same.found.contains("`ann` has the gateway's own user"), "{}", same.found);
+        let apart = check(&[operator("bob", None), operator("ann", Some(own + 1))]);
+        assert_eq!((apart.health, apart.next), (super::super::Health::Ok, None));
+        assert!(apart.found.contains("2; approving takes a PIN"), "{}", apart.found);
+    }
+
     #[test]
     fn a_review_that_is_open_for_more_than_a_day_is_told() {
         let now = crate::clock::now();
