@@ -136,12 +136,12 @@ impl Pkcs11Error {
             RvError::SessionHandleInvalid,
             RvError::CryptokiNotInitialized,
         ];
-        match error {
-            Error::Pkcs11(answer, _) if refused.contains(&answer) => Self::PinRefused(format!("{answer:?}")),
-            Error::Pkcs11(answer, _) if absent.contains(&answer) => error.into(),
-            Error::Pkcs11(answer, _) => Self::LoginFailed(format!("{answer:?}")),
-            error => Self::LoginFailed(error.to_string()),
+        let Error::Pkcs11(answer, _) = error else { return Self::LoginFailed(error.to_string()) };
+        if absent.contains(&answer) {
+            return error.into();
         }
+        let said = format!("{answer:?}");
+        if refused.contains(&answer) { Self::PinRefused(said) } else { Self::LoginFailed(said) }
     }
 }
 
