@@ -13,7 +13,7 @@ export function card(hold, actions) {
   const place = h("div", { class: "similar" });
   const args = argumentsOf(hold);
   const element = h("article", { class: `card ${hold.risk.toLowerCase()}`, "aria-label": `Hold ${hold.id}` },
-    head(hold), actions,
+    head(hold), hold.short ? h("p", { class: "warning" }, `Nobody can let it run: ${hold.short}.`) : null, actions,
     section("Why it is held", reasons(hold, args)),
     section(["Arguments", argumentTools(hold)], args),
     section("What an approval opens", opens(hold.grant)),
@@ -36,7 +36,9 @@ function what(hold) {
 
 function stateText(hold) {
   if (hold.glass && hold.state === "approved") return `glass broken by ${hold.glass.by}, not run yet`;
-  if (hold.state === "pending" && hold.required > 1) return `${hold.approvals.length} of ${hold.required} approvals`;
+  if (hold.state === "pending" && (hold.required > 1 || hold.of_role)) {
+    return `${hold.approvals.length} of ${hold.required} approvals${hold.needs ? `, ${hold.needs}` : ""}`;
+  }
   return { pending: "waits for an answer", approved: "approved, not run yet", consumed: "approved and run", ended: "ended" }[hold.state] ?? hold.state;
 }
 
@@ -150,11 +152,15 @@ function details(hold) {
   ]);
 }
 
-/** The two buttons, or why there are none. */
+/** The buttons, or why there are none. Until a call that was approved has run, it can still be denied. */
 export function actions(hold, session, { approve, deny, smash }) {
+  if (hold.state === "approved" && session.role !== "reviewer") {
+    return [h("p", { class: "answered" }, stateText(hold), ". A denial still stops it."),
+      h("div", { class: "answer" }, button(["Deny", key("d")], deny, { class: "danger" }))];
+  }
   if (hold.state !== "pending") return h("p", { class: "answered" }, stateText(hold), hold.by ? [" by ", shown(hold.by)] : "", ".");
   if (session.role === "reviewer") return h("p", { class: "answered" }, "You may read this; answering is for operators.");
   return h("div", { class: "answer" },
     button(["Approve", key("a")], approve, { class: "primary" }), button(["Deny", key("d")], deny, { class: "danger" }),
-    session.pin && hold.required - hold.approvals.length > 1 ? button("Break the glass", smash, { class: "quiet danger-text" }) : null);
+    session.pin && (hold.required - hold.approvals.length > 1 || hold.short) ? button("Break the glass", smash, { class: "quiet danger-text" }) : null);
 }

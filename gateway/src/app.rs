@@ -448,7 +448,8 @@ pub(crate) fn assemble(
     let methods = methods::table()?;
     let metrics = Arc::new(Metrics::new(methods.method_names()));
     let (asked, counted) = (Arc::clone(&people), Arc::clone(&metrics));
-    let holds = Arc::new(Holds::new(audit.clone(), Arc::clone(&policies), asked, counted, standing));
+    let holds = Arc::new(Holds::new(audit.clone(), Arc::clone(&policies), (asked, config.quorums), counted, standing));
+    holds.unreachable().iter().for_each(|found| tracing::warn!("{found}"));
     let sessions = Sessions::new(config.session_idle, lost(&audit, config.session_idle));
     let calls = Arc::new(Calls {
         policies,

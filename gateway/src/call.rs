@@ -191,14 +191,14 @@ impl Calls {
         })
     }
 
-    /// An approved call is decided again, by what holds now, and must be the approved deed in every bound field. One that
-    /// is not uses the approval up.
+    /// An approved call is decided again, by what holds now, and must be the approved deed in every bound field, and no riskier
+    /// than people were told. One that is not uses the approval up.
     async fn again(&self, held: Held, approved: &Approved) -> Result<Result<Permit, Denial>, AuditError> {
         match self.decide(held.into_call()) {
             Verdict::Allow(permit) => Ok(Ok(permit)),
             Verdict::Deny(denial) => Ok(Err(denial)),
             Verdict::Hold(held) => {
-                if let Some(changed) = held.binding().first_difference(approved.binding()) {
+                if let Some(changed) = held.first_difference(approved.binding(), approved.risk()) {
                     self.holds.withdraw(approved.hold(), changed).await?;
                 }
                 Ok(held.release(approved, clock::now()))

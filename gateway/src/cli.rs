@@ -35,6 +35,7 @@ mod run;
 mod scan;
 mod secret;
 mod serve;
+mod servers;
 mod stdio;
 mod table;
 mod terminal;
@@ -42,6 +43,7 @@ pub(crate) mod text;
 mod tools;
 mod tree;
 mod when;
+mod whoami;
 mod why;
 mod witness;
 
@@ -114,6 +116,7 @@ enum Command {
     Images(images::ImagesCommand),
     Agent(agent::AgentCommand),
     Operator(operator::OperatorCommand),
+    Whoami(whoami::WhoamiCommand),
     Console(console::ConsoleCommand),
     Holds(holds::HoldsCommand),
     Passes(passes::PassesCommand),
@@ -122,6 +125,7 @@ enum Command {
     Export(export::ExportCommand),
     Policy(policy::PolicyCommand),
     Tools(tools::ToolsCommand),
+    Servers(servers::ServersCommand),
     Run(run::RunCommand),
     Now(now::NowCommand),
     Log(log::LogCommand),
@@ -176,6 +180,7 @@ impl Command {
             Self::Images(command) => command.run(global),
             Self::Agent(command) => command.run(global),
             Self::Operator(command) => command.run(global),
+            Self::Whoami(command) => command.run(global),
             Self::Console(command) => command.run(global),
             Self::Holds(command) => command.run(global),
             Self::Passes(command) => command.run(global),
@@ -184,6 +189,7 @@ impl Command {
             Self::Export(command) => command.run(global),
             Self::Policy(command) => command.run(global),
             Self::Tools(command) => command.run(global),
+            Self::Servers(command) => command.run(global),
             Self::Run(command) => command.run(global),
             Self::Now(command) => command.run(global),
             Self::Log(command) => command.run(global),

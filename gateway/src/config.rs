@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use audit::Personal;
 use jiff::SignedDuration;
+use policies::approval::Quorums;
 use policies::decision::{HoldTimes, OBSERVE, Policies, Source, shipped_policies};
 use policies::profile::{Isolation, Profile};
 use policies::{Hash, ServerName};
@@ -55,6 +56,8 @@ pub struct Config {
     pub policy: PolicyFiles,
     /// How long a held call waits.
     pub hold: HoldTimes,
+    /// How many people approve a held call, where the config says so.
+    pub quorums: Quorums,
     /// How long an agent may be idle before its session ends.
     pub session_idle: SignedDuration,
     /// Users, beside the gateway's own, who may answer holds.

@@ -7,6 +7,7 @@
 mod delegated;
 mod glass;
 mod outdated;
+mod reach;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,9 +15,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use audit::{Audit, AuditError, StepRefused};
-use policies::approval::{Approved, Approver, Hold, HoldState, Leeway, Pass, PassError, Step, quorum};
+use policies::approval::{Approved, Approver, Hold, HoldState, Leeway, Pass, PassError, Quorums, Step};
 use policies::decision::{Denial, Held, NotApproved, NotYours, Refused};
-use policies::{AgentId, By, Hash, HoldId, OperatorId, Value};
+use policies::{AgentId, By, Hash, HoldId, OperatorId, Role, Value};
 use thiserror::Error;
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
@@ -38,6 +39,7 @@ pub struct Holds {
     audit: Audit,
     policies: Arc<Reloadable>,
     people: Arc<People>,
+    quorums: Quorums,
     metrics: Arc<Metrics>,
     known: Mutex<HashMap<HoldId, Arc<Waiting>>>,
     changes: broadcast::Sender<Hold>,
@@ -126,18 +128,19 @@ impl Drop for Place {
 }
 
 impl Holds {
-    /// The holds that still stood when the gateway last stopped (open, or denied and not over), and those to come. `people` can
-    /// answer: CRITICAL wants two where two exist.
+    /// The holds that still stood when the gateway last stopped (open, or denied and not over), and those to come, which so many
+    /// of the `people` have to approve.
     #[must_use]
     pub fn new(
         audit: Audit,
         policies: Arc<Reloadable>,
-        people: Arc<People>,
+        (people, quorums): (Arc<People>, Quorums),
         metrics: Arc<Metrics>,
         standing: Vec<Hold>,
     ) -> Self {
         let known = standing.into_iter().map(|hold| (hold.id().clone(), Waiting::new(hold, false))).collect();
-        Self { audit, policies, people, metrics, known: Mutex::new(known), changes: broadcast::channel(256).0 }
+        let (known, changes) = (Mutex::new(known), broadcast::channel(256).0);
+        Self { audit, policies, people, quorums, metrics, known, changes }
     }
 
     /// Waits until the call may run, may not, or its agent has gone: who has gone is handed no approval. `opened`
@@ -241,10 +244,10 @@ impl Holds {
                 }
                 let approver = self.people.approver(by, &hold);
                 let approver = Approver { reasoned: reason.is_some(), pass: pass.is_some(), ..approver };
-                let Right { lent, observed } = self.right(by, &approver, &hold)?;
+                let Right { lent, role, observed } = self.right(by, &approver, &hold)?;
                 let pass = pass.map(|leeway| self.pass(&hold, by, reason.as_deref(), &leeway)).transpose()?;
                 let proof = by.proof();
-                (Step::Approve { by: by.id.clone(), reason, proof, pass: None, lent, observed }, pass)
+                (Step::Approve { by: by.id.clone(), reason, proof, pass: None, lent, role, observed }, pass)
             }
             Answer::Deny { reason } => (Step::Deny { by: by.id.clone(), reason }, None),
         };
@@ -289,6 +292,7 @@ impl Holds {
                 continue;
             }
             let covering = covering.observed(self.policies.current().would_not_approve(&approver, &hold));
+            let covering = covering.as_role(asked(&hold, person.role));
             match self.audit.pass(hold.id().clone(), covering, clock::now()).await {
                 Ok(hold) => self.publish(waiting, hold),
                 Err(StepRefused::Audit(error)) => return Err(error),
@@ -330,10 +334,12 @@ impl Holds {
         }
     }
 
-    /// An identical call's hold that nobody waits for: open, or denied and not yet over.
+    /// An identical call's hold that nobody waits for: open, and for no less risk than the call has by now; or denied and not
+    /// yet over.
     fn join(&self, held: &Held, task: Option<&HoldId>) -> Option<Place> {
         self.take(task, |hold| {
-            (hold.state().is_open() || hold.state().denied().is_some()) && hold.binding() == held.binding()
+            let open = || hold.state().is_open() && held.first_difference(hold.binding(), hold.risk()).is_none();
+            open() || hold.state().denied().is_some() && hold.binding() == held.binding()
         })
     }
 
@@ -356,7 +362,7 @@ impl Holds {
         let now = clock::now();
         let id = clock::hold_id();
         let people = self.people.count_for(&self.policies.current(), &Hold::open(id.clone(), held, 1, now));
-        let hold = Hold::open(id, held, quorum(held.assessment().risk, people), now);
+        let hold = Hold::open(id, held, self.quorums.of(held.assessment().risk, people), now);
         self.audit.hold(held, hold.clone(), now).await?;
         let place = Place(Waiting::new(hold.clone(), true));
         // Before anyone hears of it: what a pass approves asks nobody.
@@ -450,6 +456,11 @@ impl Waiting {
     fn new(hold: Hold, taken: bool) -> Arc<Self> {
         Arc::new(Self { hold: watch::Sender::new(hold), taken: AtomicBool::new(taken) })
     }
+}
+
+/// The role that somebody's approval counts for, where the hold asks for one.
+fn asked(hold: &Hold, role: Role) -> Option<Role> {
+    hold.of_role().map(|_| role)
 }
 
 fn ended(state: HoldState) -> Option<NotApproved> {

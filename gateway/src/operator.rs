@@ -26,7 +26,7 @@ mod reviews;
 mod rules;
 mod run;
 pub mod secrets;
-mod similar;
+pub mod similar;
 pub mod staff;
 mod strangers;
 mod trail;

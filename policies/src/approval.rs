@@ -20,6 +20,7 @@ mod glass;
 mod glob;
 mod pass;
 mod proof;
+mod quorum;
 mod role;
 mod step;
 
@@ -35,6 +36,7 @@ pub use glass::{Glass, ReasonsError, Review};
 pub use glob::{Glob, GlobError};
 pub use pass::{Allowed, Covering, LONGEST, Leeway, Loose, MOST_TIMES, Pass, PassError};
 pub use proof::{Approved, COVER_LASTS, COVER_ROUNDS, Covered};
+pub use quorum::{MOST_PEOPLE, Missing, OfRole, Quorum, QuorumError, Quorums};
 pub use role::{Approver, By, Role};
 pub use step::{Step, StepError};
 
@@ -52,6 +54,9 @@ pub struct Hold {
     risk: Risk,
     assessment: serde_json::Value,
     required: u8,
+    /// How many of them have to have which role; absent in holds that were opened before there was such a thing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    of_role: Option<OfRole>,
     approvals: Vec<Approval>,
     /// Somebody let it run without the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -85,6 +90,9 @@ pub struct Approval {
     /// Whose right it was given by, where that is not their own. The yes counts for both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lent: Option<Lent>,
+    /// The role that it counts for, where the hold asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
 }
 
 impl Approval {
@@ -153,20 +161,11 @@ impl HoldState {
     }
 }
 
-/// How many people must approve: two for CRITICAL where two exist who may, else one.
-#[must_use]
-pub fn quorum(risk: Risk, operators: usize) -> u8 {
-    match risk {
-        Risk::Critical if operators >= 2 => 2,
-        Risk::Low | Risk::Medium | Risk::High | Risk::Critical => 1,
-    }
-}
-
 impl Hold {
-    /// Opens a hold for this call. `required` people must approve; zero counts as one.
+    /// Opens a hold for this call, which these people must approve.
     #[must_use]
-    pub fn open(id: HoldId, held: &Held, required: u8, now: Timestamp) -> Self {
-        let (call, assessment) = (held.call(), held.assessment());
+    pub fn open(id: HoldId, held: &Held, quorum: impl Into<Quorum>, now: Timestamp) -> Self {
+        let (call, assessment, quorum) = (held.call(), held.assessment(), quorum.into());
         Self {
             id,
             call: call.id().clone(),
@@ -178,7 +177,8 @@ impl Hold {
             binding: held.binding().clone(),
             risk: assessment.risk,
             assessment: serde_json::to_value(assessment).unwrap_or_default(),
-            required: required.max(1),
+            required: quorum.people(),
+            of_role: quorum.of_role(),
             approvals: Vec::new(),
             glass: None,
             state: HoldState::Pending,

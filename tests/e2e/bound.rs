@@ -16,6 +16,7 @@ use tests::server::hostile_command;
 use tests::world::{Setup, World, server_table};
 
 use crate::approval::poll;
+use crate::passes::office;
 
 const TOOL: &str = "notes.read_note";
 
@@ -217,4 +218,72 @@ fn an_approval_of_a_call_that_waits_is_void_when_the_definition_has_changed() {
     assert!(!answer.ran() && answer.text.contains("changed-definition"), "{}", answer.text);
     assert_eq!(bench.ran("waits"), 0);
     bench.world.verify();
+}
+
+/// What an outsider wrote into the inbox.
+const CARRIED: &str = "audit-desk@northwind-supplies.example";
+
+/// A message that carries it, and the agent that sends it and waits.
+fn send(world: &World) -> thread::JoinHandle<Answer> {
+    let agent = world.legacy();
+    let message = json!({"to": ["ann@example.com"], "subject": "Report 2", "text": CARRIED});
+    thread::spawn(move || agent.call("mail.send_message", &message))
+}
+
+/// From here on the agent has read what outsiders write, and the message is a level riskier.
+fn read_the_inbox(world: &World) {
+    assert!(world.modern().call("mail.read_inbox", &json!({"folder": "inbox"})).ran());
+}
+
+fn risk_of(world: &World, hold: &str) -> Value {
+    world.json(&["holds", "show", hold])["risk"].clone()
+}
+
+fn last_step(world: &World, hold: &str) -> Value {
+    let steps = world.log().into_iter().filter(|record| record["kind"] == "step");
+    let mut steps = steps.map(|record| record["detail"].clone()).filter(|step| step["hold"] == hold);
+    steps.next_back().unwrap()
+}
+
+/// The same message asks people anew, at the risk that it has by now.
+fn asks_at_more_risk(world: &World, before: &str) {
+    let call = send(world);
+    let hold = world.eventually("another hold", || {
+        let open = world.holds().into_iter().map(|hold| hold["id"].as_str().unwrap().to_owned());
+        open.into_iter().find(|hold| hold != before)
+    });
+    assert_eq!(risk_of(world, &hold), "CRITICAL");
+    drop(world.cli(&["holds", "deny", &hold, "--reason", "test"]).success());
+    assert!(!call.join().unwrap().ran());
+    assert_eq!(last_step(world, before)["step"]["why"], "its risk changed after people were asked");
+    world.verify();
+}
+
+#[test]
+fn an_approval_of_a_call_that_waits_is_void_when_its_risk_has_risen() {
+    let world = office();
+    let call = send(&world);
+    let hold = world.hold();
+    assert_eq!(risk_of(&world, &hold), "HIGH");
+    read_the_inbox(&world);
+    drop(world.cli(&["holds", "approve", &hold]).success());
+    let answer = call.join().unwrap();
+    assert!(!answer.ran(), "it ran at more risk than people were told of: {}", answer.text);
+    assert!(answer.text.contains("approval-mismatch"), "{}", answer.text);
+    assert!(answer.text.contains("it differs in its risk"), "{}", answer.text);
+    assert_eq!(last_step(&world, &hold)["state"], "cancelled");
+    asks_at_more_risk(&world, &hold);
+}
+
+#[test]
+fn a_hold_of_less_risk_is_not_gone_on_with() {
+    let world = office();
+    let params = json!({"name": "mail.send_message",
+        "arguments": {"to": ["ann@example.com"], "subject": "Report 2", "text": CARRIED}});
+    let wire = world.modern().begin("tools/call", params).unwrap();
+    let hold = world.hold();
+    drop(wire);
+    thread::sleep(Duration::from_millis(200));
+    read_the_inbox(&world);
+    asks_at_more_risk(&world, &hold);
 }

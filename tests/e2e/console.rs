@@ -31,10 +31,14 @@ fn office() -> World {
 }
 
 fn office_with(policies: &str) -> World {
+    office_in("", policies)
+}
+
+fn office_in(config: &str, policies: &str) -> World {
     let port = port::free();
     let mut setup = Setup::new()
         .policies(&format!("{READS}{policies}"))
-        .config(&format!("[operator]\nconsole = \"127.0.0.1:{port}\"\n"));
+        .config(&format!("{config}[operator]\nconsole = \"127.0.0.1:{port}\"\n"));
     let server = built("office-server");
     for name in ["mail", "customers", "payments", "web"] {
         setup = setup.command_with(name, &[server.as_str(), "--department", name], "vouched = true");
@@ -127,6 +131,51 @@ fn a_hold_appears_is_read_and_is_answered_by_key_and_pin() {
     });
     assert!(!refused.ran() && refused.text.contains("We send lists to nobody."), "{}", refused.text);
     assert_eq!(world.holds(), Vec::<serde_json::Value>::new());
+    clean(&page, &home);
+    world.verify();
+}
+
+#[test]
+fn a_call_that_was_approved_is_denied_in_the_console_until_it_has_run() {
+    let world = staffed();
+    let (page, agent, home) = (Page::open(1280), world.modern(), home(&world));
+    sign_in(&world, &page);
+    let mail = message("audit-desk@northwind-supplies.example");
+    let asked = agent.ask("tools/call", json!({"name": "mail.send_message", "arguments": mail}));
+    assert!(!asked.ran(), "{}", asked.text);
+    page.wait(".answer", "Approve");
+    // Somebody else says yes, and the agent is not there to hear of it.
+    let words = ["holds", "approve", &world.hold(), "--pin-stdin"];
+    drop(world.cli_told(&words, &format!("{PIN}\n")).success());
+    page.wait(".answered", "approved, not run yet");
+    assert_eq!((page.count(".answer .primary"), page.count(".answer .danger")), (0, 1));
+    page.press("d");
+    page.fill("dialog textarea", "Not to them.");
+    page.press("Control+Enter");
+    page.gone("dialog");
+    page.gone(".answer .danger");
+    let refused = poll(&agent, "mail.send_message", &mail);
+    assert!(!refused.ran() && refused.text.contains("Not to them."), "{}", refused.text);
+    clean(&page, &home);
+    world.verify();
+}
+
+#[test]
+fn a_card_says_whose_approvals_are_missing_and_that_too_few_may_give_them() {
+    let world = office_in("[approve]\ncritical = { people = 2, role = \"admin\" }\n", "");
+    staff(&world);
+    let (page, agent, home) = (Page::open(1280), world.modern(), home(&world));
+    sign_in(&world, &page);
+    let mail = message("audit-desk@northwind-supplies.example");
+    assert!(!agent.ask("tools/call", json!({"name": "mail.send_message", "arguments": mail})).ran());
+    page.wait(".card .state", "0 of 2 approvals, 2 admins still needed");
+    page.wait(".card > .warning", "Nobody can let it run: it needs 2 approvals more");
+    assert_eq!(page.violations(), Vec::<String>::new());
+    page.press("a");
+    page.fill("dialog input[name=pin]", PIN);
+    page.press("Enter");
+    page.gone("dialog");
+    page.wait(".card .state", "1 of 2 approvals, 1 admin still needed");
     clean(&page, &home);
     world.verify();
 }

@@ -81,6 +81,8 @@ mod promises;
 #[cfg(test)]
 mod pruned;
 #[cfg(test)]
+mod quorum;
+#[cfg(test)]
 mod redaction;
 #[cfg(test)]
 mod rows;

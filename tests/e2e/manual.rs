@@ -1,4 +1,4 @@
-//! The manual: a page for each command, which the programs that show manuals read without a complaint.
+//! The manual: a page for each command, which the programs that show manuals read without a complaint; and what shells propose.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -43,4 +43,31 @@ fn every_command_has_a_page_that_renders_without_a_warning() {
     }
     let shown = run(command("mandoc").arg("-Thtml").arg(pages.join("portcullis-holds-deny.1")), LIMIT).success();
     assert!(shown.contains("--reason") && shown.contains("portcullis holds deny"), "{shown}");
+}
+
+#[test]
+fn every_shell_has_completions_that_know_the_commands_and_bash_reads_its_own() {
+    components::folder();
+    let folder = TempDir::new().unwrap();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = run(command(portcullis()).args(["completions", shell]), LIMIT).success();
+        assert!(script.lines().count() > 500, "{shell}: {script}");
+        for word in ["holds", "approve", "break-glass", "whoami", "--pin-stdin"] {
+            // Fish knows options without their dashes.
+            let word = if shell == "fish" { word.trim_start_matches('-') } else { word };
+            assert!(script.contains(word), "{shell} does not know {word}");
+        }
+        fs::write(folder.path().join(shell), script).unwrap();
+    }
+    let bash = folder.path().join("bash");
+    drop(run(command("bash").arg("-n").arg(&bash), LIMIT).success());
+    // As readline asks: what may follow `portcullis holds app`?
+    let ask = format!(
+        "source {}; COMP_WORDS=(portcullis holds app); COMP_CWORD=2; _portcullis portcullis app holds; echo \"${{COMPREPLY[*]}}\"",
+        bash.display()
+    );
+    let proposed = run(command("bash").args(["--norc", "-c", &ask]), LIMIT).success();
+    assert_eq!(proposed.trim(), "approve");
+    let wrong = run(command(portcullis()).args(["completions", "tcsh"]), LIMIT);
+    assert_eq!(wrong.status.code(), Some(2));
 }

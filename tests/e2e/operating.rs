@@ -3,15 +3,20 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tests::agent::Agent;
 use tests::hostile::Mode;
 use tests::ledger::{Kind, Ledger};
 use tests::server::{Server, hostile_command};
 use tests::world::{Setup, World};
+
+use crate::operators::{ANN, add, own};
+use crate::passes::{office, report, send};
 
 fn counting(folder: &TempDir, policies: &str) -> World {
     let words = hostile_command(Mode::Count, &folder.path().join("record"));
@@ -214,4 +219,66 @@ fn explain_without_a_config_knows_what_comes_with_the_gateway() {
         assert_eq!(said["verdict"], *verdict, "{row}: {said}");
     }
     assert_eq!(explained.len(), rows.len());
+}
+
+#[test]
+fn a_terminal_is_told_what_the_console_shows() {
+    let world = office();
+    let agent = world.modern();
+    let nobody = world.json(&["whoami"]);
+    assert_eq!((&nobody["role"], &nobody["pin"]), (&json!("admin"), &json!(false)));
+    add(&world, "ann", "admin", Some(own()), ANN);
+    let ann = world.json(&["whoami"]);
+    assert_eq!((&ann["name"], &ann["role"], &ann["pin"]), (&json!("ann"), &json!("admin"), &json!(true)));
+    let said = world.cli(&["whoami"]).success();
+    assert!(said.contains("ann, admin, approving takes a PIN; 1 person approves calls"), "{said}");
+    let stranger = world.cli(&["whoami", "--as", "eve"]);
+    assert!(!stranger.status.success() && stranger.stderr.contains("eve"), "{stranger:?}");
+
+    // Before: the one that `office` approved, and one that ann denies.
+    waits_for_ann(&world, &agent, &report(2));
+    assert!(!agent.ask("tools/call", json!({"name": "mail.send_message", "arguments": report(3)})).ran());
+    let hold = world.hold();
+    let card = world.json(&["holds", "show", &hold]);
+    assert_eq!(card["id"], hold.as_str());
+    let similar = &card["similar"];
+    assert_eq!((&similar["approved"], &similar["denied"]), (&json!(1), &json!(1)), "{card}");
+    assert_eq!(similar["latest"][0]["reason"], "not this one");
+    let shown = world.cli(&["holds", "show", &hold]).success();
+    assert!(shown.contains("1 approved, 1 denied") && shown.contains("denied by ann"), "{shown}");
+
+    let steps = world.list(&["log", "list", "--operator", "ann", "--kind", "step"]);
+    assert_eq!(steps.len(), 1, "{steps:?}");
+    assert_eq!(steps[0]["detail"]["step"]["reason"], "not this one");
+    let kinds: Vec<Value> = world.list(&["log", "list", "--kind", "hold,step"]);
+    assert!(
+        kinds.len() >= 5 && kinds.iter().all(|record| ["hold", "step"].contains(&record["kind"].as_str().unwrap()))
+    );
+    assert!(world.list(&["log", "list", "--operator", "nobody"]).is_empty());
+    assert_eq!(world.cli(&["log", "list", "--kind", "answer"]).status.code(), Some(2));
+
+    let servers = world.list(&["servers"]);
+    let mail = servers.iter().find(|server| server["name"] == "mail").expect("the mail's server");
+    assert_eq!((&mail["status"], &mail["grant"]["sandbox"]), (&json!("ready"), &json!("jail")), "{mail}");
+    let whole = world.cli(&["servers", "mail"]).success();
+    assert!(whole.contains("mail  ready") && whole.contains("sandbox") && whole.contains("limits"), "{whole}");
+    assert!(!world.cli(&["servers", "nothing"]).status.success());
+    assert!(world.cli(&["servers"]).success().contains("customers"));
+
+    let now = world.json(&["now"]);
+    assert_eq!((&now["health"]["log"], &now["health"]["holds"]), (&json!("ok"), &json!(1)));
+    let said = world.cli(&["now"]).success();
+    for part in ["log ok", "1 call waits: portcullis holds list", "CRITICAL", "PER HOUR"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    world.verify();
+}
+
+fn waits_for_ann(world: &World, agent: &Agent, message: &Value) {
+    thread::scope(|scope| {
+        let call = scope.spawn(|| send(agent, message));
+        let words = ["holds", "deny", &world.hold(), "--reason", "not this one"];
+        drop(world.cli(&words).success());
+        assert!(!call.join().unwrap().ran());
+    });
 }

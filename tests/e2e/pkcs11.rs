@@ -1,7 +1,9 @@
 //! A log that is signed by a key on a PKCS#11 token: while it answers, where it does not, and when keys change.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
 use tests::program::{self, Output};
@@ -227,4 +229,95 @@ fn keys_change_from_a_file_to_a_token_and_back_and_each_vouches_for_the_next() {
     for key in [first, second, third, fourth] {
         drop(verify(&world, &key).success());
     }
+}
+
+#[test]
+fn a_key_that_can_be_taken_from_its_token_signs_no_log() {
+    for mood in ["loose", "plain"] {
+        let token = Token::start();
+        let hostile = token.hostile();
+        let world = world(&token, &token.audit_by(&hostile, LABEL, "log"));
+        token.mood(mood);
+        let made = world.cli(&["log", "key", "make", "--config", "portcullis.toml"]);
+        assert!(!made.status.success() && made.stderr.contains("gives this private key away"), "{mood}: {made:?}");
+        // It is the token that says so, asked by its own module.
+        token.mood("");
+        world.configure(&token.audit("log"));
+        let told = serve(&world).stderr;
+        assert!(told.contains("gives this private key away") && told.contains("log key make"), "{mood}: {told}");
+        assert!(!world.state().join("portcullis.db").exists(), "{mood}: nothing was begun");
+        world.configure(&token.audit("another"));
+        drop(make(&world));
+    }
+}
+
+#[test]
+fn a_login_that_fails_for_whatever_reason_is_not_tried_again_by_a_gateway_that_runs() {
+    let token = Token::start();
+    let mut world = world(&token, &token.audit_by(&token.hostile(), LABEL, "log"));
+    drop(make(&world));
+    world.start();
+    is_signed(&world);
+    let before = token.logins();
+    token.mood("sour");
+    drop(world.add_agent("sour"));
+    let why = "which some say of a wrong PIN";
+    world.eventually(why, || world.said().contains(why).then_some(()));
+    // It rests for ten seconds after a failure: within these it would have asked twice.
+    for round in 0..5 {
+        thread::sleep(Duration::from_secs(5));
+        drop(world.add_agent(&format!("sour-{round}")));
+    }
+    assert_eq!(token.logins(), before + 1, "the PIN was told again");
+    token.mood("");
+    world.restart();
+    is_signed(&world);
+}
+
+#[test]
+fn another_token_of_the_same_label_is_told_no_pin_by_a_gateway_that_runs() {
+    let token = Token::start();
+    let mut world = world(&token, &token.audit_by(&token.hostile(), LABEL, "log"));
+    drop(make(&world));
+    world.start();
+    is_signed(&world);
+    let before = token.logins();
+    token.swap();
+    drop(world.add_agent("swapped"));
+    let why = "is another one than at the start";
+    world.eventually(why, || world.said().contains(why).then_some(()));
+    assert_eq!(token.logins(), before, "another token was told the PIN");
+    token.plug();
+    is_signed(&world);
+}
+
+#[test]
+fn a_token_that_never_makes_its_key_is_given_up() {
+    let token = Token::start();
+    let world = world(&token, &token.audit_by(&token.hostile(), LABEL, "log"));
+    token.mood("stall");
+    let made = world.cli(&["log", "key", "make", "--config", "portcullis.toml"]);
+    assert!(!made.status.success() && made.stderr.contains("did not answer in time"), "{made:?}");
+}
+
+#[test]
+fn a_log_goes_to_no_key_whose_pin_is_wrong_though_the_token_knows_the_old_one() {
+    let token = Token::start();
+    let mut world = world(&token, &token.audit("log"));
+    let key = make(&world);
+    world.start();
+    is_signed(&world);
+    world.kill();
+    let file = |name: &str, text: &str| fs::write(world.folder().join(name), text).unwrap();
+    file("old.toml", &token.audit("log"));
+    world.configure(&token.audit("next"));
+    drop(make(&world));
+    let wrong = world.folder().join("wrong-pin");
+    fs::write(&wrong, "pin-of-another-token").unwrap();
+    fs::set_permissions(&wrong, fs::Permissions::from_mode(0o600)).unwrap();
+    file("wrong.toml", &token.audit("next").replace(&token.pin_file(), wrong.to_str().unwrap()));
+    let rotated = world.cli(&["log", "key", "rotate", "--config", "wrong.toml", "--from", "old.toml"]);
+    assert!(!rotated.status.success() && rotated.stderr.contains("refuses the PIN"), "{rotated:?}");
+    assert_eq!(world.json(&["log", "key"])["key"], key.as_str());
+    drop(verify(&world, &key).success());
 }

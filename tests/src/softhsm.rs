@@ -33,11 +33,16 @@ impl Token {
         let conf = format!("directories.tokendir = {}\nobjectstore.backend = file\n", token.at("tokens").display());
         fs::write(token.at("softhsm2.conf"), conf).expect("it is our folder");
         token.write_pin(PIN, 0o600);
+        token.initialise();
+        token
+    }
+
+    /// A token of this label, without keys, beside those that there are.
+    fn initialise(&self) {
         let mut made = program::command("softhsm2-util");
         made.args(["--init-token", "--free", "--label", LABEL, "--so-pin", "of-the-officer", "--pin", PIN]);
-        made.env("SOFTHSM2_CONF", token.at("softhsm2.conf"));
+        made.env("SOFTHSM2_CONF", self.at("softhsm2.conf"));
         drop(program::run(&mut made, Duration::from_secs(30)).success());
-        token
     }
 
     /// The `[audit]` table that names a key on it.
@@ -69,6 +74,12 @@ impl Token {
         fs::set_permissions(self.at("pin"), fs::Permissions::from_mode(mode)).expect("it is our file");
     }
 
+    /// Where the PIN stands.
+    #[must_use]
+    pub fn pin_file(&self) -> String {
+        self.at("pin").display().to_string()
+    }
+
     /// Takes the file of the PIN away.
     pub fn lose_pin(&self) {
         fs::remove_file(self.at("pin")).expect("it is our file");
@@ -81,9 +92,15 @@ impl Token {
         fs::create_dir(self.at("tokens")).expect("it is our folder");
     }
 
-    /// Plugs it in again.
+    /// Another token of the same label and PIN, in its place.
+    pub fn swap(&self) {
+        self.pull();
+        self.initialise();
+    }
+
+    /// Plugs it in again, where another may be by now.
     pub fn plug(&self) {
-        fs::remove_dir(self.at("tokens")).expect("nothing was put there");
+        fs::remove_dir_all(self.at("tokens")).expect("it is our folder");
         fs::rename(self.at("pulled"), self.at("tokens")).expect("it is our folder");
     }
 
@@ -98,7 +115,7 @@ impl Token {
         module
     }
 
-    /// What the hostile module does from here on: `hang`, `lost`, `wrong`, or nothing.
+    /// What the hostile module does from here on: one of the words that it knows, or nothing.
     pub fn mood(&self, word: &str) {
         let fresh = self.at("mood.new");
         fs::write(&fresh, word).and_then(|()| fs::rename(&fresh, self.at("mood"))).expect("it is our folder");

@@ -63,24 +63,27 @@ impl Pkcs11Key {
     /// # Errors
     /// [`Pkcs11Error`], also if there is a key of that name.
     pub fn make(name: &Pkcs11Name) -> Result<VerifierKey, Pkcs11Error> {
-        Token::find(name)?.make(name)?;
+        let (made, answer) = sync_channel(1);
+        let asked = name.clone();
+        apart(move || drop(made.send(Token::find(&asked).and_then(|token| token.make(&asked)))))?;
+        answer.recv_timeout(START).map_err(|_| Pkcs11Error::Late)??;
         Self::open(name).map(|key| key.verifier)
     }
 
     fn begin(name: Pkcs11Name, find: fn(&Pkcs11Name) -> Result<Token, Pkcs11Error>) -> Result<Self, Pkcs11Error> {
         let (jobs, queue) = sync_channel(1);
         let (shown, public) = sync_channel(1);
-        let thread = std::thread::Builder::new().name("pkcs11".to_owned());
         let work = move || {
             let session = find(&name).and_then(|token| token.log_in(&name));
             let public = session.as_ref().map(Session::public).map_err(Clone::clone);
             if shown.send(public).is_ok()
                 && let Ok(session) = session
             {
-                Desk { public: session.public(), session: Some(session), name, refused: None }.serve(&queue);
+                let (public, serial) = (session.public(), session.serial().to_owned());
+                Desk { public, serial, session: Some(session), name, refused: None }.serve(&queue);
             }
         };
-        thread.spawn(work).map_err(|error| Pkcs11Error::Thread(error.to_string()))?;
+        apart(work)?;
         let public = public.recv_timeout(START).map_err(|_| Pkcs11Error::Late)??;
         let verifier = log_named_after(public).map_err(|_| Pkcs11Error::Point)?;
         let key = Self { verifier, jobs, failed: Mutex::new(None) };
@@ -119,6 +122,12 @@ impl Signer for Pkcs11Key {
     }
 }
 
+/// On a thread that nobody waits for: a module may never return.
+fn apart(work: impl FnOnce() + Send + 'static) -> Result<(), Pkcs11Error> {
+    let thread = std::thread::Builder::new().name("pkcs11".to_owned());
+    thread.spawn(work).map(drop).map_err(|error| Pkcs11Error::Thread(error.to_string()))
+}
+
 /// Loading a module and logging in: one that reaches its token over a network takes seconds.
 const START: Duration = Duration::from_secs(20);
 
@@ -135,6 +144,8 @@ const TRIAL: &[u8] = b"portcullis: a trial of the log's key\n";
 struct Desk {
     name: Pkcs11Name,
     public: [u8; 32],
+    /// Of the token that had the PIN.
+    serial: String,
     session: Option<Session>,
     /// The PIN was refused once: it is not tried again, since a token locks itself after a few.
     refused: Option<Pkcs11Error>,
@@ -159,7 +170,7 @@ impl Desk {
         if let Some(refused) = &self.refused {
             return Err(refused.clone());
         }
-        let session = match self.find().and_then(|token| token.log_in(&self.name)) {
+        let session = match self.find().and_then(|token| token.known(&self.serial)?.log_in(&self.name)) {
             Err(why) => {
                 self.refused = why.is_about_the_pin().then(|| why.clone());
                 return Err(why);

@@ -1,7 +1,7 @@
 //! What each record says, made of redacted parts only.
 
 use jiff::Timestamp;
-use policies::approval::{Hold, Step};
+use policies::approval::{Hold, OfRole, Step};
 use policies::decision::{Assessment, Binding, Denial, Held, Permit, Refused};
 use policies::{Call, Value};
 use serde::Serialize;
@@ -30,6 +30,8 @@ struct Considered<'a> {
     projection: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     required: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of_role: Option<OfRole>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,6 +110,7 @@ impl Audit {
         considered.hold = Some(opened.id().as_str());
         considered.projection = Some(pen::digest(opened).to_string());
         considered.required = Some(opened.required());
+        considered.of_role = opened.of_role();
         considered.expires = Some(opened.expires());
         considered.binding = Some(digest(held.binding()));
         let draft =
@@ -213,12 +216,13 @@ impl Audit {
         match step {
             Step::Deny { by, reason } => Step::Deny { by, reason: self.outside(&reason) },
             Step::Cancel { why } => Step::Cancel { why: self.outside(&why) },
-            Step::Approve { by, reason, proof, pass, lent, observed } => {
-                Step::Approve { by, reason: reason.map(|reason| self.outside(&reason)), proof, pass, lent, observed }
+            Step::Approve { by, reason, proof, pass, lent, role, observed } => {
+                let reason = reason.map(|reason| self.outside(&reason));
+                Step::Approve { by, reason, proof, pass, lent, role, observed }
             }
-            Step::BreakGlass { by, reason, because, proof, observed } => {
+            Step::BreakGlass { by, reason, because, proof, role, observed } => {
                 let (reason, because) = (self.outside(&reason), self.outside(&because));
-                Step::BreakGlass { by, reason, because, proof, observed }
+                Step::BreakGlass { by, reason, because, proof, role, observed }
             }
             Step::Expire | Step::Consume { .. } | Step::Continue { .. } => step,
         }
@@ -342,6 +346,7 @@ impl Audit {
             hold: None,
             projection: None,
             required: None,
+            of_role: None,
             expires: None,
             because: None,
             refused: None,

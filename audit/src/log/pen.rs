@@ -326,6 +326,7 @@ impl Pen<'_> {
         let next = hold.apply(step.clone(), at).map_err(NotDone::Step)?;
         self.stands(step)?;
         self.lends(&hold, step, at)?;
+        self.ranks(step)?;
         let pass = pass.map(|pass| self.pass(&hold, pass, at)).transpose()?;
         let review = self.open_review(step, &next)?;
         let more = [("pass", pass), ("review", review)];

@@ -1,13 +1,14 @@
 //! The part of the `Pen` that writes who the operators are.
 
 use jiff::Timestamp;
+use policies::approval::{Step, StepError};
 use policies::{OperatorId, Role};
 use rusqlite::{OptionalExtension, params};
 
 use super::health::AuditError;
 use super::pen::{Failed, Pen, done, micros};
 use super::views::{Agent, Change};
-use super::work::Done;
+use super::work::{Done, NotDone};
 use crate::operator::{Door, Failures, Operator, Verifier};
 use crate::record::Draft;
 
@@ -108,6 +109,33 @@ impl Pen<'_> {
                    FROM operator WHERE name = ?1";
         let row = [name.as_str(), Role::Admin.as_str()];
         self.db.prepare_cached(sql)?.query_row(row, |row| row.get(0))
+    }
+
+    /// INVARIANT: that they have the role which an approval counts for, and whoever lent them the right has it too, is asked
+    /// here, in the transaction of the approval. Until somebody is added, whoever the kernel names is an admin.
+    pub(super) fn ranks(&self, step: &Step) -> Result<(), Failed> {
+        let (by, lent, wanted) = match step {
+            Step::Approve { by, lent, role: Some(role), .. } => (by, lent.as_ref(), *role),
+            Step::BreakGlass { by, role: Some(role), .. } => (by, None, *role),
+            Step::Approve { role: None, .. }
+            | Step::BreakGlass { role: None, .. }
+            | Step::Deny { .. }
+            | Step::Expire
+            | Step::Cancel { .. }
+            | Step::Consume { .. }
+            | Step::Continue { .. } => return Ok(()),
+        };
+        if !self.db.prepare_cached("SELECT 1 FROM operator LIMIT 1")?.exists([])? {
+            return Ok(());
+        }
+        let mut role = self.db.prepare_cached("SELECT role FROM operator WHERE name = ?1")?;
+        for name in [Some(by), lent.map(|lent| &lent.by)].into_iter().flatten() {
+            let found: Option<String> = role.query_row([name.as_str()], |row| row.get(0)).optional()?;
+            if found.as_deref().and_then(Role::parse).is_none_or(|has| has < wanted) {
+                return Err(NotDone::Step(StepError::NoRole).into());
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn known(&self, name: &OperatorId) -> Result<(), Failed> {

@@ -33,7 +33,7 @@ fn ended(delegation: u64) -> Event {
 
 fn approve(by: &str, of: &str, delegation: u64) -> Step {
     let lent = Some(Lent { by: operator(of), delegation });
-    Step::Approve { by: operator(by), reason: None, proof: None, pass: None, lent, observed: Vec::new() }
+    Step::Approve { by: operator(by), reason: None, proof: None, pass: None, lent, role: None, observed: Vec::new() }
 }
 
 async fn refused(world: &World, hold: &Hold, step: Step, seconds: i64) -> bool {

@@ -39,6 +39,8 @@ mod pruning;
 #[cfg(test)]
 mod query;
 #[cfg(test)]
+mod quorum;
+#[cfg(test)]
 mod retention;
 #[cfg(test)]
 mod reviews;

@@ -207,7 +207,7 @@ fn decision(hold: &Hold) -> Decision {
 }
 
 fn step(by: OperatorId, proof: Value) -> Step {
-    Step::Approve { by, reason: None, proof: Some(proof), pass: None, lent: None, observed: Vec::new() }
+    Step::Approve { by, reason: None, proof: Some(proof), pass: None, lent: None, role: None, observed: Vec::new() }
 }
 
 async fn approve(world: &World, hold: &Hold, by: OperatorId, proof: Value) {

@@ -15,6 +15,7 @@ fn smash(by: &str) -> Step {
         reason: "customers cannot log in".to_owned(),
         because: "bob and cyn are on a plane".to_owned(),
         proof: None,
+        role: None,
         observed: Vec::new(),
     }
 }

@@ -64,15 +64,19 @@ fn facts(card: &Card, page: &Page) -> Vec<Line> {
     if card.method != "tools/call" {
         rows.extend(field("request", Line::new().theirs(&card.method), page));
     }
-    if card.required > 1 || !card.approvals.is_empty() {
+    if card.required > 1 || card.of_role.is_some() || !card.approvals.is_empty() {
         let by = card.approvals.iter().map(|approval| match approval.pass {
             Some(_) => format!("{} (by a pass)", approval.operator),
             None => approver(approval),
         });
         let by: Vec<String> = by.collect();
         let by = if by.is_empty() { String::new() } else { format!(": {}", by.join(", ")) };
-        let given = format!("{} of {} approvals{by}", card.approvals.len(), card.required);
+        let needs = card.needs.as_ref().map(|needs| format!("; {needs}")).unwrap_or_default();
+        let given = format!("{} of {} approvals{by}{needs}", card.approvals.len(), card.required);
         rows.extend(field("answers", Line::new().ours(given), page));
+    }
+    if let Some(short) = &card.short {
+        rows.extend(field("warning", Line::new().inked(Ink::Warning, format!("nobody can let it run: {short}")), page));
     }
     if let Some(glass) = &card.glass {
         let by = Line::new().inked(Ink::Alarm, format!("broken by {}: ", glass.by));
@@ -210,6 +214,14 @@ pub(crate) mod tests {
                 "  approve  the call runs once\n",
             )
         );
+    }
+
+    #[test]
+    fn a_card_says_who_is_still_needed_and_that_too_few_may_approve_it() {
+        let (needs, short) = (Some("1 admin still needed".into()), Some("it needs 2 approvals more".into()));
+        let text = text(&Card { needs, short, ..hostile() });
+        assert!(text.contains("0 of 2 approvals; 1 admin still needed\n"), "{text}");
+        assert!(text.contains("nobody can let it run: it needs 2 approvals more"), "{text}");
     }
 
     #[test]

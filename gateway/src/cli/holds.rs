@@ -1,6 +1,7 @@
 //! `portcullis holds`: the calls that wait for a person.
 
 mod desk;
+mod past;
 mod watch;
 
 use std::process::ExitCode;
@@ -8,6 +9,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use jiff::tz::TimeZone;
 use policies::approval::Review;
+use serde::Serialize;
 use serde_json::Value;
 
 use super::card::{Page, draw};
@@ -19,6 +21,7 @@ use super::{Global, when};
 use crate::clock;
 use crate::operator::card::Card;
 use crate::operator::client::Client;
+use crate::operator::similar::Similar;
 
 /// Answer held calls.
 #[derive(Args)]
@@ -40,10 +43,12 @@ pub(crate) struct HoldsCommand {
 enum Action {
     /// List the open holds, oldest deadline first
     List,
-    /// Show one hold with its complete arguments
-    #[command(long_about = "Shows one hold with its complete arguments, nothing folded.\n\n\
+    /// Show one hold with its complete arguments, and how calls like it were answered before
+    #[command(
+        long_about = "Shows one hold with its complete arguments, nothing folded, and how calls of the same tool were answered before.\n\n\
         Characters that would not show as themselves (control, bidirectional, zero-width) are spelled out: \\u{202e}. Live \
-        secrets are shown as fingerprints.")]
+        secrets are shown as fingerprints."
+    )]
     Show(Which),
     /// Let a held call run, once, or calls like it for a while
     #[command(
@@ -163,6 +168,7 @@ fn table(cards: &[Card], now: jiff::Timestamp) -> Table {
         } else {
             card.state.clone()
         };
+        let state = card.needs.as_ref().map_or_else(|| state.clone(), |needs| format!("{state}, {needs}"));
         let state = match &card.glass {
             Some(glass) => Line::new().inked(Ink::Alarm, format!("{state}, glass broken by {}", glass.by)),
             None => Line::new().ours(state),
@@ -183,11 +189,23 @@ fn table(cards: &[Card], now: jiff::Timestamp) -> Table {
 async fn show(global: &Global, out: &Out, id: &str) -> anyhow::Result<()> {
     let client = Client::connect(&global.state()?).await?;
     let card: Card = client.ask("holds_show", &[("id", id)]).await?;
+    // The hold is what was asked for: it is shown where its like cannot be read.
+    let similar = client.ask("holds_similar", &[("id", card.id.as_str())]).await.ok();
     if global.json {
-        return print::json(&card);
+        return print::json(&Shown { card, similar });
     }
     let page = Page { now: clock::now(), zone: TimeZone::system(), width: out.text_width(), fold: false };
-    Ok(out.lines(&draw(&card, &page).rows)?)
+    out.lines(&draw(&card, &page).rows)?;
+    Ok(out.lines(&similar.map(|similar| past::draw(&similar, &page)).unwrap_or_default())?)
+}
+
+/// A hold, and what became of others like it.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    card: Card,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    similar: Option<Similar>,
 }
 
 async fn answer(global: &Global, out: &Out, method: &str, params: Vec<(&'static str, Value)>) -> anyhow::Result<()> {

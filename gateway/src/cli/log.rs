@@ -9,7 +9,7 @@ pub(super) mod row;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use audit::{Decided, Filter, Found, Life, Reader, ShowError};
+use audit::{Decided, Filter, Found, Kind, Life, Reader, ShowError};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
@@ -46,6 +46,7 @@ enum Action {
     /// List records, the newest first
     #[command(after_help = "Examples:\n  portcullis log list --since 1h --verdict deny\n  \
         portcullis log list --agent claude --tool files.write_file --risk high\n  \
+        portcullis log list --operator ann --kind step --since 7d\n  \
         portcullis log list --text invoice --json")]
     List {
         #[command(flatten)]
@@ -97,6 +98,12 @@ struct Which {
     /// Of this server
     #[arg(long, value_name = "NAME")]
     server: Option<String>,
+    /// Answered, changed or asked for by this operator
+    #[arg(long, value_name = "NAME")]
+    operator: Option<String>,
+    /// Of this kind, or of one of several with commas between
+    #[arg(long = "kind", value_name = "KIND", value_delimiter = ',', value_parser = PossibleValuesParser::new(Kind::ALL.map(Kind::as_str)).map(|name| kind(&name)))]
+    kinds: Vec<Kind>,
     /// Of this risk or more
     #[arg(long, value_name = "RISK", ignore_case = true, value_parser = PossibleValuesParser::new(RISKS.map(Risk::as_str)).map(|name| risk(&name)))]
     risk: Option<Risk>,
@@ -125,6 +132,10 @@ const BATCH: usize = 500;
 // Clap lets only the names through; what it lets through by mistake is the mildest filter.
 fn risk(name: &str) -> Risk {
     RISKS.into_iter().find(|risk| risk.as_str().eq_ignore_ascii_case(name)).unwrap_or(Risk::Low)
+}
+
+fn kind(name: &str) -> Kind {
+    Kind::parse(name).unwrap_or(Kind::Event)
 }
 
 fn verdict(name: &str) -> Decided {
@@ -172,12 +183,15 @@ impl Which {
             agent: self.agent,
             server,
             tool,
+            operator: self.operator,
+            kinds: self.kinds,
             risk: self.risk,
             verdict: self.verdict,
             since: instant(self.since)?,
             until: instant(self.until)?,
             text: self.text,
-            ..Filter::default()
+            before: None,
+            limit: None,
         })
     }
 }
@@ -308,13 +322,16 @@ mod tests {
         let filter = typed(&["--tool", "files.write_file", "--risk", "high", "--verdict", "deny"]).unwrap();
         assert_eq!((filter.server.as_deref(), filter.tool.as_deref()), (Some("files"), Some("write_file")));
         assert_eq!((filter.risk, filter.verdict), (Some(Risk::High), Some(Decided::Deny)));
+        let answers = typed(&["--operator", "ann", "--kind", "step,event", "--kind", "hold"]).unwrap();
+        assert_eq!(answers.operator.as_deref(), Some("ann"));
+        assert_eq!(answers.kinds, [Kind::Step, Kind::Event, Kind::Hold]);
         let dotted = typed(&["--server", "files", "--tool", "a.b"]).unwrap();
         assert_eq!(dotted.tool.as_deref(), Some("a.b"));
     }
 
     #[test]
-    fn what_is_no_risk_verdict_or_time_is_a_usage_error() {
-        for wrong in [["--risk", "huge"], ["--verdict", "maybe"], ["--since", "soon"]] {
+    fn what_is_no_risk_verdict_kind_or_time_is_a_usage_error() {
+        for wrong in [["--risk", "huge"], ["--verdict", "maybe"], ["--since", "soon"], ["--kind", "answer"]] {
             assert_eq!(typed(&wrong).err().unwrap().exit_code(), 2);
         }
     }

@@ -13,6 +13,7 @@ use super::diff::unified;
 use super::line::{Ink, Line};
 use super::packages::{self, Add};
 use super::print::{self, Out};
+use super::servers;
 use super::table::Table;
 use super::when::long;
 use crate::operator::card::{ServerRow, ToolDiff, ToolRow};
@@ -50,6 +51,9 @@ enum Action {
         name: String,
     },
     /// List every server with what keeps it, and every tool: offered, changed, or withheld and why
+    #[command(
+        after_help = "With --json the tools alone; `portcullis servers --json` has the servers, and what each is granted."
+    )]
     List,
     /// Show what changed in the definition of a tool, or of every changed tool
     Diff {
@@ -94,7 +98,11 @@ async fn list(global: &Global, out: &Out, client: &Client) -> anyhow::Result<()>
     if global.json {
         return tools.iter().try_for_each(print::json);
     }
-    servers(out, client).await?;
+    let servers = servers::all(client).await?;
+    if !servers.is_empty() {
+        out.lines(&servers::table(&servers).lines(out.width()))?;
+        out.say("")?;
+    }
     if tools.is_empty() {
         return Ok(out.say("no server has offered a tool yet")?);
     }
@@ -116,38 +124,6 @@ async fn list(global: &Global, out: &Out, client: &Client) -> anyhow::Result<()>
         out.say(
             "changed tools are withheld: read them with `portcullis tools diff`, then `portcullis tools accept NAME`",
         )?;
-    }
-    Ok(())
-}
-
-/// The servers, with what keeps them.
-async fn servers(out: &Out, client: &Client) -> anyhow::Result<()> {
-    let servers: Vec<ServerRow> = client.ask("servers_list", &[]).await?;
-    let mut table = Table::new(&["SERVER", "SANDBOX", "STATUS", "PACKAGE", "NOTE"]);
-    for server in &servers {
-        let ink = if server.status == "ready" { Ink::Good } else { Ink::Danger };
-        let note = match (&server.quarantine, &server.why) {
-            (Some(quarantine), _) => {
-                let tried = format!("in quarantine: {} tried what it had not declared", quarantine.tool);
-                Line::new().theirs_in(Ink::Alarm, &tried)
-            }
-            (None, Some(why)) => Line::new().theirs(why),
-            (None, None) => {
-                let warnings = server.grant.iter().flat_map(|grant| &grant.warnings);
-                warnings.fold(Line::new(), |line, warning| line.inked(Ink::Warning, warning))
-            }
-        };
-        table.row(vec![
-            Line::new().theirs(&server.name),
-            Line::new().ours(&server.kind),
-            Line::new().inked(ink, &server.status),
-            server.version.as_deref().map_or_else(Line::new, |version| Line::new().theirs(version)),
-            note,
-        ]);
-    }
-    if !table.is_empty() {
-        out.lines(&table.lines(out.width()))?;
-        out.say("")?;
     }
     Ok(())
 }

@@ -1,6 +1,9 @@
-//! `[operator]`: who answers, and where.
+//! `[operator]` and `[approve]`: who answers, where, and how many of them.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use policies::approval::{MOST_PEOPLE, OfRole, Quorum, Quorums};
+use policies::{Risk, Role};
 
 use super::read::tls;
 use super::section::{Section, Sheet};
@@ -43,4 +46,45 @@ fn console(sheet: &Sheet<'_>, section: &Section<'_>, hosts: Vec<String>, tls: Op
         sheet.problem(at, "operator.console", address.to_string(), wanted);
     }
     Some(ConsoleAt { address, chosen: true, hosts, tls })
+}
+
+/// How many people approve a call of each risk, and how many of them as what.
+pub(super) fn quorums(sheet: &Sheet<'_>, section: Section<'_>) -> Quorums {
+    let of = |risk: Risk| quorum(sheet, &section, &risk.as_str().to_ascii_lowercase());
+    let quorums =
+        Quorums { low: of(Risk::Low), medium: of(Risk::Medium), high: of(Risk::High), critical: of(Risk::Critical) };
+    section.finish(&["low", "medium", "high", "critical"]);
+    quorums
+}
+
+/// `{ people = 3, role = "admin", of_role = 1 }`: all of them have the role unless it is said how many.
+fn quorum(sheet: &Sheet<'_>, section: &Section<'_>, risk: &str) -> Option<Quorum> {
+    let at = section.at(risk);
+    let below = section.below(risk);
+    if !below.is_there() {
+        return None;
+    }
+    let people = below.count::<u8>("people", 1, i64::from(MOST_PEOPLE));
+    let role = below.string("role").and_then(|(name, at)| {
+        let role = Role::parse(&name);
+        if role.is_none() {
+            sheet.problem(at, below.key("role"), format!("\"{name}\""), "\"operator\" or \"admin\"");
+        }
+        role
+    });
+    let of_role = below.count::<u8>("of_role", 1, i64::from(MOST_PEOPLE));
+    if people.is_none() && !below.has("people") {
+        sheet.problem(at, below.key("people"), "nothing", "how many people approve");
+    }
+    if of_role.is_some() && !below.has("role") {
+        sheet.problem(at, below.key("of_role"), "no `role` beside it", "`role = \"admin\"`");
+    }
+    below.finish(&["people", "role", "of_role"]);
+    let people = people?;
+    let of_role = role.map(|role| OfRole { role, people: of_role.unwrap_or(people) });
+    let quorum = Quorum::new(people, of_role);
+    if let Err(error) = quorum {
+        sheet.problem(at, section.key(risk), "a quorum that nobody reaches", error.to_string());
+    }
+    quorum.ok()
 }

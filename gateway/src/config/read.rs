@@ -46,13 +46,14 @@ pub(super) fn config(path: Option<&Path>, overrides: Overrides) -> Result<Config
     Err(problems)
 }
 
-const TABLES: [&str; 21] = [
+const TABLES: [&str; 22] = [
     "listen",
     "agents",
     "server",
     "tool",
     "policy",
     "hold",
+    "approve",
     "session",
     "operator",
     "state",
@@ -94,6 +95,7 @@ fn read(sheet: &Sheet<'_>, root: &Section<'_>, state: PathBuf) -> Config {
         tools: tools(sheet, &root.below("tool")),
         policy: policy(sheet, root.below("policy")),
         hold: hold(root.below("hold")),
+        quorums: people::quorums(sheet, root.below("approve")),
         session_idle: session(root.below("session")),
         operators,
         console,

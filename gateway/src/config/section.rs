@@ -73,6 +73,16 @@ impl<'a> Section<'a> {
         Self::new(self.sheet, self.key(key), table)
     }
 
+    /// Whether it stands in the file.
+    pub(super) fn is_there(&self) -> bool {
+        self.table.is_some()
+    }
+
+    /// Whether it has this key.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.is_some_and(|table| table.keys().any(|name| name.get_ref() == key))
+    }
+
     /// The keys that have not been read yet.
     pub(super) fn rest(&self) -> Vec<&'a str> {
         let read = self.read.borrow();

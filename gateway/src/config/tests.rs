@@ -1,3 +1,5 @@
+use policies::{Risk, Role};
+
 use super::*;
 
 fn load(text: &str) -> Result<Config, Vec<Problem>> {
@@ -36,6 +38,34 @@ fn every_problem_is_told_with_its_line_and_key() {
         (14, "surprise"),
     ] {
         assert!(told.contains(&expected), "{expected:?} not in {told:?}");
+    }
+}
+
+#[test]
+fn a_quorum_is_read_by_risk_and_one_that_nobody_reaches_is_refused() {
+    assert_eq!(load("").unwrap().quorums, Quorums::default());
+    let read = load(
+        "[approve]\nhigh = { people = 2, role = \"admin\" }\n[approve.critical]\npeople = 3\nrole = \"admin\"\nof_role = 1\n",
+    );
+    let quorums = read.unwrap().quorums;
+    let of = |risk| quorums.set(risk).map(|set| (set.people(), set.of_role().map(|of| (of.people, of.role))));
+    let (high, critical) = (Some((2, Some((2, Role::Admin)))), Some((3, Some((1, Role::Admin)))));
+    assert_eq!([Risk::Low, Risk::Medium, Risk::High, Risk::Critical].map(of), [None, None, high, critical]);
+    for (text, key) in [
+        ("high = 2", "approve.high"),
+        ("high = {}", "approve.high.people"),
+        ("high = { people = 0 }", "approve.high.people"),
+        ("high = { people = 17 }", "approve.high.people"),
+        ("high = { people = 1, role = \"chief\" }", "approve.high.role"),
+        ("high = { people = 1, role = \"reviewer\" }", "approve.high"),
+        ("high = { people = 1, role = \"admin\", of_role = 2 }", "approve.high"),
+        ("high = { people = 2, of_role = 1 }", "approve.high.of_role"),
+        ("high = { people = 2, roles = \"admin\" }", "approve.high.roles"),
+        ("severe = { people = 2 }", "approve.severe"),
+    ] {
+        let problems = load(&format!("[approve]\n{text}\n")).err().unwrap();
+        let told: Vec<_> = problems.iter().map(|problem| (problem.line, problem.key.as_str())).collect();
+        assert_eq!(told, [(Some(2), key)], "{text}: {problems:?}");
     }
 }
 

@@ -1,11 +1,11 @@
 //! By whose right somebody approves: their own, or, where that does not suffice, one that another operator lent them.
 
 use audit::{AuditError, DelegationEnd, Event};
-use policies::OperatorId;
 use policies::approval::{Approver, Delegation, Hold, Lent};
 use policies::decision::NotYours;
+use policies::{OperatorId, Role};
 
-use super::{AnswerError, Holds, not_allowed};
+use super::{AnswerError, Holds, asked, not_allowed};
 use crate::clock;
 use crate::operator::people::Person;
 
@@ -13,6 +13,9 @@ use crate::operator::people::Person;
 pub(super) struct Right {
     /// Whose it is, where it is not their own.
     pub(super) lent: Option<Lent>,
+    /// The role that it counts for, where the hold asks for one: by a right that was lent, the lesser one of the two. Who
+    /// stands in for an admin is none, and an admin who stands in for somebody else has no more than they have.
+    pub(super) role: Option<Role>,
     /// The policies that only watch and would not have let them.
     pub(super) observed: Vec<String>,
 }
@@ -25,7 +28,8 @@ impl Holds {
     pub(super) fn right(&self, by: &Person, approver: &Approver<'_>, hold: &Hold) -> Result<Right, AnswerError> {
         let policies = self.policies.current();
         let Err(own) = policies.may_approve(approver, hold) else {
-            return Ok(Right { lent: None, observed: policies.would_not_approve(approver, hold) });
+            let observed = policies.would_not_approve(approver, hold);
+            return Ok(Right { lent: None, role: asked(hold, approver.role), observed });
         };
         // A pass answers calls that nobody looks at: a right is lent to somebody who looks.
         if approver.pass || !by.added {
@@ -39,7 +43,10 @@ impl Holds {
         let mut refused = None;
         for (delegation, of) in lent.iter().map(|(id, delegation)| (*id, delegation)) {
             match self.lent(approver, of, hold) {
-                Ok(observed) => return Ok(Right { lent: Some(Lent { by: of.by().clone(), delegation }), observed }),
+                Ok((role, observed)) => {
+                    let lent = Some(Lent { by: of.by().clone(), delegation });
+                    return Ok(Right { lent, role: asked(hold, role.min(approver.role)), observed });
+                }
                 Err(not) => refused = refused.or(Some((delegation, not))),
             }
         }
@@ -47,8 +54,14 @@ impl Holds {
     }
 
     /// Asks for both, as they are now: each must be whom the delegation meant, and the one who lent the right must be able to
-    /// approve by themselves. What they were lent is not asked for, so that no right is lent on.
-    fn lent(&self, approver: &Approver<'_>, delegation: &Delegation, hold: &Hold) -> Result<Vec<String>, NotYours> {
+    /// approve by themselves. What they were lent is not asked for, so that no right is lent on. Yields the role of whoever lent
+    /// it, and who only watches and would not have let them.
+    fn lent(
+        &self,
+        approver: &Approver<'_>,
+        delegation: &Delegation,
+        hold: &Hold,
+    ) -> Result<(Role, Vec<String>), NotYours> {
         let gone = || NotYours {
             rule: None,
             reason: Some("one of the two is no operator any more who answers calls".to_owned()),
@@ -59,7 +72,7 @@ impl Holds {
         let of = self.people.approver(&of, hold);
         let policies = self.policies.current();
         policies.may_stand_in(approver, &of, hold)?;
-        Ok(policies.would_not_stand_in(approver, &of, hold))
+        Ok((of.role, policies.would_not_stand_in(approver, &of, hold)))
     }
 
     /// Ends what ran out of time, with a record.

@@ -3,7 +3,7 @@
 use policies::approval::{Approver, Hold, Review, Step};
 use policies::{Hash, HoldId};
 
-use super::{AnswerError, Holds, not_allowed};
+use super::{AnswerError, Holds, asked, not_allowed};
 use crate::clock;
 use crate::operator::people::Person;
 
@@ -39,7 +39,8 @@ impl Holds {
         let observed = policies.would_not_break_glass(&approver, &hold);
         let proof = by.proof();
         let Reasons { reason, because } = reasons;
-        let step = Step::BreakGlass { by: by.id.clone(), reason, because, proof, observed };
+        let role = asked(&hold, by.role);
+        let step = Step::BreakGlass { by: by.id.clone(), reason, because, proof, role, observed };
         let hold = self.audit.step(id.clone(), step, clock::now()).await?;
         tracing::warn!(hold = %id, by = %by.id, "the glass of a held call was broken: it runs without the others");
         self.publish(&waiting, hold.clone());

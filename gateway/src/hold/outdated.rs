@@ -14,11 +14,13 @@ impl Holds {
     /// approved, or is the call's task.
     pub(super) async fn supersede(&self, held: &Held, task: Option<&HoldId>) -> Result<Option<Field>, AuditError> {
         let outdated = self.take(task, |hold| {
-            hold.state().is_open() && hold.binding() != held.binding() && hold.binding().asks_the_same(held.binding())
+            hold.state().is_open()
+                && hold.binding().asks_the_same(held.binding())
+                && held.first_difference(hold.binding(), hold.risk()).is_some()
         });
         let Some(place) = outdated else { return Ok(None) };
         let hold = place.0.hold.borrow().clone();
-        let Some(field) = hold.binding().first_difference(held.binding()) else { return Ok(None) };
+        let Some(field) = held.first_difference(hold.binding(), hold.risk()) else { return Ok(None) };
         self.withdraw(hold.id(), field).await?;
         Ok((task.is_some() || *hold.state() == HoldState::Approved).then_some(field))
     }

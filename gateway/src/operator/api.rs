@@ -353,6 +353,7 @@ impl Operators {
             holds: events::cards(self).len(),
             liveness: self.liveness.state(),
             observed: observed::warnings(&self.agents.calls.policies.current()),
+            quorums: self.holds.unreachable(),
             offered,
             withheld: tools.len() - offered,
             witnesses: self.witnesses.list().into_iter().map(WitnessRow::from).collect(),
@@ -377,7 +378,7 @@ impl Operators {
     async fn answer(&self, given: &str, by: Person, answer: Answer) -> Asked<Card> {
         let id = find(&self.holds.list(), given)?;
         match self.holds.answer(&id, &by, answer).await {
-            Ok(hold) => Ok(Card::of(&hold)),
+            Ok(hold) => Ok(self.told(&hold)),
             Err(error) => Err(self.refused_answer(id, by, error).await),
         }
     }
@@ -411,7 +412,11 @@ impl Operators {
                 Refused::State { what: step.to_string(), next: "approve it: portcullis holds approve".to_owned() }
             }
             AnswerError::Refused(StepRefused::Step(
-                step @ (StepError::OnePerson { .. } | StepError::NoDelegation | StepError::NoOperator { .. }),
+                step @ (StepError::OnePerson { .. }
+                | StepError::NoDelegation
+                | StepError::NoOperator { .. }
+                | StepError::NotOfRole(_)
+                | StepError::NoRole),
             )) => Refused::State { what: step.to_string(), next: "somebody else has to approve it".to_owned() },
             AnswerError::Refused(StepRefused::Step(step @ StepError::NoPasskey { .. })) => Refused::State {
                 what: step.to_string(),

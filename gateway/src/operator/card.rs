@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use policies::approval::{Approval, Glass, Hold, HoldState};
+use policies::approval::{Approval, Glass, Hold, HoldState, OfRole};
 use policies::decision::Observed;
 use policies::profile::Resources;
 use policies::risk::Risk;
@@ -52,6 +52,15 @@ pub struct Card {
     pub digest: Hash,
     /// How many people must approve.
     pub required: u8,
+    /// How many of them have to have which role, if one is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of_role: Option<OfRole>,
+    /// How many of that role are still missing, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<String>,
+    /// Why it cannot be approved as things are: too few may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub short: Option<String>,
     /// Who has approved.
     pub approvals: Vec<Approval>,
     /// Who let it run without the others, if somebody did.
@@ -355,6 +364,9 @@ pub struct Health {
     /// The defaults that decide nothing because they are only observed, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub observed: Vec<String>,
+    /// The quorums of the config that the operators there are cannot reach, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quorums: Vec<String>,
     /// How many tools are offered.
     pub offered: usize,
     /// How many are withheld, changed ones included.
@@ -453,6 +465,9 @@ impl Card {
             note: reason.or(hold.note()).map(str::to_owned),
             digest: hold.binding().digest(),
             required: hold.required(),
+            of_role: hold.of_role(),
+            needs: needs(hold),
+            short: None,
             approvals: hold.approvals().to_vec(),
             glass: hold.glass().cloned(),
             opened: hold.opened(),
@@ -476,6 +491,12 @@ impl Card {
         Self { arguments, ..self }
     }
 
+    /// With why it cannot be approved, if too few may.
+    #[must_use]
+    pub fn lacking(self, short: Option<String>) -> Self {
+        Self { short, ..self }
+    }
+
     /// Whether it can still be answered.
     #[must_use]
     pub fn is_open(&self) -> bool {
@@ -495,6 +516,13 @@ pub(crate) fn approver(approval: &Approval) -> String {
         Some(lent) => format!("{} for {}, delegation {}", approval.operator, lent.by, lent.delegation),
         None => approval.operator.to_string(),
     }
+}
+
+/// Who must be among those who still approve.
+fn needs(hold: &Hold) -> Option<String> {
+    let of = hold.missing().of_role.filter(|_| *hold.state() == HoldState::Pending)?;
+    let plural = if of.people == 1 { "" } else { "s" };
+    Some(format!("{} {}{plural} still needed", of.people, of.role))
 }
 
 /// What happens next, in one sentence.

@@ -19,7 +19,13 @@ const UNREAD: Duration = Duration::from_secs(20);
 
 /// Every open hold, oldest deadline first.
 pub(super) fn cards(operators: &Operators) -> Vec<Card> {
-    operators.holds.list().iter().filter(|hold| !liveness::is_synthetic(hold)).map(Card::of).collect()
+    operators
+        .holds
+        .list()
+        .iter()
+        .filter(|hold| !liveness::is_synthetic(hold))
+        .map(|hold| operators.told(hold))
+        .collect()
 }
 
 /// Tells until the subscriber or the gateway goes, or whoever it is is let in no more: a connection on the Unix socket may be older than
@@ -51,7 +57,7 @@ pub(super) async fn tell(
         event = match change {
             // The gateway's own trials are nobody's to answer: they would drown the holds that are.
             Ok(hold) if liveness::is_synthetic(&hold) => None,
-            Ok(hold) => Some(Event::Changed { hold: Box::new(Card::of(&hold)) }),
+            Ok(hold) => Some(Event::Changed { hold: Box::new(operators.told(&hold)) }),
             Err(RecvError::Lagged(_)) => Some(Event::Open { holds: cards(operators) }),
             Err(RecvError::Closed) => return Ok(()),
         };

@@ -169,12 +169,24 @@ impl People {
     /// How many of them the policies let approve this hold: a quorum of others than these could never be reached.
     #[must_use]
     pub fn count_for(&self, policies: &Policies, hold: &Hold) -> usize {
+        self.able(policies, hold).len()
+    }
+
+    /// Whom the policies let approve this hold, if they show by the best they have that it is them, and say why.
+    #[must_use]
+    pub fn able(&self, policies: &Policies, hold: &Hold) -> Vec<Person> {
         let may = |person: &Person| {
             let approver = self.approver(person, hold);
             let by = if approver.passkeys > 0 { By::Passkey } else { approver.by };
             policies.may_approve(&Approver { by, reasoned: true, ..approver }, hold).is_ok()
         };
-        self.answering().iter().filter(|person| may(person)).count()
+        self.answering().into_iter().filter(may).collect()
+    }
+
+    /// What those are who approve calls.
+    #[must_use]
+    pub fn roles(&self) -> Vec<Role> {
+        self.answering().iter().map(|person| person.role).collect()
     }
 
     fn answering(&self) -> Vec<Person> {

@@ -129,10 +129,15 @@ async fn send(sink: &SubscriptionSink, progress: &Progress) -> bool {
 }
 
 impl Operators {
+    /// A hold's card, which says so where too few may approve it.
+    pub(super) fn told(&self, hold: &policies::approval::Hold) -> Card {
+        Card::of(hold).lacking(self.holds.short(hold))
+    }
+
     /// A hold's card with what an approval opens.
     pub(super) fn card(&self, hold: &policies::approval::Hold) -> Card {
         let profile = self.agents.config.profile(hold.server(), hold.tool());
-        let mut card = Card::of(hold).within(profile.resources().map(AsRef::as_ref));
+        let mut card = self.told(hold).within(profile.resources().map(AsRef::as_ref));
         let jail = profile.resources().is_some_and(|resources| resources.sandbox == Isolation::Jail);
         if let (Some(grant), true) = (&mut card.grant, jail) {
             grant.warnings.extend(sandbox::jail::lacks());

@@ -20,32 +20,38 @@ struct Which {
 }
 
 /// Past holds like one that waits.
-#[derive(Clone, Default, Serialize)]
-pub(super) struct Similar {
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Similar {
     /// Of those that were looked at: how many people approved.
-    approved: usize,
+    pub approved: usize,
     /// How many they denied.
-    denied: usize,
+    pub denied: usize,
     /// How many nobody answered in time, or were withdrawn.
-    lapsed: usize,
+    pub lapsed: usize,
     /// The newest.
-    latest: Vec<Past>,
+    pub latest: Vec<Past>,
 }
 
 /// One of them.
-#[derive(Clone, Serialize)]
-struct Past {
-    id: HoldId,
-    call: CallId,
-    agent: AgentId,
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Past {
+    /// The hold.
+    pub id: HoldId,
+    /// The call that opened it.
+    pub call: CallId,
+    /// Who wanted to call.
+    pub agent: AgentId,
     /// Whether the same agent asked.
-    same_agent: bool,
-    state: String,
+    pub same_agent: bool,
+    /// `approved`, `denied`, `expired`, `cancelled` or `consumed`.
+    pub state: String,
     /// Who answered.
-    by: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-    opened: Timestamp,
+    pub by: Vec<String>,
+    /// Why it was denied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When it was opened.
+    pub opened: Timestamp,
 }
 
 /// Holds that are looked at, of whatever tool.

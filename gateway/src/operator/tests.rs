@@ -132,6 +132,24 @@ fn call(method: &str, params: &Value) -> String {
 }
 
 #[tokio::test]
+async fn the_reference_names_every_method_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let audit = open_log(&state).unwrap();
+    let server = Server::bind(&state, operators(&state, &audit)).unwrap();
+    let methods = server.methods();
+    let page = include_str!("../../../docs/reference/operator-api.md");
+    let (_, methods_on) = page.split_once("## Methods").unwrap();
+    let (table, _) = methods_on.split_once("\n| needs |").unwrap();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    // What a subscription ends by stands in its row.
+    let ends = ["holds_unsubscribe", "calls_leave"];
+    assert!(ends.iter().all(|end| table.contains(&format!("`{end}`"))));
+    let named: std::collections::BTreeSet<&str> = rows.chain(ends).collect();
+    assert_eq!(named, methods.method_names().collect());
+}
+
+#[tokio::test]
 async fn an_agent_is_added_and_removed_by_a_named_operator() {
     let world = World::start();
     let client = world.client().await;

@@ -5,14 +5,14 @@
 //!                      └─► Review, open until somebody else has looked at it
 //! ```
 //!
-//! It waives how many people are asked, and nothing else: whoever may not approve may not break the glass, and what
-//! policies deny was never held.
+//! It waives how many people are asked, and nothing else: whoever may not approve may not break the glass, nor, where a role
+//! is asked for that nobody has who approved, who has it not; and what policies deny was never held.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Hold, HoldState, StepError};
+use super::{Hold, HoldState, Role, StepError};
 use crate::call::{AgentId, CallId, HoldId, OperatorId, ServerName};
 use crate::risk::Risk;
 
@@ -131,11 +131,12 @@ impl Hold {
         others.count() + 1 >= usize::from(self.required)
     }
 
-    pub(super) fn break_glass(&self, glass: Glass) -> Result<Self, StepError> {
+    pub(super) fn break_glass(&self, glass: Glass, role: Option<Role>) -> Result<Self, StepError> {
         if self.state == HoldState::Approved {
             return Err(StepError::Settled { state: self.state.as_str() });
         }
-        if self.takes_only(&glass.by) {
+        self.takes_glass_of(role)?;
+        if self.takes_only(&glass.by) && self.takes(role).is_ok() {
             return Err(StepError::NoGlass);
         }
         Glass::reasons(&glass.reason, &glass.because).map_err(StepError::Reasons)?;
@@ -167,7 +168,7 @@ mod tests {
 
     fn smash(by: &str, reason: &str, because: &str) -> Step {
         let (reason, because) = (reason.to_owned(), because.to_owned());
-        Step::BreakGlass { by: operator(by), reason, because, proof: None, observed: Vec::new() }
+        Step::BreakGlass { by: operator(by), reason, because, proof: None, role: None, observed: Vec::new() }
     }
 
     fn after(minutes: i64) -> Timestamp {

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Glob, Hold, Step};
+use super::{Glob, Hold, Role, Step};
 use crate::call::{AgentId, Hash, HoldId, Method, OperatorId, ServerName};
 use crate::canon::{Object, Value};
 use crate::decision::{Binding, Held};
@@ -109,6 +109,7 @@ pub struct Covering {
     by: OperatorId,
     reason: Option<String>,
     binding: Binding,
+    role: Option<Role>,
     observed: Vec<String>,
 }
 
@@ -179,6 +180,7 @@ impl Pass {
             by: self.by.clone(),
             reason: self.reason.clone(),
             binding: binding.clone(),
+            role: None,
             observed: Vec::new(),
         })
     }
@@ -323,12 +325,17 @@ impl Covering {
         Self { observed, ..self }
     }
 
+    /// With the role that the operator has, where the hold asks for one.
+    pub fn as_role(self, role: Option<Role>) -> Self {
+        Self { role, ..self }
+    }
+
     /// The approval.
     #[must_use]
     pub fn step(&self) -> Step {
-        let Self { pass, by, reason, observed, .. } = self;
-        let (by, reason, observed) = (by.clone(), reason.clone(), observed.clone());
-        Step::Approve { by, reason, proof: None, pass: Some(pass.clone()), lent: None, observed }
+        let Self { pass, by, reason, role, observed, .. } = self;
+        let (by, reason, role, observed) = (by.clone(), reason.clone(), *role, observed.clone());
+        Step::Approve { by, reason, proof: None, pass: Some(pass.clone()), lent: None, role, observed }
     }
 }
 

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Approval, Hold, HoldState, Lent};
 use crate::call::{CallId, HoldId, OperatorId};
 use crate::decision::Binding;
+use crate::risk::Risk;
 
 /// The proof that enough people approved one deed, or that one broke the glass, in time. Only [`Hold::approved`] makes one.
 ///
@@ -26,6 +27,7 @@ use crate::decision::Binding;
 pub struct Approved {
     hold: HoldId,
     binding: Binding,
+    risk: Risk,
     operators: Vec<OperatorId>,
     lent: BTreeMap<OperatorId, Lent>,
     glass: Option<OperatorId>,
@@ -67,6 +69,7 @@ impl Hold {
         Some(Approved {
             hold: self.id.clone(),
             binding: self.binding.clone(),
+            risk: self.risk,
             operators,
             lent: self.approvals.iter().filter_map(lent).collect(),
             glass: self.glass.as_ref().map(|glass| glass.by.clone()),
@@ -100,6 +103,12 @@ impl Approved {
     #[must_use]
     pub fn binding(&self) -> &Binding {
         &self.binding
+    }
+
+    /// How dangerous it was when people were asked.
+    #[must_use]
+    pub fn risk(&self) -> Risk {
+        self.risk
     }
 
     /// Who approved.

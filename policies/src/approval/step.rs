@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-use super::{Approval, COVER_ROUNDS, Glass, Hold, HoldState, Lent, ReasonsError};
+use super::{Approval, COVER_ROUNDS, Glass, Hold, HoldState, Lent, ReasonsError, Role};
 use crate::call::{CallId, HoldId, OperatorId};
 
 /// One thing that happens to a hold.
@@ -28,6 +28,9 @@ pub enum Step {
         /// Whose right they do it by, where it is not their own.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lent: Option<Lent>,
+        /// The role that it counts for, where the hold asks for one: theirs, or the lesser of the two where a right is lent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<Role>,
         /// The policies that only watch and would not have let them.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         observed: Vec<String>,
@@ -44,6 +47,9 @@ pub enum Step {
         /// How they proved who they are, beside being let in.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         proof: Option<Value>,
+        /// The role that they have, where the hold asks for one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<Role>,
         /// The policies that only watch and would not have let them.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         observed: Vec<String>,
@@ -80,7 +86,7 @@ impl Step {
     /// A yes without more words.
     #[must_use]
     pub fn approve(by: OperatorId) -> Self {
-        Self::Approve { by, reason: None, proof: None, pass: None, lent: None, observed: Vec::new() }
+        Self::Approve { by, reason: None, proof: None, pass: None, lent: None, role: None, observed: Vec::new() }
     }
 }
 
@@ -115,6 +121,12 @@ pub enum StepError {
         /// Who has approved.
         given: OperatorId,
     },
+    /// Those who are still missing have a role that they have not.
+    #[error("the approvals that are still missing are of the role `{0}`: this one would not count")]
+    NotOfRole(Role),
+    /// The operator, or whoever lent them the right, has not the role any more that the approval was to count for.
+    #[error("the operator has not the role that this approval was to count for")]
+    NoRole,
     /// Nobody else is to be asked.
     #[error("one approval is enough: there is no glass to break")]
     NoGlass,
@@ -167,10 +179,12 @@ impl Hold {
             Step::Approve { .. } | Step::BreakGlass { .. } | Step::Deny { .. } | Step::Consume { .. } if !in_time => {
                 Err(StepError::TimeRanOut)
             }
-            Step::Approve { by, reason, pass, lent, .. } => {
-                self.approve(Approval { operator: by, at: now, reason, pass, lent })
+            Step::Approve { by, reason, pass, lent, role, .. } => {
+                self.approve(Approval { operator: by, at: now, reason, pass, lent, role })
             }
-            Step::BreakGlass { by, reason, because, .. } => self.break_glass(Glass { by, at: now, reason, because }),
+            Step::BreakGlass { by, reason, because, role, .. } => {
+                self.break_glass(Glass { by, at: now, reason, because }, role)
+            }
             Step::Deny { by, reason } => Ok(self.settle(HoldState::Denied { by, reason }, now)),
             Step::Consume { by } if self.state == HoldState::Approved => {
                 Ok(self.settle(HoldState::Consumed { by }, now))
@@ -194,6 +208,7 @@ impl Hold {
                 return Err(StepError::OnePerson { by: by.clone(), given: given.operator.clone() });
             }
         }
+        self.takes(approval.role)?;
         let mut next = self.clone();
         next.approvals.push(approval);
         if next.approvals.len() >= usize::from(next.required) {

@@ -3,7 +3,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::decision::NotApproved;
-use crate::decision::tests::{held, held_by, noon};
+use crate::decision::tests::{call as call_to, held, held_by, held_in, noon};
+use crate::session::Session;
 
 fn hold(required: u8) -> Hold {
     Hold::open(HoldId::from_random([7; 10]), &held(r#"{"path":"/a"}"#), required, noon())
@@ -87,6 +88,22 @@ fn an_approval_is_for_one_deed_and_a_refusal_names_what_differs() {
 }
 
 #[test]
+fn an_approval_is_for_no_more_risk_than_people_were_told_of() {
+    let sends = |session: &Session| held_in(session, call_to("mail", "send_message", r#"{"to":"eve@evil.test"}"#));
+    let (before, after_reading) = (sends(&Session::fresh()), sends(&Session::lost()));
+    let (less, more) = (before.assessment().risk, after_reading.assessment().risk);
+    assert!(less < more && before.binding() == after_reading.binding(), "{less} {more}");
+    let approved = |held: &Held| {
+        let hold = Hold::open(HoldId::from_random([7; 10]), held, 1, noon());
+        hold.apply(approve("ann"), after(1)).unwrap().approved(after(1)).unwrap()
+    };
+    let refused = sends(&Session::lost()).release(&approved(&before), after(1)).unwrap_err();
+    assert_eq!(refused.refusal().rule, "approval-mismatch");
+    assert!(refused.refusal().reason.contains("it differs in its risk"), "{}", refused.refusal().reason);
+    assert!(before.release(&approved(&after_reading), after(1)).is_ok(), "less risk than was approved");
+}
+
+#[test]
 fn an_approved_call_that_asks_for_input_goes_on_once_for_each_answer() {
     let consumed = hold(1).apply(approve("ann"), after(1)).unwrap();
     let consumed = consumed.apply(Step::Consume { by: call(1) }, after(1)).unwrap();
@@ -141,12 +158,6 @@ fn a_hold_that_ends_otherwise_is_a_denial_that_says_what_to_do() {
 }
 
 #[test]
-fn two_people_are_asked_for_critical_calls_where_there_are_two() {
-    assert_eq!([0, 1, 2, 9].map(|operators| quorum(Risk::Critical, operators)), [1, 1, 2, 2]);
-    assert_eq!(quorum(Risk::High, 9), 1);
-}
-
-#[test]
 fn a_hold_is_stored_and_read_back_whole() {
     let hold = hold(2).apply(approve("ann"), after(1)).unwrap();
     let text = serde_json::to_string(&hold).unwrap();
@@ -162,6 +173,7 @@ fn any_step() -> impl Strategy<Value = Step> {
             reason: "customers cannot log in".into(),
             because: "the others are on a plane".into(),
             proof: None,
+            role: None,
             observed: Vec::new(),
         }),
         1 => name.prop_map(|name| Step::Deny { by: operator(name), reason: String::new() }),

@@ -23,7 +23,7 @@ pub struct Binding {
     policies: Hash,
 }
 
-/// A field of a [`Binding`], as a refusal names it.
+/// What a call can differ in from the one that was approved, as a refusal names it: a field of a [`Binding`], or its risk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Field {
@@ -43,6 +43,9 @@ pub enum Field {
     Profile,
     /// The policies that apply to the tool.
     Policies,
+    /// How dangerous the call is. No field of a binding, since less than was approved is not another deed; see
+    /// [`Held::first_difference`](super::Held::first_difference).
+    Risk,
 }
 
 impl Field {
@@ -58,6 +61,7 @@ impl Field {
             Self::Secrets => "secrets",
             Self::Profile => "profile",
             Self::Policies => "policies",
+            Self::Risk => "risk",
         }
     }
 }

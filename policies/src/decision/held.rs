@@ -67,7 +67,7 @@ pub enum NotApproved {
     Cancelled,
     /// People were asked about another deed.
     Another {
-        /// The first field in which it differs.
+        /// The first thing in which it differs.
         field: Field,
     },
 }
@@ -96,6 +96,15 @@ impl Held {
         &self.binding
     }
 
+    /// The first thing in which the call differs from what people are asked about, or were: a bound field, or a risk above the
+    /// one that they were shown. What the agent has read since can raise it, and the people of one level do not answer for
+    /// the next.
+    #[must_use]
+    pub fn first_difference(&self, binding: &Binding, risk: Risk) -> Option<Field> {
+        let riskier = (self.assessment.risk > risk).then_some(Field::Risk);
+        self.binding.first_difference(binding).or(riskier)
+    }
+
     /// When a hold that opens now ends by itself.
     #[must_use]
     pub fn expires_at(&self, now: Timestamp) -> Timestamp {
@@ -111,8 +120,8 @@ impl Held {
     /// Lets the call run because people approved exactly this.
     ///
     /// # Errors
-    /// A [`Denial`] if the approval has expired, or was given for a deed that differs in any bound field: its reason
-    /// names the first one.
+    /// A [`Denial`] if the approval has expired, or was given for a deed that differs in any bound field, or is riskier by now:
+    /// its reason names the first one.
     #[expect(clippy::result_large_err, reason = "a denial carries the call on; it is not an error path to be shrunk")]
     pub fn release(self, approved: &Approved, now: Timestamp) -> Result<Permit, Denial> {
         if now >= approved.expires() {
@@ -128,13 +137,17 @@ impl Held {
             Some(operator) => Because::BreakGlass { hold, operator: operator.clone(), operators, lent },
             None => Because::Approval { hold, operators, lent },
         };
-        self.permit_if_same(approved.binding(), because, now)
+        match self.first_difference(approved.binding(), approved.risk()) {
+            Some(field) => Err(self.refuse(NotApproved::Another { field })),
+            None => Ok(self.permit(because, now)),
+        }
     }
 
     /// Lets the call run because it is the next round of an approved call that asked its client for input.
     ///
     /// # Errors
-    /// A [`Denial`] if the proof has expired, is for another call, or any bound field differs.
+    /// A [`Denial`] if the proof has expired, is for another call, or any bound field differs. Its risk may be above the one that
+    /// was approved: the deed has begun, and what it goes on with may be what its own first answer said.
     #[expect(clippy::result_large_err, reason = "a denial carries the call on; it is not an error path to be shrunk")]
     pub fn continue_from(self, covered: &Covered, now: Timestamp) -> Result<Permit, Denial> {
         if now >= covered.until() || covered.by() != self.call.id() {
@@ -144,8 +157,10 @@ impl Held {
                 "Send the call again from its beginning; it will wait for a new approval.",
             )));
         }
-        let because = Because::Continuation { of: covered.of().clone() };
-        self.permit_if_same(covered.binding(), because, now)
+        match self.binding.first_difference(covered.binding()) {
+            Some(field) => Err(self.refuse(NotApproved::Another { field })),
+            None => Ok(self.permit(Because::Continuation { of: covered.of().clone() }, now)),
+        }
     }
 
     /// Ends the wait without a permit.
@@ -153,12 +168,8 @@ impl Held {
         self.deny(why.into())
     }
 
-    #[expect(clippy::result_large_err, reason = "a denial carries the call on; it is not an error path to be shrunk")]
-    fn permit_if_same(self, approved: &Binding, because: Because, now: Timestamp) -> Result<Permit, Denial> {
-        match self.binding.first_difference(approved) {
-            Some(field) => Err(self.refuse(NotApproved::Another { field })),
-            None => Ok(Permit::new(self.call, self.assessment, self.binding, because, now)),
-        }
+    fn permit(self, because: Because, now: Timestamp) -> Permit {
+        Permit::new(self.call, self.assessment, self.binding, because, now)
     }
 
     fn deny(self, refused: Refused) -> Denial {

@@ -36,9 +36,13 @@ pub(crate) fn held(arguments: &str) -> Held {
 }
 
 pub(crate) fn held_by(agent: &str, arguments: &str) -> Held {
+    held_in(&Session::fresh(), call_of(agent, tool("files", r#"{"name":"delete"}"#), arguments))
+}
+
+/// A call that is held after what this session has read.
+pub(crate) fn held_in(session: &Session, call: Call) -> Held {
     let policies = Policies::builtin();
-    let call = call_of(agent, tool("files", r#"{"name":"delete"}"#), arguments);
-    let assessment = assess(&call, &around(&Session::fresh()));
+    let assessment = assess(&call, &around(session));
     let binding = Binding::of(&call, policies.hash_for(call.tool()));
     Held::new(call, assessment, binding, HoldTimes::default())
 }

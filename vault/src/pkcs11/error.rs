@@ -34,6 +34,11 @@ pub enum Pkcs11Error {
         "the token refuses the PIN ({0}); it is not tried again until the next start, as a token locks itself after a few"
     )]
     PinRefused(String),
+    /// The login failed for another reason, as the token says; a wrong PIN is one that some tokens say so of.
+    #[error(
+        "the token answers `{0}` to the login, which some say of a wrong PIN; it is not tried again until the next start, as a token locks itself after a few"
+    )]
+    LoginFailed(String),
     /// One more wrong PIN would lock it, or has.
     #[error(
         "the token is locked, or one wrong PIN away from it: log in with its own tools first (with them, a right PIN resets the count)"
@@ -56,9 +61,31 @@ pub enum Pkcs11Error {
     /// There is one already.
     #[error("the token holds a key of that label already, which is left as it is: choose another label")]
     Exists,
+    /// The private key can be taken from the token.
+    #[error(
+        "the token gives this private key away (CKA_EXTRACTABLE and CKA_SENSITIVE are `{extractable}` and `{sensitive}`, wanted `false` and `true`): \
+         make another under another label by `portcullis log key make`"
+    )]
+    Readable {
+        /// Whether it can be wrapped and taken along; nothing where the token does not say.
+        extractable: &'static str,
+        /// Whether it is shown to nobody.
+        sensitive: &'static str,
+    },
     /// The public key is none of Ed25519.
     #[error("the token's public key is not one of Ed25519: CKA_EC_POINT is not 32 bytes in a DER octet string")]
     Point,
+    /// Another token under the same label than at the start.
+    #[error(
+        "the token of this label is another one than at the start (its serial is `{found}`, wanted `{wanted}`), and is told no PIN: \
+         restart the gateway if it is to sign"
+    )]
+    AnotherToken {
+        /// Its serial.
+        found: String,
+        /// The serial at the start.
+        wanted: String,
+    },
     /// Another key under the same name than at the start.
     #[error("the token holds another key under this label than the one that signs this log: it was replaced")]
     AnotherKey,
@@ -87,9 +114,12 @@ pub enum Pkcs11Error {
 impl Pkcs11Error {
     /// Whether trying again would cost one of the few tries that a token allows.
     pub(super) fn is_about_the_pin(&self) -> bool {
-        matches!(self, Self::PinRefused(_) | Self::PinLocked)
+        matches!(self, Self::PinRefused(_) | Self::LoginFailed(_) | Self::PinLocked)
     }
 
+    /// INVARIANT: a login that failed is about the PIN, unless the token cannot have looked at it. Modules say a wrong PIN by
+    /// `CKR_GENERAL_ERROR`, `CKR_FUNCTION_FAILED` or a code of their own, too, and a token that is asked again and again locks
+    /// itself.
     pub(super) fn of_login(error: Error) -> Self {
         let refused = [
             RvError::PinIncorrect,
@@ -99,12 +129,19 @@ impl Pkcs11Error {
             RvError::PinLocked,
             RvError::UserPinNotInitialized,
         ];
-        if let Error::Pkcs11(answer, _) = error
-            && refused.contains(&answer)
-        {
-            return Self::PinRefused(format!("{answer:?}"));
+        let absent = [
+            RvError::TokenNotPresent,
+            RvError::DeviceRemoved,
+            RvError::SessionClosed,
+            RvError::SessionHandleInvalid,
+            RvError::CryptokiNotInitialized,
+        ];
+        let Error::Pkcs11(answer, _) = error else { return Self::LoginFailed(error.to_string()) };
+        if absent.contains(&answer) {
+            return error.into();
         }
-        error.into()
+        let said = format!("{answer:?}");
+        if refused.contains(&answer) { Self::PinRefused(said) } else { Self::LoginFailed(said) }
     }
 }
 

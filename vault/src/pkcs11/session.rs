@@ -25,6 +25,7 @@ pub(super) struct Session {
     opened: Opened,
     key: ObjectHandle,
     public: [u8; 32],
+    serial: String,
 }
 
 impl Token {
@@ -60,14 +61,26 @@ impl Token {
         if self.info.user_pin_count_low() { Err(Pkcs11Error::PinDoubtful) } else { Ok(self) }
     }
 
-    /// Logs in, once, and finds the key.
+    /// This token, if it is the one of this serial: a label is anybody's to give, and a PIN is told to none but the token that
+    /// had it.
+    pub(super) fn known(self, serial: &str) -> Result<Self, Pkcs11Error> {
+        let found = self.serial();
+        if found == serial { Ok(self) } else { Err(Pkcs11Error::AnotherToken { found, wanted: serial.to_owned() }) }
+    }
+
+    fn serial(&self) -> String {
+        self.info.serial_number().trim_end().to_owned()
+    }
+
+    /// Logs in, once, and finds the key, which must be one that the token gives to nobody.
     pub(super) fn log_in(self, name: &Pkcs11Name) -> Result<Session, Pkcs11Error> {
         let opened = self.module.open_ro_session(self.slot)?;
         self.tell_pin(&opened, name)?;
         let key = one(&opened, name, ObjectClass::PRIVATE_KEY, "private key")?;
+        kept(&opened.get_attributes(key, &[AttributeType::Extractable, AttributeType::Sensitive])?)?;
         let public = one(&opened, name, ObjectClass::PUBLIC_KEY, "public key")?;
         let public = point(opened.get_attributes(public, &[AttributeType::EcPoint])?)?;
-        Ok(Session { opened, key, public })
+        Ok(Session { opened, key, public, serial: self.serial() })
     }
 
     /// Makes a key of this name.
@@ -122,6 +135,11 @@ impl Session {
         self.public
     }
 
+    /// Of its token.
+    pub(super) fn serial(&self) -> &str {
+        &self.serial
+    }
+
     /// A signature that fits the public key: a token that is broken, or was swapped, must not get one of its own into a
     /// checkpoint.
     pub(super) fn sign(&self, message: &[u8]) -> Result<[u8; 64], Pkcs11Error> {
@@ -152,6 +170,23 @@ fn one(
     }
 }
 
+/// Whether a private key stays where it is. One that was not made by us may have been imported, or made to be wrapped and
+/// carried away; what a token does not say is not taken for granted.
+fn kept(attributes: &[Attribute]) -> Result<(), Pkcs11Error> {
+    let extractable =
+        attributes.iter().find_map(|one| if let Attribute::Extractable(is) = one { Some(*is) } else { None });
+    let sensitive = attributes.iter().find_map(|one| if let Attribute::Sensitive(is) = one { Some(*is) } else { None });
+    if (extractable, sensitive) == (Some(false), Some(true)) {
+        return Ok(());
+    }
+    let [extractable, sensitive] = [extractable, sensitive].map(|is| match is {
+        Some(true) => "true",
+        Some(false) => "false",
+        None => "not said",
+    });
+    Err(Pkcs11Error::Readable { extractable, sensitive })
+}
+
 /// The 32 bytes of a public key: an octet string in DER (PKCS#11 2.40), or as they are (3.1).
 fn point(attributes: Vec<Attribute>) -> Result<[u8; 32], Pkcs11Error> {
     let point = attributes
@@ -165,6 +200,21 @@ fn point(attributes: Vec<Attribute>) -> Result<[u8; 32], Pkcs11Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_that_can_be_taken_from_its_token_signs_no_log() {
+        let told = |extractable: Option<bool>, sensitive: Option<bool>| {
+            let all = [extractable.map(Attribute::Extractable), sensitive.map(Attribute::Sensitive)];
+            kept(&all.into_iter().flatten().collect::<Vec<_>>())
+        };
+        assert_eq!(told(Some(false), Some(true)), Ok(()));
+        for (extractable, sensitive) in
+            [(true, true), (true, false), (false, false)].map(|(one, other)| (Some(one), Some(other)))
+        {
+            assert!(told(extractable, sensitive).is_err(), "{extractable:?} {sensitive:?}");
+        }
+        assert!(told(None, Some(true)).is_err() && told(Some(false), None).is_err(), "what is not said is not so");
+    }
 
     #[test]
     fn a_public_key_is_32_bytes_in_an_octet_string_or_as_they_are() {

@@ -110,6 +110,7 @@ async fn gateway(folder: &Path) -> Vec<Check> {
     checks.extend(health.witnesses.iter().map(witness));
     checks.extend(health.backends.iter().map(backend));
     checks.extend(health.observed.iter().map(|found| Check::broken("policies", found, ENFORCE)));
+    checks.extend(health.quorums.iter().map(|found| Check::warning("approve", found, FEWER)));
     let operators: Vec<OperatorRow> = client.ask("operators_list", &[]).await.unwrap_or_default();
     checks.push(people(folder, &operators));
     checks.extend(reviews(&client.ask::<Vec<Review>>("reviews_list", &[]).await.unwrap_or_default()));
@@ -119,6 +120,8 @@ async fn gateway(folder: &Path) -> Vec<Check> {
 }
 
 const ENFORCE: &str = "take it out of `[policy] observe` in portcullis.toml, and reload";
+
+const FEWER: &str = "add operators: portcullis operator add NAME --role ROLE; or ask for fewer in portcullis.toml, and restart the gateway";
 
 fn running(health: &Health) -> Check {
     let found = format!("{}, {} tools, {} holds", health.version, health.offered, health.holds);
@@ -217,6 +220,28 @@ mod tests {
             "risk":"CRITICAL","required":2,"approved":[],"glass":{{"by":"ann","at":"{at}","reason":"a","because":"b"}}}}"#
         );
         serde_json::from_str(&text).unwrap()
+    }
+
+    fn operator(name: &str, uid: Option<u32>) -> OperatorRow {
+        let text = serde_json::json!({ "name": name, "role": "admin", "uid": uid, "added": "2026-11-21T10:00:00Z" });
+        serde_json::from_value(text).unwrap()
+    }
+
+    #[test]
+    fn it_is_told_that_nobody_was_added_or_that_an_operator_is_the_gateways_own_user() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = fs::metadata(folder.path()).unwrap().uid();
+        let check = |operators: &[OperatorRow]| people(folder.path(), operators);
+        let nobody = check(&[]);
+        assert_eq!((nobody.what, nobody.health), ("operators", super::super::Health::Warning));
+        assert!(nobody.found.contains("none was added"), "{}", nobody.found);
+        assert!(nobody.next.unwrap().contains("portcullis operator add"));
+        let same = check(&[operator("bob", None), operator("ann", Some(own))]);
+        assert_eq!(same.health, super::super::Health::Warning);
+        assert!(same.found.contains("`ann` has the gateway's own user"), "{}", same.found);
+        let apart = check(&[operator("bob", None), operator("ann", Some(own + 1))]);
+        assert_eq!((apart.health, apart.next), (super::super::Health::Ok, None));
+        assert!(apart.found.contains("2; approving takes a PIN"), "{}", apart.found);
     }
 
     #[test]

@@ -25,7 +25,7 @@ fn hour(within: Within) -> Result<Delegation, DelegationError> {
 
 fn for_another(by: &str, of: &str) -> Step {
     let lent = Some(Lent { by: operator(of), delegation: 3 });
-    Step::Approve { by: operator(by), reason: None, proof: None, pass: None, lent, observed: Vec::new() }
+    Step::Approve { by: operator(by), reason: None, proof: None, pass: None, lent, role: None, observed: Vec::new() }
 }
 
 #[test]
