@@ -58,7 +58,6 @@ pub use who::Who;
 
 /// Where the console listens, and who is signed in to it.
 pub struct Front {
-    address: SocketAddr,
     secure: bool,
     names: Names,
     links: Links,
@@ -130,7 +129,7 @@ impl Console {
         let names = Names::new(address, secure, &at.hosts);
         let (links, sessions) = (Links::default(), Sessions::default());
         let passkeys = Passkeys::default();
-        Ok(Self { front: Arc::new(Front { address, secure, names, links, sessions, passkeys }), listener, tls })
+        Ok(Self { front: Arc::new(Front { secure, names, links, sessions, passkeys }), listener, tls })
     }
 
     /// What operators' methods need of the console.

@@ -254,7 +254,9 @@ fn ntfy_slack_and_telegram_are_told_in_the_end_and_once_whatever_they_answered()
     let busy = Mood::Refuse(429, "Retry-After: 1");
     let moods = [busy, Mood::Refuse(500, ""), Mood::Hang, Mood::Reset, Mood::Refuse(302, moved), Mood::Take];
     let channels = [("ntfy", &ntfy), ("slack", &slack), ("telegram", &telegram)];
-    channels.iter().for_each(|(_, receiver)| receiver.set(&moods));
+    for (_, receiver) in channels {
+        receiver.set(&moods);
+    }
     let bench = bench.started();
     let hold = bench.hold("a");
     for (_, receiver) in channels {

@@ -267,7 +267,7 @@ impl Audit {
             }
             Event::OperatorRemoved { name, .. } => Work::NoOperator { draft, name },
             Event::PinChanged { name, pin, .. } => Work::OperatorPin { draft, name, pin },
-            Event::DelegationMade { delegation, .. } => Work::Delegate { draft, delegation },
+            Event::DelegationMade { delegation, proof } => Work::Delegate { draft, delegation, proof },
             Event::DelegationEnded { delegation, .. } => Work::NoDelegation { draft, id: delegation },
             Event::PasskeyAdded { name, credential, label, site, public_key, counter, .. } => {
                 let label = self.outside(&label);

@@ -93,7 +93,8 @@ pub(crate) fn longest(bucket: u16) -> u64 {
     if doublings < 2 {
         return u64::from(bucket);
     }
-    (5 + quarter).checked_shl(doublings - 2).filter(|_| doublings < 63).map_or(u64::MAX, |next| next - 1)
+    let next = u128::from(5 + quarter).checked_shl(doublings - 2).unwrap_or(u128::MAX);
+    u64::try_from(next - 1).unwrap_or(u64::MAX)
 }
 
 /// Which of a scale's rows a time falls into.

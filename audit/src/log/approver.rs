@@ -10,6 +10,11 @@ use super::pen::{Failed, Pen};
 use super::work::NotDone;
 use crate::assertion::count;
 
+/// Whether it is a passkey's, and no PIN's.
+pub(super) fn by_passkey(proof: &Value) -> bool {
+    proof.get("by").and_then(Value::as_str) == Some("passkey")
+}
+
 impl Pen<'_> {
     /// INVARIANT: asked in the transaction of the approval, of the tables as the records before it left them: what a
     /// verification would not accept is not written, and whoever was removed a moment before lets nothing run.
@@ -20,7 +25,7 @@ impl Pen<'_> {
         if added && !self.is_operator(by)? {
             return Err(NotDone::Step(StepError::NoOperator { by: by.clone() }).into());
         }
-        let signed = proof.as_ref().filter(|proof| proof.get("by").and_then(Value::as_str) == Some("passkey"));
+        let signed = proof.as_ref().filter(|proof| by_passkey(proof));
         match signed {
             Some(proof) if !self.has_signed(by, proof)? => {
                 Err(NotDone::Step(StepError::NoPasskey { by: by.clone() }).into())
@@ -30,7 +35,7 @@ impl Pen<'_> {
     }
 
     /// Whether the key is theirs, and has shown the count that the signature says: else it was made anew under the same name.
-    fn has_signed(&self, by: &OperatorId, proof: &Value) -> rusqlite::Result<bool> {
+    pub(super) fn has_signed(&self, by: &OperatorId, proof: &Value) -> rusqlite::Result<bool> {
         let text = |name: &str| proof.get(name).and_then(Value::as_str);
         let (Some(credential), Some(count)) = (text("credential"), text("authenticator_data").and_then(count)) else {
             return Ok(false);

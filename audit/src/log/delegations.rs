@@ -3,7 +3,9 @@
 use policies::OperatorId;
 use policies::approval::{Delegation, Hold, Lent, Step, StepError};
 use rusqlite::{OptionalExtension, params};
+use serde_json::Value;
 
+use super::approver::by_passkey;
 use super::health::AuditError;
 use super::pen::{Failed, Pen, done, signed, text};
 use super::views::Change;
@@ -12,10 +14,19 @@ use crate::event::{DelegationEnd, Event};
 use crate::record::{Draft, Kind};
 
 impl Pen<'_> {
-    /// INVARIANT: both are operators here, where it is written: a name that is added later is another person's.
-    pub(super) fn delegate(&mut self, draft: &Draft, delegation: &Delegation) -> Result<Done, Failed> {
+    /// INVARIANT: both are operators here, where it is written: a name that is added later is another person's. So is the key
+    /// that signed it still there: a verification would not accept another.
+    pub(super) fn delegate(
+        &mut self,
+        draft: &Draft,
+        delegation: &Delegation,
+        proof: Option<&Value>,
+    ) -> Result<Done, Failed> {
         self.known(delegation.by())?;
         self.known(delegation.to())?;
+        if proof.is_some_and(by_passkey) && !proof.map_or(Ok(true), |proof| self.has_signed(delegation.by(), proof))? {
+            return Err(AuditError::Unknown.into());
+        }
         let seq = self.record(draft)?;
         let sql = "INSERT INTO delegation (id, delegation) VALUES (?1, ?2)";
         self.db.prepare_cached(sql)?.execute(params![signed(seq), text(delegation)])?;

@@ -4,6 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
 
@@ -89,6 +91,9 @@ pub(crate) struct Lock {
     _file: File,
 }
 
+/// A program that is being started has its parent's files until it is: for so long a lock that was given back may seem held.
+const PASSING: Duration = Duration::from_millis(500);
+
 /// The lock's file.
 pub(crate) const LOCK: &str = "lock";
 
@@ -103,13 +108,17 @@ impl Lock {
         fs::remove_file(folder.join(LOCK))
     }
 
-    /// Takes the lock; `None` if another process has it.
+    /// Takes the lock; `None` if another process has it, and keeps it.
     pub(crate) fn take(state: &Path) -> io::Result<Option<Self>> {
         let file = private(&state.join(LOCK))?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Self { _file: file })),
-            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-            Err(error) => Err(error.into()),
+        let began = Instant::now();
+        loop {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Some(Self { _file: file })),
+                Err(rustix::io::Errno::WOULDBLOCK) if began.elapsed() < PASSING => thread::sleep(PASSING / 50),
+                Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            }
         }
     }
 }

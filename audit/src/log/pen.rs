@@ -147,7 +147,7 @@ impl Pen<'_> {
             Work::Operator { draft, operator } => self.operator(draft, operator),
             Work::OperatorPin { draft, name, pin } => self.operator_pin(draft, name, pin),
             Work::NoOperator { draft, name } => self.no_operator(draft, name),
-            Work::Delegate { draft, delegation } => self.delegate(draft, delegation),
+            Work::Delegate { draft, delegation, proof } => self.delegate(draft, delegation, proof.as_ref()),
             Work::NoDelegation { draft, id } => self.no_delegation(draft, *id),
             Work::Tried { draft, name, door, failed } => self.tried(draft, name, *door, *failed),
             Work::Passkey { draft, passkey } => self.passkey(draft, passkey),

@@ -58,7 +58,7 @@ pub(crate) enum Work {
     /// An operator is removed.
     NoOperator { draft: Draft, name: OperatorId },
     /// An operator lends another the right to approve.
-    Delegate { draft: Draft, delegation: Box<Delegation> },
+    Delegate { draft: Draft, delegation: Box<Delegation>, proof: Option<serde_json::Value> },
     /// They do no more.
     NoDelegation { draft: Draft, id: u64 },
     /// An operator proved who they are, or failed to at this time.

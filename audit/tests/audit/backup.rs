@@ -177,9 +177,11 @@ async fn nothing_is_restored_over_a_log_or_under_a_gateway() {
     let copy = elsewhere.at("copy");
     drop(backup(&world, &copy, false));
     assert!(matches!(restore(&copy, world.state.path(), false), Err(RestoreError::Occupied(_))));
-    let before = names(world.state.path());
+    // The index comes when it comes.
+    let log = || names(world.state.path()).into_iter().filter(|name| !name.starts_with("search.")).collect::<Vec<_>>();
+    let before = log();
     assert!(matches!(restore(&copy, world.state.path(), true), Err(RestoreError::Running(_))));
-    assert_eq!(names(world.state.path()), before);
+    assert_eq!(log(), before);
     drop(world.call("{}", "{}").await);
     assert!(world.verify().is_ok());
 }

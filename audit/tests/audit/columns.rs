@@ -176,7 +176,7 @@ async fn log() -> World {
         Event::PasskeyUsed { name: ann.clone(), credential: credential(), counter: 4, door: Door::Inside },
         Event::PackageAdded { name: server(), digest: Hash::of(b"package"), version: None, by: None },
         Event::LeaseTaken { backend: "bao".to_owned(), lease: "lease-1".to_owned(), intent: 3 },
-        Event::DelegationMade { delegation: Box::new(lent.unwrap()) },
+        Event::DelegationMade { delegation: Box::new(lent.unwrap()), proof: None },
     ]);
     let (server, method, name, hash, definition) = tool(r#"{"name":"read"}"#);
     events.push(Event::ToolPinned { server, method, name, hash, definition });
@@ -206,7 +206,8 @@ async fn holds(world: &World) {
     let leeway = Leeway { times: 2, lasts: SignedDuration::from_hours(1), arguments: [].into() };
     let pass = Pass::new(&passed, &json("{}"), (ann.clone(), None), &leeway, noon()).unwrap();
     let by = ann.clone();
-    let step = Step::Approve { by, reason: None, proof: proof(), pass: None, lent: None, observed: Vec::new() };
+    let step =
+        Step::Approve { by, reason: None, proof: proof(), pass: None, lent: None, role: None, observed: Vec::new() };
     world.audit.approve_with(passed.id().clone(), step, pass, noon()).await.unwrap();
     let call = held("ann", "delete", "{}");
     let two = Hold::open(HoldId::from_random(random()), &call, 2, noon());
@@ -217,6 +218,7 @@ async fn holds(world: &World) {
         because: "everybody else is asleep".to_owned(),
         proof: proof(),
         observed: Vec::new(),
+        role: None,
     };
     world.audit.step(two.id().clone(), step, noon()).await.unwrap();
 }

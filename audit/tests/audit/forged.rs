@@ -151,8 +151,9 @@ async fn what_somebody_adds_while_no_gateway_runs_is_named_and_told_for_ever() {
         append(&state, &json!({ "event": "agent-added", "name": "mallory", "token": known, "by": null }))
     };
     let seq = added();
-    let row = "INSERT INTO agent (name, token, added) VALUES ('mallory', ?1, 0)";
-    database(&state).execute(row, [token.as_bytes().as_slice()]).unwrap();
+    let row = "INSERT INTO agent (name, token, added) VALUES ('mallory', ?1, ?2)";
+    let values = rusqlite::params![token.as_bytes().as_slice(), noon().as_microsecond()];
+    database(&state).execute(row, values).unwrap();
     let verified = world.verify().unwrap();
     assert_eq!((verified.unsigned(), verified.continued), (Some((seq, seq)), vec![]));
     // The gateway signs it, as it would what a crash left, and says that it was not signed.

@@ -51,13 +51,14 @@ async fn whoever_was_removed_since_they_proved_who_they_are_approves_nothing() {
     let bob = || OperatorId::authenticated("bob");
     let by_pin = |by| {
         let proof = Some(serde_json::json!({ "by": "pin" }));
-        Step::Approve { by, reason: None, proof, pass: None, lent: None, observed: Vec::new() }
+        Step::Approve { by, reason: None, proof, pass: None, lent: None, role: None, observed: Vec::new() }
     };
     let glass = |by| Step::BreakGlass {
         by,
         reason: "the backup must run".to_owned(),
         because: "everybody else is asleep".to_owned(),
         proof: Some(serde_json::json!({ "by": "pin" })),
+        role: None,
         observed: Vec::new(),
     };
     let held = held("ann", "delete", "{}");

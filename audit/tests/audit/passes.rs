@@ -26,7 +26,7 @@ async fn given(audit: &Audit, by: &str, at: Timestamp) -> Pass {
     let pass = Pass::new(&hold, &json("{}"), (operator(by), None), &leeway, at).unwrap();
     let proof = Some(serde_json::json!({ "by": "pin" }));
     let by = operator(by);
-    let step = Step::Approve { by, reason: None, proof, pass: None, lent: None, observed: Vec::new() };
+    let step = Step::Approve { by, reason: None, proof, pass: None, lent: None, role: None, observed: Vec::new() };
     audit.approve_with(hold.id().clone(), step, pass.clone(), at).await.unwrap();
     pass
 }

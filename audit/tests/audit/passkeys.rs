@@ -374,6 +374,7 @@ async fn a_key_that_was_removed_since_it_signed_approves_nothing_and_the_log_sti
         because: "everybody else is asleep".to_owned(),
         proof: Some(proof.clone()),
         observed: Vec::new(),
+        role: None,
     };
     let held = crate::world::held("ann", "delete", "{}");
     let two = Hold::open(policies::HoldId::from_random(crate::world::random()), &held, 2, noon());
@@ -466,7 +467,19 @@ async fn a_right_that_was_lent_by_a_signature_is_checked_again_and_one_that_was_
         let (world, pair, _hold) = signing().await;
         let mut proof = lending(&pair, &nonce);
         change(&mut proof);
-        lend(&world, "bob", within("mail"), 1, proof).await;
+        // Of a key that nobody has the writer would take nothing.
+        let put = |byte: u8| format!("UPDATE passkey SET credential = x'{}'", format!("{byte:02x}").repeat(32));
+        let tables = if why == BadAssertion::Unknown { [put(8), put(7)] } else { [put(7), put(7)] };
+        forge(&world, tables.each_ref().map(String::as_str), lend(&world, "bob", within("mail"), 1, proof)).await;
         assert_eq!(found(&world), why);
     }
+    // Their key was removed between the signature and the record.
+    let (world, pair, _hold) = signing().await;
+    note(&world, removed(7)).await.unwrap();
+    let people = (ann(), OperatorId::authenticated("bob"));
+    let delegation = Delegation::new(people, within("mail"), SignedDuration::from_hours(1), WHY.to_owned(), noon());
+    let proof = Some(lending(&pair, &nonce));
+    let refused = note(&world, Event::DelegationMade { delegation: Box::new(delegation.unwrap()), proof }).await;
+    assert_eq!(refused, Err(AuditError::Unknown));
+    world.verify().unwrap();
 }

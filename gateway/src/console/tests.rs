@@ -3,6 +3,7 @@
 mod passkeys;
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use jsonrpsee::core::client::{ClientT as _, SubscriptionClientT as _};
@@ -28,6 +29,7 @@ struct World {
     state: std::path::PathBuf,
     audit: Audit,
     front: Arc<Front>,
+    address: SocketAddr,
     methods: BTreeSet<&'static str>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -65,7 +67,7 @@ impl World {
         let audit = open_log(&state).unwrap();
         let at = ConsoleAt { address: "127.0.0.1:0".parse().unwrap(), chosen: true, hosts: vec![], tls: None };
         let console = Console::bind(&at, None).unwrap();
-        let front = console.front();
+        let (front, address) = (console.front(), console.listener.local_addr().unwrap());
         let all = Operators { console: Some(Arc::clone(&front)), ..operators(Path::new(&state), &audit) };
         let people = Arc::clone(&all.people);
         let server = Server::bind(&state, all).unwrap();
@@ -75,7 +77,7 @@ impl World {
         let run = console.run(people, audit.clone(), methods, tasks.clone(), stop.clone());
         tasks.spawn(async move { run.await.unwrap() });
         tasks.spawn(server.run(tasks.clone(), stop.clone()));
-        Self { _folder: folder, state, audit, front, methods: names, tasks, stop }
+        Self { _folder: folder, state, audit, front, address, methods: names, tasks, stop }
     }
 
     async fn add(&self, name: &str, role: Role) {
@@ -88,7 +90,7 @@ impl World {
     }
 
     fn host(&self) -> String {
-        format!("localhost:{}", self.front.address.port())
+        format!("localhost:{}", self.address.port())
     }
 
     fn origin(&self) -> String {
@@ -97,7 +99,7 @@ impl World {
 
     /// What a program of any kind could send.
     async fn send(&self, line: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let mut stream = TcpStream::connect(self.front.address).await.unwrap();
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
         let mut request = format!("{line} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
         let host = self.host();
         let given = headers.iter().any(|(name, _)| *name == "Host");
@@ -211,7 +213,7 @@ async fn a_cookie_without_its_own_token_changes_nothing() {
 async fn a_page_of_another_site_reaches_nothing() {
     let world = World::start();
     let ann = world.browser("uid:ann", Role::Admin).await;
-    let port = world.front.address.port();
+    let port = world.address.port();
     let elsewhere = [
         "http://evil.example".to_owned(),
         "null".to_owned(),
@@ -248,7 +250,7 @@ async fn a_page_of_another_site_reaches_nothing() {
 #[tokio::test]
 async fn a_name_that_was_rebound_to_this_address_is_not_ours() {
     let world = World::start();
-    let port = world.front.address.port();
+    let port = world.address.port();
     for host in [
         format!("evil.example:{port}"),
         "localhost".into(),

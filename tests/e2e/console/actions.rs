@@ -61,7 +61,7 @@ fn the_trail_is_narrowed_by_every_field_read_on_and_walked_through_by_keys() {
     page.wait(".record", "read_inbox");
 
     page.goto(&format!("{home}/#trail?tool=mail.read_inbox&kind=outcome"));
-    page.run("location.reload()");
+    drop(page.run("location.reload()"));
     page.wait(".record", "read_inbox");
     page.press("r");
     page.wait(".record", "read_inbox");
@@ -138,7 +138,7 @@ fn every_page_has_its_key_and_whoever_cannot_sign_in_is_told_why() {
     page.press("Escape");
     page.gone("dialog");
     // The first stop of whoever goes by Tab leads past the navigation.
-    page.run("document.activeElement.blur()");
+    drop(page.run("document.activeElement.blur()"));
     page.press("Tab");
     assert_eq!(page.run("document.activeElement.className"), "skip");
 }

@@ -67,7 +67,9 @@ fn elasticsearch_and_datadog_have_every_record_in_the_end_and_none_twice_that_th
     let moved: &'static str = format!("Location: http://127.0.0.1:{}/", elsewhere.port()).leak();
     let busy = Mood::Refuse(429, "Retry-After: 1");
     let moods = [busy, Mood::Refuse(500, ""), Mood::Hang, Mood::Reset, Mood::Refuse(302, moved), Mood::Take];
-    [&bulk, &datadog].into_iter().for_each(|receiver| receiver.set(&moods));
+    for receiver in [&bulk, &datadog] {
+        receiver.set(&moods);
+    }
     let world = start(&format!(
         "{}{HASTY}[export.datadog]\nurl = \"http://127.0.0.1:{}\"\nkey = {{ file = \"token\" }}\n{HASTY}",
         elasticsearch(&bulk),

@@ -172,7 +172,7 @@ async fn a_signature_of_another_page_site_person_or_moment_signs_nobody_in() {
     }
     assert_eq!(world.post("/sign-in", None, &json!({ "name": "ann", "pin": PIN })).await.status, 200);
     // Where it is reached by an address, there is nothing to sign.
-    let host = format!("127.0.0.1:{}", world.front.address.port());
+    let host = format!("127.0.0.1:{}", world.address.port());
     let origin = format!("http://{host}");
     let headers = [("Host", host.as_str()), ("Origin", &origin), ("Content-Type", "application/json")];
     let answer = world.send("POST /sign-in/passkey", &headers, r#"{"name":"ann"}"#).await;
