@@ -34,6 +34,11 @@ async function start() {
   around.waiting.addEventListener("change", badge);
   addEventListener("hashchange", show);
   addEventListener("keydown", pressed);
+  // The page is named by what stands after the `#`: following this link would leave it.
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    main.focus();
+  });
   around.api.open();
   show();
 }

@@ -125,14 +125,16 @@ export function ago(at, now = Date.now()) {
 }
 
 const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+const DATE = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric" });
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const WHOLE = new Intl.DateTimeFormat(undefined, { dateStyle: "long", timeStyle: "long" });
 
 /** A time as an element: short to read, whole on demand. */
 export function time(at) {
   const date = new Date(at);
-  const today = new Date().toDateString() === date.toDateString();
-  const text = today ? CLOCK.format(date) : `${DAY.format(date)}, ${CLOCK.format(date)}`;
+  const now = new Date();
+  const day = now.getFullYear() === date.getFullYear() ? DAY : DATE;
+  const text = now.toDateString() === date.toDateString() ? CLOCK.format(date) : `${day.format(date)}, ${CLOCK.format(date)}`;
   return h("time", { datetime: at, title: WHOLE.format(date) }, text);
 }
 

@@ -68,7 +68,7 @@ fn a_console_beyond_loopback_speaks_tls_alone_and_its_session_is_sent_over_nothi
     let page = Page::open(1280).blind(1, 1280);
     page.goto(&link);
     page.wait("#connection", "live");
-    let cookies = page.cdp("Storage.getCookies", &json!({}))["cookies"].as_array().unwrap().clone();
+    let cookies = page.cdp("Network.getCookies", &json!({"urls": [link]}))["cookies"].as_array().unwrap().clone();
     let [session] = &cookies[..] else { panic!("{cookies:?}") };
     for (name, value) in [("secure", json!(true)), ("httpOnly", json!(true)), ("sameSite", json!("Strict"))] {
         assert_eq!(session[name], value, "{session}");
