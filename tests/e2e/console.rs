@@ -241,6 +241,8 @@ fn a_pass_is_given_with_an_approval_listed_and_revoked() {
             "[...document.querySelectorAll('dialog .argument input')].find((it) => !it.hidden).value = 'Customer *'",
         ));
         page.fill("dialog input[name=times]", "3");
+        assert_eq!(page.violations(), Vec::<String>::new());
+        pages::keep(&page, "pass-1280");
         page.fill("dialog input[name=pin]", PIN);
         page.press("Enter");
         page.gone("dialog");

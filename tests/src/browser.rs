@@ -148,10 +148,10 @@ impl Page {
         (text("name"), text("text"))
     }
 
-    /// Keeps what the page looks like.
+    /// Keeps what the page looks like, from its top to its end.
     #[track_caller]
     pub fn shot(&self, file: &Path) {
-        self.order(json!({"do": "shot", "file": file}));
+        self.order(json!({"do": "shot", "file": file, "whole": true}));
     }
 
     /// Errors that the page had, and the addresses that it asked for.

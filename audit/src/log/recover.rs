@@ -20,6 +20,9 @@ use crate::tree::Tree;
 /// restored file before anything is added to it.
 const CHECKED: u64 = 1_000;
 
+/// What still runs, and with what. CROSS: else `SQLite` goes through the log, of millions, to find the few that it needs.
+const RUNNING: &str = "SELECT intent, record FROM running CROSS JOIN entry ON seq = intent ORDER BY intent";
+
 /// Why the log that is there cannot be continued.
 #[derive(Debug, Error)]
 pub(crate) enum Unusable {
@@ -142,7 +145,7 @@ pub(crate) fn denied(db: &Connection, now: Timestamp) -> rusqlite::Result<Vec<Ho
 /// The intents without an outcome.
 pub(crate) fn running(db: &Connection) -> Result<Vec<Debt>, Unusable> {
     let mut found = Vec::new();
-    each(db, "SELECT intent, record FROM running JOIN entry ON seq = intent ORDER BY seq", |row| {
+    each(db, RUNNING, |row| {
         found.push((number(row, 0)?, row.get::<_, Vec<u8>>(1)?));
         Ok(())
     })?;

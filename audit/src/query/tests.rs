@@ -110,3 +110,42 @@ fn every_other_query_has_the_plan_that_it_is_meant_to_have() {
         assert_eq!(plan(&db, (sql.to_owned(), nothing)), wanted, "{sql}");
     }
 }
+
+/// Every text of the crate's source that begins as a query does.
+fn queries() -> Vec<String> {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut found = Vec::new();
+    let query = regex::Regex::new(r#""(SELECT [^"]*)""#).unwrap();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|kind| kind == "rs") && !path.ends_with("tests.rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                found.extend(query.captures_iter(&text).map(|found| found[1].to_owned()));
+            }
+        }
+    }
+    found
+}
+
+/// Whoever reads all of the log goes by its numbers, so that they can stop; a plan that goes through it to find a few records, or
+/// that sorts them, is a planner's trap.
+#[test]
+fn no_query_goes_through_the_whole_log_or_sorts_it() {
+    let db = log();
+    let (mut asked, mut whole) = (0, Vec::new());
+    for sql in queries() {
+        // Those that are put together, and those of the index, are looked at elsewhere.
+        let Ok(statement) = db.prepare(&sql) else { continue };
+        let nothing = vec![Sql::Null; statement.parameter_count()];
+        let plan = plan(&db, (sql.clone(), nothing));
+        if plan.contains("SCAN entry") || (sql.contains("FROM entry") && plan.contains("TEMP B-TREE")) {
+            whole.push(sql);
+        }
+        asked += usize::from(plan.contains("entry"));
+    }
+    assert_eq!(whole, Vec::<String>::new());
+    assert!(asked >= 20, "only {asked} queries of the log were found");
+}

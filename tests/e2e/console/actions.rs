@@ -8,6 +8,7 @@ use tests::browser::Page;
 use tests::port;
 use tests::world::{Setup, built};
 
+use super::pages::keep;
 use super::{PIN, READS, clean, home, office, office_with, sign_in, staffed};
 use crate::approval::poll;
 
@@ -115,6 +116,11 @@ fn every_page_has_its_key_and_whoever_cannot_sign_in_is_told_why() {
     page.goto(&format!("{home}/sign-in#a-code-that-nobody-was-given"));
     page.wait(".sign-in .trouble", "");
     page.goto(&home);
+    keep(&page, "sign-in-1280");
+    let narrow = page.another(1, 390, true);
+    narrow.goto(&home);
+    narrow.wait(".sign-in", "Sign in");
+    keep(&narrow, "sign-in-390");
     page.fill("input[name=name]", "ann");
     page.fill("input[name=pin]", "000000");
     page.press("Enter");

@@ -102,6 +102,14 @@ fn a_changed_tool_is_read_as_a_diff_and_accepted() {
     page.click(".row.changed button");
     page.wait(".diff .added", "archive@mail-backup.example");
     page.wait(".diff .removed", "Sends an e-mail.");
+    assert_eq!(page.violations(), Vec::<String>::new());
+    keep(&page, "changed-1280");
+    let narrow = page.another(1, 390, true);
+    sign_in(&world, &narrow);
+    // Its own address leads to what changed.
+    narrow.goto(&format!("{home}/#tools/mail.send_message"));
+    narrow.wait(".diff .added", "archive@mail-backup.example");
+    keep(&narrow, "changed-390");
     page.click("dialog .primary");
     page.gone("dialog");
     page.gone(".row.changed");
