@@ -42,7 +42,12 @@ const does = {
   run: ({ opened }, { script }) => opened.evaluate(script),
   cdp: ({ cdp }, { method, params }) => cdp.send(method, params),
   title: ({ opened }) => opened.title(),
-  shot: ({ opened }, { file, whole }) => opened.screenshot({ path: file, fullPage: Boolean(whole), animations: "disabled" }).then(() => null),
+  // A dialog stands in the middle of the window, and not of the page.
+  shot: async ({ opened }, { file, whole }) => {
+    const fullPage = Boolean(whole) && (await opened.locator("dialog[open]").count()) === 0;
+    await opened.screenshot({ path: file, fullPage, animations: "disabled" });
+    return null;
+  },
   saved: async ({ opened }, { at }) => {
     const [download] = await Promise.all([opened.waitForEvent("download"), opened.locator(at).first().click()]);
     return { name: download.suggestedFilename(), text: readFileSync(await download.path(), "utf8") };

@@ -231,6 +231,7 @@ fn a_pass_is_given_with_an_approval_listed_and_revoked() {
         page.press("a");
         page.click("dialog input[name=pass]");
         page.wait("dialog .argument", "subject");
+        pages::keep(&page, "pass-1280");
         drop(page.run("const one = [...document.querySelectorAll('dialog .argument')].find((it) => it.textContent.startsWith('subject')); \
             const choice = one.querySelector('select'); choice.value = 'like'; choice.dispatchEvent(new Event('change')); \
             one.querySelector('input').value = 'Offer *'"));
@@ -242,7 +243,6 @@ fn a_pass_is_given_with_an_approval_listed_and_revoked() {
         ));
         page.fill("dialog input[name=times]", "3");
         assert_eq!(page.violations(), Vec::<String>::new());
-        pages::keep(&page, "pass-1280");
         page.fill("dialog input[name=pin]", PIN);
         page.press("Enter");
         page.gone("dialog");
