@@ -10,33 +10,30 @@ use super::pen::{Failed, Pen};
 use super::work::NotDone;
 use crate::assertion::count;
 
-/// Whether it is a passkey's, and no PIN's.
-pub(super) fn by_passkey(proof: &Value) -> bool {
-    proof.get("by").and_then(Value::as_str) == Some("passkey")
-}
-
 impl Pen<'_> {
     /// INVARIANT: asked in the transaction of the approval, of the tables as the records before it left them: what a
     /// verification would not accept is not written, and whoever was removed a moment before lets nothing run.
     pub(super) fn stands(&self, step: &Step) -> Result<(), Failed> {
         let (Step::Approve { by, proof, .. } | Step::BreakGlass { by, proof, .. }) = step else { return Ok(()) };
         // Without operators the users of this machine approve, who have nothing to prove it with: whoever has was added.
-        let added = proof.is_some() || self.db.prepare_cached("SELECT 1 FROM operator")?.exists([])?;
+        let added = proof.is_some() || self.has_operators()?;
         if added && !self.is_operator(by)? {
             return Err(NotDone::Step(StepError::NoOperator { by: by.clone() }).into());
         }
-        let signed = proof.as_ref().filter(|proof| by_passkey(proof));
-        match signed {
-            Some(proof) if !self.has_signed(by, proof)? => {
-                Err(NotDone::Step(StepError::NoPasskey { by: by.clone() }).into())
-            }
-            Some(_) | None => Ok(()),
+        if self.is_proven(by, proof.as_ref())? {
+            Ok(())
+        } else {
+            Err(NotDone::Step(StepError::NoPasskey { by: by.clone() }).into())
         }
     }
 
-    /// Whether the key is theirs, and has shown the count that the signature says: else it was made anew under the same name.
-    pub(super) fn has_signed(&self, by: &OperatorId, proof: &Value) -> rusqlite::Result<bool> {
-        let text = |name: &str| proof.get(name).and_then(Value::as_str);
+    /// Whether the key that signed is theirs, and has shown the count that the signature says: else it was made anew under the
+    /// same name. What no passkey signed was proven before.
+    pub(super) fn is_proven(&self, by: &OperatorId, proof: Option<&Value>) -> rusqlite::Result<bool> {
+        let text = |name: &str| proof.and_then(|proof| proof.get(name)).and_then(Value::as_str);
+        if text("by") != Some("passkey") {
+            return Ok(true);
+        }
         let (Some(credential), Some(count)) = (text("credential"), text("authenticator_data").and_then(count)) else {
             return Ok(false);
         };

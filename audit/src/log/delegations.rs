@@ -5,7 +5,6 @@ use policies::approval::{Delegation, Hold, Lent, Step, StepError};
 use rusqlite::{OptionalExtension, params};
 use serde_json::Value;
 
-use super::approver::by_passkey;
 use super::health::AuditError;
 use super::pen::{Failed, Pen, done, signed, text};
 use super::views::Change;
@@ -24,7 +23,7 @@ impl Pen<'_> {
     ) -> Result<Done, Failed> {
         self.known(delegation.by())?;
         self.known(delegation.to())?;
-        if proof.is_some_and(by_passkey) && !proof.map_or(Ok(true), |proof| self.has_signed(delegation.by(), proof))? {
+        if !self.is_proven(delegation.by(), proof)? {
             return Err(AuditError::Unknown.into());
         }
         let seq = self.record(draft)?;
