@@ -23,6 +23,9 @@ pub enum Risk {
 }
 
 impl Risk {
+    /// Every risk, the lowest first.
+    pub const ALL: [Self; 4] = [Self::Low, Self::Medium, Self::High, Self::Critical];
+
     /// The name in reports and config.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -48,8 +48,6 @@ pub(crate) enum Counted {
     Denied,
 }
 
-const RISKS: [Risk; 4] = [Risk::Low, Risk::Medium, Risk::High, Risk::Critical];
-
 /// More than a risk has levels.
 const LEVELS: i64 = 8;
 
@@ -68,7 +66,7 @@ impl Counted {
         match what {
             1 => {
                 let verdict = Decided::ALL.into_iter().find(|verdict| verdict.code() == code.div_euclid(LEVELS))?;
-                Some(Self::Decided(verdict, RISKS.into_iter().find(|risk| risk.level() == code.rem_euclid(LEVELS))))
+                Some(Self::Decided(verdict, Risk::ALL.into_iter().find(|risk| risk.level() == code.rem_euclid(LEVELS))))
             }
             2 => Some(Self::Ended(u16::try_from(code).ok())),
             3 => Some(Self::Redacted),
@@ -136,7 +134,8 @@ impl Tally {
         let (risk, verdict): (Option<i64>, Option<i64>) = (row.get(risk)?, row.get(verdict)?);
         let mut counts = Vec::new();
         if let Some(verdict) = Decided::ALL.into_iter().find(|known| Some(known.code()) == verdict) {
-            counts.push((Counted::Decided(verdict, RISKS.into_iter().find(|known| Some(known.level()) == risk)), 1));
+            counts
+                .push((Counted::Decided(verdict, Risk::ALL.into_iter().find(|known| Some(known.level()) == risk)), 1));
         }
         if let Some(record) = record.filter(|record| record.kind == Kind::Outcome) {
             ended(record, log, &mut counts)?;
@@ -210,7 +209,7 @@ mod tests {
 
     #[test]
     fn what_is_counted_is_told_by_its_codes() {
-        let risks = RISKS.into_iter().map(Some).chain([None]);
+        let risks = Risk::ALL.into_iter().map(Some).chain([None]);
         let decided =
             Decided::ALL.into_iter().flat_map(|verdict| risks.clone().map(move |risk| Counted::Decided(verdict, risk)));
         let others = [

@@ -110,7 +110,7 @@ fn known<T>(
 }
 
 pub(crate) fn risk(name: &str) -> Option<Risk> {
-    [Risk::Low, Risk::Medium, Risk::High, Risk::Critical].into_iter().find(|risk| risk.as_str() == name)
+    Risk::ALL.into_iter().find(|risk| risk.as_str() == name)
 }
 
 fn body(member: &Value) -> Option<Body> {

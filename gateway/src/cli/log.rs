@@ -105,7 +105,7 @@ struct Which {
     #[arg(long = "kind", value_name = "KIND", value_delimiter = ',', value_parser = PossibleValuesParser::new(Kind::ALL.map(Kind::as_str)).map(|name| kind(&name)))]
     kinds: Vec<Kind>,
     /// Of this risk or more
-    #[arg(long, value_name = "RISK", ignore_case = true, value_parser = PossibleValuesParser::new(RISKS.map(Risk::as_str)).map(|name| risk(&name)))]
+    #[arg(long, value_name = "RISK", ignore_case = true, value_parser = PossibleValuesParser::new(Risk::ALL.map(Risk::as_str)).map(|name| risk(&name)))]
     risk: Option<Risk>,
     /// With this verdict
     #[arg(long, value_name = "VERDICT", value_parser = PossibleValuesParser::new(Decided::ALL.map(Decided::as_str)).map(|name| verdict(&name)))]
@@ -121,8 +121,6 @@ struct Which {
     text: Option<String>,
 }
 
-const RISKS: [Risk; 4] = [Risk::Low, Risk::Medium, Risk::High, Risk::Critical];
-
 /// New records are looked for so often. The log is the gateway's own file: it is not asked.
 const POLL: Duration = Duration::from_millis(250);
 
@@ -131,7 +129,7 @@ const BATCH: usize = 500;
 
 // Clap lets only the names through; what it lets through by mistake is the mildest filter.
 fn risk(name: &str) -> Risk {
-    RISKS.into_iter().find(|risk| risk.as_str().eq_ignore_ascii_case(name)).unwrap_or(Risk::Low)
+    Risk::ALL.into_iter().find(|risk| risk.as_str().eq_ignore_ascii_case(name)).unwrap_or(Risk::Low)
 }
 
 fn kind(name: &str) -> Kind {

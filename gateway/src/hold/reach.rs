@@ -30,7 +30,7 @@ impl Holds {
     pub fn unreachable(&self) -> Vec<String> {
         let roles = self.people.roles();
         let set = |risk| Some((risk, self.quorums.set(risk)?));
-        let all = [Risk::Low, Risk::Medium, Risk::High, Risk::Critical].into_iter().filter_map(set);
+        let all = Risk::ALL.into_iter().filter_map(set);
         let missed = all.filter(|(_, quorum)| !quorum.is_within(&roles));
         let told = |(risk, quorum): (Risk, policies::approval::Quorum)| {
             let of_role = quorum.of_role().map(|of| format!(", {}", several(of))).unwrap_or_default();

@@ -105,7 +105,7 @@ impl Metrics {
         for (server, tools) in &*self.tools.read().unwrap_or_else(PoisonError::into_inner) {
             for (tool, verdicts) in tools {
                 for decided in Decided::ALL {
-                    for risk in [Risk::Low, Risk::Medium, Risk::High, Risk::Critical] {
+                    for risk in Risk::ALL {
                         let count = verdicts.read(decided, risk);
                         if count > 0 {
                             let (server, tool) = (label(server.as_str(), redactor), label(tool, redactor));

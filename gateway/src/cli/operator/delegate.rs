@@ -20,8 +20,6 @@ use crate::clock;
 use crate::operator::delegations::{self, DelegationRow, Lending};
 use crate::operator::people::Needs;
 
-const RISKS: [Risk; 4] = [Risk::Low, Risk::Medium, Risk::High, Risk::Critical];
-
 /// Lend your right to approve to another operator for a time.
 #[derive(Args)]
 pub(super) struct Delegate {
@@ -32,7 +30,7 @@ pub(super) struct Delegate {
     #[arg(long = "for", value_name = "TIME")]
     lasts: Length,
     /// Not for calls that are riskier than this
-    #[arg(long, value_name = "RISK", ignore_case = true, value_parser = PossibleValuesParser::new(RISKS.map(Risk::as_str)).map(|name| risk(&name)))]
+    #[arg(long, value_name = "RISK", ignore_case = true, value_parser = PossibleValuesParser::new(Risk::ALL.map(Risk::as_str)).map(|name| risk(&name)))]
     risk: Option<Risk>,
     /// For calls of this agent alone; may be given more than once
     #[arg(long, value_name = "NAME", value_parser = AgentId::parse)]
@@ -46,7 +44,7 @@ pub(super) struct Delegate {
 }
 
 fn risk(name: &str) -> Risk {
-    RISKS.into_iter().find(|risk| risk.as_str().eq_ignore_ascii_case(name)).unwrap_or(Risk::Low)
+    Risk::ALL.into_iter().find(|risk| risk.as_str().eq_ignore_ascii_case(name)).unwrap_or(Risk::Low)
 }
 
 impl Delegate {
