@@ -2,12 +2,12 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
+use rustix::fs::{AtFlags, CWD, FallocateFlags, FlockOperation, StatxFlags, fallocate, flock, statx};
 
 use super::health::Fault;
 
@@ -24,8 +24,8 @@ pub(crate) const SEARCH: &str = "search.db";
 pub(crate) struct Files {
     database: PathBuf,
     wal: PathBuf,
-    database_id: (u64, u64),
-    wal_id: (u64, u64),
+    database_id: Identity,
+    wal_id: Identity,
 }
 
 impl Files {
@@ -54,10 +54,14 @@ impl Files {
     }
 }
 
-/// `stat` and not `open`: closing any descriptor of a file drops the locks that `SQLite` holds on it in this process.
-fn identity(path: &Path) -> io::Result<(u64, u64)> {
-    let metadata = fs::metadata(path)?;
-    Ok((metadata.dev(), metadata.ino()))
+/// A file's device and its number there.
+type Identity = ((u32, u32), u64);
+
+/// `statx` and not `open`: closing any descriptor of a file drops the locks that `SQLite` holds on it in this process. Its
+/// times are not asked for: where somebody has seen them, ext4 writes them to the disk with each sync, a second block.
+fn identity(path: &Path) -> io::Result<Identity> {
+    let found = statx(CWD, path, AtFlags::empty(), StatxFlags::INO)?;
+    Ok(((found.stx_dev_major, found.stx_dev_minor), found.stx_ino))
 }
 
 /// Makes the state folder, for its owner alone.
