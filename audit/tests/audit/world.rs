@@ -49,6 +49,12 @@ pub(crate) fn try_start(state: &Path) -> Result<(Audit, Recovered), audit::Start
     Audit::start(Config::new(state, noon).reserve(1 << 20), redactor())
 }
 
+/// One that waits for a disk that others keep busy.
+pub(crate) fn patient(state: &Path) -> Audit {
+    let config = Config::new(state, noon).reserve(1 << 20).wait(Duration::from_mins(5));
+    Audit::start(config, redactor()).unwrap().0
+}
+
 pub(crate) struct World {
     pub(crate) audit: Audit,
     pub(crate) state: TempDir,
@@ -64,9 +70,7 @@ impl World {
     /// One that waits for a disk that others keep busy.
     pub(crate) fn patient() -> Self {
         let state = tempfile::tempdir().unwrap();
-        let config = Config::new(state.path(), noon).reserve(1 << 20).wait(Duration::from_mins(5));
-        let (audit, _) = Audit::start(config, redactor()).unwrap();
-        Self { audit, state }
+        Self { audit: patient(state.path()), state }
     }
 
     /// Stops and starts again.
