@@ -1,46 +1,43 @@
 //! `App`: every subsystem, in the order in which they need each other.
 
+mod assemble;
 mod connections;
+mod in_force;
+mod log;
+mod packages;
 
 use std::collections::HashSet;
 use std::fs;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use audit::{Audit, Event, Filter, MarkKind, Recovered, Redactor};
-use jiff::{SignedDuration, Timestamp};
-use policies::decision::{Policies, Source};
-use policies::{AgentId, Hash, ServerName};
-use sandbox::{Sandbox, ServerConfig, Settings};
+use audit::Event;
+use policies::decision::Policies;
+use policies::{AgentId, ServerName};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use vault::{Passphrase, Vault};
 
-use crate::agent::auth::{Gate, Token};
-use crate::agent::legacy::Legacy;
-use crate::agent::live::Parked;
-use crate::agent::tasks::Tasks;
-use crate::agent::{Agents, methods};
+use crate::agent::Agents;
+use crate::agent::auth::Token;
 use crate::call::Calls;
-use crate::catalog::Catalog;
 use crate::clock;
-use crate::config::{Config, Loaded, Origin, PolicyFiles, Problem, Redaction, Server};
+use crate::config::{Config, Origin, Problem, Server};
 use crate::console::Console;
 use crate::export::{Exporter, Worker};
-use crate::hold::Holds;
 use crate::liveness::{self, Pulse, Trial, Tripwire};
-use crate::metrics::{Listener, Metrics, Watch};
+use crate::metrics::{Listener, Watch};
 use crate::notify::{self, Channel, Desk, Follower};
-use crate::operator::people::People;
-use crate::operator::{self, Operators, Peers};
-use crate::seal::Sealer;
+use crate::operator::{self, Operators};
 use crate::sessions::Sessions;
-use crate::telemetry::{self, Tracer};
+use crate::telemetry;
 use crate::witness::{Cosigner, Standing};
+
+pub(crate) use assemble::{Around, assemble, open_vault};
+pub use in_force::{InForce, Reloadable};
+pub use log::{log_config, open_log};
 
 /// What a started gateway tells its operator.
 pub struct Announcement {
@@ -56,83 +53,6 @@ pub struct Announcement {
     pub console: Option<String>,
     /// Where metrics and health are asked, where they are on.
     pub metrics: Option<String>,
-}
-
-/// The policies in force, swapped whole.
-pub struct Reloadable {
-    files: PolicyFiles,
-    current: RwLock<InForce>,
-}
-
-/// The policies in force, with their texts.
-#[derive(Clone)]
-pub struct InForce {
-    /// What decides.
-    pub policies: Arc<Policies>,
-    /// The digest of the texts.
-    pub hash: Hash,
-    /// The texts that are not built in.
-    pub sources: Arc<[Source]>,
-}
-
-impl Reloadable {
-    /// Reads and compiles the policies.
-    ///
-    /// # Errors
-    /// Every problem there is.
-    pub fn load(files: PolicyFiles) -> Result<Self, Vec<Problem>> {
-        let loaded = files.load()?;
-        warn_of_observed(&loaded.policies);
-        Ok(Self { files, current: RwLock::new(loaded.into()) })
-    }
-
-    /// The policies in force.
-    #[must_use]
-    pub fn current(&self) -> Arc<Policies> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner).policies)
-    }
-
-    /// The policies in force, with their texts.
-    #[must_use]
-    pub fn in_force(&self) -> InForce {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Where policies come from.
-    #[must_use]
-    pub fn files(&self) -> &PolicyFiles {
-        &self.files
-    }
-
-    /// What is in force, or why it is not, for the log.
-    fn event(&self, reloaded: Result<(), &[Problem]>) -> Event {
-        match reloaded {
-            Ok(()) => {
-                let InForce { policies, hash, .. } = self.in_force();
-                let observed = policies.observed().map(|(id, _)| id.to_owned()).collect();
-                Event::PoliciesLoaded { hash, sources: self.files.sources(), observed }
-            }
-            Err(problems) => Event::ReloadRefused { problems: problems.iter().map(ToString::to_string).collect() },
-        }
-    }
-
-    /// Reads the files again and swaps the policies; a bad file changes nothing.
-    ///
-    /// # Errors
-    /// Every problem there is.
-    pub fn reload(&self) -> Result<String, Vec<Problem>> {
-        let loaded = self.files.load()?;
-        warn_of_observed(&loaded.policies);
-        let what = format!("in force: {}", self.files.sources().join(", "));
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = loaded.into();
-        Ok(what)
-    }
-}
-
-impl From<Loaded> for InForce {
-    fn from(loaded: Loaded) -> Self {
-        Self { policies: Arc::new(loaded.policies), hash: loaded.hash, sources: loaded.sources.into() }
-    }
 }
 
 /// A running gateway.
@@ -163,14 +83,6 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// How often what ran out of time is looked for.
 const SWEEP: Duration = Duration::from_secs(2);
-
-/// Opens the log of a state folder: one process at a time.
-///
-/// # Errors
-/// If it is in use, broken, or cannot be written.
-pub fn open_log(state: &Path) -> anyhow::Result<Audit> {
-    open(audit::Config::new(state, clock::now), state, Redaction::default()).map(|(audit, _)| audit)
-}
 
 /// Serves until it is told to stop.
 ///
@@ -203,9 +115,9 @@ impl App {
         let mut config = config;
         let state = config.state.clone();
         let policies = Arc::new(Reloadable::load(config.policy.clone()).map_err(|problems| all(&problems))?);
-        let (audit, recovered) = open(log_config(&config)?, &state, config.redact)?;
-        pinned(&mut config, &audit);
-        make_folders(&config)?;
+        let (audit, recovered) = log::open(log_config(&config)?, &state, config.redact)?;
+        packages::pinned(&mut config, &audit);
+        packages::make_folders(&config)?;
         let tripwire =
             config.liveness.map(|_| Tripwire::set()).transpose().context("no port on loopback is to be had")?;
         if let Some(tripwire) = &tripwire {
@@ -243,7 +155,7 @@ impl App {
             tokio::select! {
                 _ = term.recv() => return Ok(()),
                 _ = int.recv() => return Ok(()),
-                _ = hup.recv() => match reload(&self.policies, &self.agents.audit, &self.background) {
+                _ = hup.recv() => match in_force::reload(&self.policies, &self.agents.audit, &self.background) {
                     Ok(what) => tracing::info!(what, "policies reloaded"),
                     Err(problems) => tracing::error!(problems = %all(&problems), "policies not reloaded; what was in force stays"),
                 },
@@ -306,7 +218,7 @@ impl App {
             witnesses: Arc::clone(&self.witnesses),
             people: Arc::clone(&self.agents.people),
             console: console.as_ref().map(Console::front),
-            reload: Arc::new(move || reload(&policies, &audit, &tasks)),
+            reload: Arc::new(move || in_force::reload(&policies, &audit, &tasks)),
         };
         let server = operator::Server::bind(&self.state, operators)?;
         let (tasks, stop) = (self.background.clone(), self.halt.clone());
@@ -421,169 +333,11 @@ impl App {
     }
 }
 
-/// Who owns the work, and what ends it.
-pub(crate) struct Around {
-    pub(crate) background: TaskTracker,
-    pub(crate) stop: CancellationToken,
-    pub(crate) halt: CancellationToken,
-    pub(crate) tracer: Option<Arc<Tracer>>,
-}
-
-/// What serves agents, over a log.
-pub(crate) fn assemble(
-    config: Arc<Config>,
-    policies: Arc<Reloadable>,
-    audit: Audit,
-    recovered: Recovered,
-    around: &Around,
-) -> anyhow::Result<Arc<Agents>> {
-    let sealer = Sealer::load(&config.state).context("the key `request.key` in the state folder cannot be used")?;
-    let servers = config.servers.iter().map(|(name, server)| (name.clone(), server.reach.clone())).collect();
-    let (background, halt) = (around.background.clone(), around.halt.clone());
-    let settings = Settings { redactor: Some(Arc::clone(audit.redactor())), ..config.sandbox.clone() };
-    let sandbox = Arc::new(Sandbox::start(servers, settings, background, halt));
-    let catalog = Arc::new(Catalog::new(Arc::clone(&config), Arc::clone(&sandbox), audit.clone()));
-    let people = Arc::new(People::new(audit.clone(), Peers::new(&config.operators)));
-    let standing = recovered.holds.into_iter().chain(recovered.denied).collect();
-    let methods = methods::table()?;
-    let metrics = Arc::new(Metrics::new(methods.method_names()));
-    let (asked, counted) = (Arc::clone(&people), Arc::clone(&metrics));
-    let holds = Arc::new(Holds::new(audit.clone(), Arc::clone(&policies), (asked, config.quorums), counted, standing));
-    holds.unreachable().iter().for_each(|found| tracing::warn!("{found}"));
-    let sessions = Sessions::new(config.session_idle, lost(&audit, config.session_idle));
-    let calls = Arc::new(Calls {
-        policies,
-        sessions,
-        catalog: Arc::clone(&catalog),
-        holds,
-        audit: audit.clone(),
-        vault: open_vault(&config, &audit, around)?,
-        sandbox,
-        hold_for: config.hold,
-        metrics,
-        tracer: around.tracer.clone(),
-        halt: around.halt.clone(),
-    });
-    Ok(Arc::new(Agents {
-        gate: Gate::new(audit.clone(), config.agents),
-        methods,
-        config,
-        calls,
-        catalog,
-        audit,
-        people,
-        sealer,
-        parked: Parked::default(),
-        tasks: Tasks::default(),
-        legacy: Legacy::default(),
-        listening: Mutex::default(),
-        tracker: TaskTracker::new(),
-        stop: around.stop.clone(),
-    }))
-}
-
-/// The folders of tools that come with the gateway: whoever starts it for the first time has none.
-fn make_folders(config: &Config) -> anyhow::Result<()> {
-    let bundled = config.servers.values().filter(|server| server.origin == Origin::Bundled);
-    for mount in bundled.filter_map(|server| server.reach.resources()).flat_map(|resources| &resources.folders) {
-        let folder = mount.folder.as_str();
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .with_context(|| format!("cannot make {folder}"))?;
-    }
-    Ok(())
-}
-
-/// Withholds every added package that is not what an operator added, and tells of those that are gone.
-fn pinned(config: &mut Config, audit: &Audit) {
-    let pins = audit.marks(MarkKind::Package);
-    let find = |name: &ServerName| pins.iter().find(|pin| pin.name == *name);
-    for (name, server) in config.servers.iter_mut().filter(|(_, server)| server.origin == Origin::Added) {
-        let why = match (find(name), server.reach.digest()) {
-            (None, _) => "no operator has added this package: portcullis tools add PATH",
-            (Some(pin), Some(digest)) if pin.value != digest.to_string() => {
-                "the package is not the one that was added: look at it, and add it again"
-            }
-            (Some(_), _) => continue,
-        };
-        server.reach = ServerConfig::withheld(why);
-    }
-    for pin in &pins {
-        if !config.servers.contains_key(&pin.name) {
-            let reach = ServerConfig::withheld("the package that was added is gone from the state folder");
-            let server = Server { origin: Origin::Added, ..Server::new(&pin.name, reach) };
-            config.servers.insert(pin.name.clone(), server);
-        }
-    }
-}
-
-/// Reloads, and records what came of it.
-fn reload(policies: &Reloadable, audit: &Audit, tasks: &TaskTracker) -> Result<String, Vec<Problem>> {
-    let reloaded = policies.reload();
-    let event = policies.event(reloaded.as_ref().map(drop).map_err(Vec::as_slice));
-    let audit = audit.clone();
-    tasks.spawn(async move {
-        if let Err(error) = audit.note(event, clock::now()).await {
-            tracing::error!(%error, "a reload could not be recorded");
-        }
-    });
-    reloaded
-}
-
 /// The folder that keeps who was told of which hold.
 const NOTIFIED: &str = "notified";
 
 /// The socket through which `portcullis stdio` joins.
 pub const AGENT_SOCKET: &str = "agent.sock";
-
-/// Opens every backend of secrets: where one needs a passphrase, whoever sits at the terminal is asked.
-pub(crate) fn open_vault(config: &Config, audit: &Audit, around: &Around) -> anyhow::Result<Vault> {
-    let around = vault::Around::new(around.background.clone(), around.halt.clone(), clock::now);
-    let ask: Passphrase = Arc::new(crate::cli::passphrase);
-    let around = around.grace(config.redact.grace).passphrase(ask);
-    Vault::open(config.vault.clone(), audit, &around).context("the secrets cannot be opened")
-}
-
-/// The log as a config has it: a key that is kept elsewhere is asked for now.
-///
-/// # Errors
-/// If it is not to be had.
-pub fn log_config(config: &Config) -> anyhow::Result<audit::Config> {
-    let signer = config.log.signer(&config.vault).context("the key that signs the log is not to be had")?;
-    let log = audit::Config::new(&config.state, clock::now);
-    let log = log.checkpoint(config.log.checkpoint.clone()).signer(signer).bodies(config.log.bodies);
-    Ok(match config.log.wait {
-        Some(wait) => log.wait(wait),
-        None => log,
-    })
-}
-
-fn open(config: audit::Config, state: &Path, redact: Redaction) -> anyhow::Result<(Audit, Recovered)> {
-    let mut folder = fs::DirBuilder::new();
-    folder.recursive(true).mode(0o700).create(state).with_context(|| format!("cannot make {}", state.display()))?;
-    let key = audit::fingerprint_key(state).context("the redactor's key cannot be used")?;
-    let redactor = Redactor::new(&key).with_grace(redact.grace).with_personal(redact.personal);
-    let redactor = Arc::new(redactor);
-    telemetry::redact(&redactor);
-    let (audit, recovered) = Audit::start(config, redactor).context("the log cannot be opened")?;
-    for call in &recovered.interrupted {
-        tracing::warn!(%call, "was running when the gateway last stopped; recorded as interrupted, never run again by itself");
-    }
-    Ok((audit, recovered))
-}
-
-/// Agents that called within the idle window: what they had read is not known any more.
-fn lost(audit: &Audit, idle: SignedDuration) -> HashSet<AgentId> {
-    let since = clock::now().checked_sub(idle).unwrap_or(Timestamp::MIN);
-    let recent = |name: &AgentId| {
-        let filter = Filter { agent: Some(name.to_string()), since: Some(since), limit: Some(1), ..Filter::default() };
-        // What cannot be told counts as read.
-        audit.reader().and_then(|reader| reader.list(&filter)).map_or(true, |rows| !rows.is_empty())
-    };
-    audit.agents().into_iter().map(|agent| agent.name).filter(recent).collect()
-}
 
 /// A server and what keeps it, for people.
 #[must_use]

@@ -4,9 +4,11 @@
 //! come back: the hold stays, and the first who waits when it is approved runs the call, once. A denial stands for
 //! identical calls until the hold's time is over, so that an agent cannot wear its operator down.
 
+mod answer;
 mod delegated;
 mod glass;
 mod outdated;
+mod passes;
 mod reach;
 
 use std::collections::HashMap;
@@ -15,10 +17,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use audit::{Audit, AuditError, StepRefused};
-use policies::approval::{Approved, Approver, Hold, HoldState, Leeway, Pass, PassError, Quorums, Step};
-use policies::decision::{Denial, Held, NotApproved, NotYours, Refused};
-use policies::{AgentId, By, Hash, HoldId, OperatorId, Role, Value};
-use thiserror::Error;
+use policies::approval::{Approved, Approver, Hold, HoldState, Quorums, Step};
+use policies::decision::{Denial, Held, NotApproved, Refused};
+use policies::{AgentId, HoldId, Role, Value};
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -28,7 +29,10 @@ use crate::liveness::is_synthetic;
 use crate::metrics::{Answered, Metrics};
 use crate::operator::people::{People, Person};
 
+use answer::not_allowed;
 use delegated::Right;
+
+pub use answer::{Answer, AnswerError};
 pub use glass::Reasons;
 
 /// How many calls of one agent may wait: more is a flood in which a person overlooks the one that matters.
@@ -61,54 +65,6 @@ pub enum Settled {
     Refused(Denial),
     /// Still open when the one who waited left.
     Open(HoldId),
-}
-
-/// An operator's answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// Let it run.
-    Approve {
-        /// Why, if they say.
-        reason: Option<String>,
-        /// The deed that they saw; another one is not approved.
-        digest: Option<Hash>,
-        /// Let further calls like it run, within this.
-        pass: Option<Leeway>,
-    },
-    /// Do not.
-    Deny {
-        /// Why: the agent is told.
-        reason: String,
-    },
-}
-
-/// Why an operator's answer has no effect.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum AnswerError {
-    /// There is no such open hold.
-    #[error("there is no open hold `{0}`")]
-    Unknown(HoldId),
-    /// The policies do not let this operator approve this call.
-    #[error("{why}")]
-    NotAllowed {
-        /// Which policy, in its words.
-        why: String,
-        /// What to do, in its words.
-        next: Option<String>,
-    },
-    /// The hold is for another deed than the one that was seen.
-    #[error("the hold `{0}` is not for the call that was shown")]
-    Another(HoldId),
-    /// There can be no such pass.
-    #[error("{0}")]
-    Pass(#[from] PassError),
-    /// The pass would keep what looks like a secret.
-    #[error("the pass would keep a secret: `{0}` looks like one")]
-    Secret(String),
-    /// The hold is past answering.
-    #[error("the hold cannot be answered: {0}")]
-    Refused(#[from] StepRefused),
 }
 
 /// The one place of those who wait for a hold; dropping it leaves the hold to the next.
@@ -258,49 +214,6 @@ impl Holds {
         self.count(&hold);
         self.publish(&waiting, hold.clone());
         Ok(hold)
-    }
-
-    /// A pass for calls like the one that this hold keeps. It names arguments and patterns, which are shown and recorded.
-    fn pass(&self, hold: &Hold, by: &Person, reason: Option<&str>, leeway: &Leeway) -> Result<Pass, AnswerError> {
-        let call = self.audit.held_call(hold.id()).map_err(|_| AnswerError::Unknown(hold.id().clone()))?;
-        let redacted = |text: &str| {
-            let (redacted, _) = self.audit.redactor().redact_value(&Value::from(text));
-            redacted.as_str().unwrap_or_default().to_owned()
-        };
-        let giver = (by.id.clone(), reason.map(redacted));
-        let pass = Pass::new(hold, &call.arguments, giver, leeway, clock::now())?;
-        let secret = pass.texts().map(|text| (text, redacted(text))).find(|(text, redacted)| text != redacted);
-        match secret {
-            Some((_, redacted)) => Err(AnswerError::Secret(redacted)),
-            None => Ok(pass),
-        }
-    }
-
-    /// Approves a hold by the passes that cover its call, each for the operator who gave it and only if they could approve this
-    /// very hold now.
-    async fn passed(&self, held: &Held, waiting: &Waiting) -> Result<(), AuditError> {
-        for pass in self.audit.passes(clock::now()) {
-            let hold = waiting.hold.borrow().clone();
-            if *hold.state() != HoldState::Pending {
-                break;
-            }
-            let Some(covering) = pass.covers(held, clock::now()) else { continue };
-            let Some(person) = self.people.who_was(pass.by(), pass.made()) else { continue };
-            let approver = self.people.approver(&person, &hold);
-            let approver = Approver { by: By::Pass, reasoned: covering.is_reasoned(), pass: true, ..approver };
-            if self.policies.current().may_approve(&approver, &hold).is_err() {
-                continue;
-            }
-            let covering = covering.observed(self.policies.current().would_not_approve(&approver, &hold));
-            let covering = covering.as_role(asked(&hold, person.role));
-            match self.audit.pass(hold.id().clone(), covering, clock::now()).await {
-                Ok(hold) => self.publish(waiting, hold),
-                Err(StepRefused::Audit(error)) => return Err(error),
-                // Used up or revoked meanwhile, or this operator has approved it: it waits for a person.
-                Err(StepRefused::Step(_) | StepRefused::Unknown) => {}
-            }
-        }
-        Ok(())
     }
 
     /// Ends what ran out of time, delegations too, and forgets what ended before it. Called every few seconds.
@@ -492,14 +405,4 @@ fn too_many(held: Held) -> Denial {
 
 fn refused(held: Held, why: NotApproved) -> Settled {
     Settled::Refused(held.refuse(why))
-}
-
-fn not_allowed(by: &OperatorId, not: NotYours) -> AnswerError {
-    let NotYours { rule, reason, next } = not;
-    let why = match (rule, reason) {
-        (Some(rule), Some(reason)) => format!("policy `{rule}` does not let `{by}` approve this call: {reason}"),
-        (Some(rule), None) => format!("policy `{rule}` does not let `{by}` approve this call"),
-        (None, _) => format!("no policy lets `{by}` approve this call"),
-    };
-    AnswerError::NotAllowed { why, next }
 }

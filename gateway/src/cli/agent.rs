@@ -14,9 +14,9 @@ use super::when::{Length, long};
 use super::{Global, advised};
 use crate::clock;
 use crate::operator::agents;
-use crate::operator::card::{AgentRow, NewAgent};
 use crate::operator::client::{Client, ConnectError};
 use crate::operator::people::Needs;
+use crate::operator::rows::{AgentRow, NewAgent};
 
 /// Say who may connect.
 #[derive(Args)]

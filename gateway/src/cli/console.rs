@@ -7,8 +7,8 @@ use clap::Args;
 use super::Global;
 use super::line::{Ink, Line};
 use super::print::{self, Out};
-use crate::operator::card::Link;
 use crate::operator::client::Client;
+use crate::operator::rows::Link;
 
 /// Sign in to the console.
 #[derive(Args)]

@@ -15,8 +15,8 @@ use super::line::{Ink, Line};
 use super::print::{self, Out, Trouble};
 use super::table::Table;
 use super::when::{Length, short};
-use crate::operator::card::Health;
 use crate::operator::client::Client;
+use crate::operator::health::Health;
 
 /// See how things are going.
 #[derive(Args)]

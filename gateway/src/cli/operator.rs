@@ -14,10 +14,10 @@ use super::person::alone;
 use super::print::{self, Out};
 use super::table::Table;
 use super::when::long;
-use crate::operator::card::OperatorRow;
 use crate::operator::client::{Client, ConnectError};
 use crate::operator::passkeys::{self, PasskeyRow};
 use crate::operator::people::Needs;
+use crate::operator::rows::OperatorRow;
 use crate::operator::staff;
 
 /// Say who answers held calls.

@@ -19,11 +19,11 @@ use super::line::{Ink, Line};
 use super::person::alone;
 use super::print::{self, Out, Trouble, interactive};
 use crate::clock;
-use crate::operator::card::PackageRow;
 use crate::operator::client::{Client, ConnectError};
 use crate::operator::grant::Grant;
 use crate::operator::packages::{self, Adding};
 use crate::operator::people::Needs;
+use crate::operator::rows::PackageRow;
 
 /// What is added.
 #[derive(Args)]

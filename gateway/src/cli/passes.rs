@@ -12,8 +12,8 @@ use super::print::{self, Out};
 use super::table::Table;
 use super::when::{Length, left, long};
 use crate::clock;
-use crate::operator::card::PassRow;
 use crate::operator::client::Client;
+use crate::operator::rows::PassRow;
 
 /// See and revoke passes.
 #[derive(Args)]

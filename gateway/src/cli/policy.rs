@@ -15,9 +15,9 @@ use super::print::{self, Out};
 use super::table::Table;
 use super::when::{When, long};
 use crate::clock;
-use crate::operator::card::ObservedRow;
 use crate::operator::client::Client;
 use crate::operator::observed::Observations;
+use crate::operator::rows::ObservedRow;
 
 /// Try policies out before they decide.
 #[derive(Args)]

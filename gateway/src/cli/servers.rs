@@ -11,8 +11,8 @@ use super::line::{Ink, Line};
 use super::print::{self, Out, Trouble};
 use super::table::Table;
 use super::when::long;
-use crate::operator::card::ServerRow;
 use crate::operator::client::Client;
+use crate::operator::rows::ServerRow;
 
 /// See the tool servers, and what each is granted.
 #[derive(Args)]

@@ -16,8 +16,8 @@ use super::print::{self, Out};
 use super::servers;
 use super::table::Table;
 use super::when::long;
-use crate::operator::card::{ServerRow, ToolDiff, ToolRow};
 use crate::operator::client::Client;
+use crate::operator::rows::{ServerRow, ToolDiff, ToolRow};
 
 /// See what tools are offered, and accept changed ones.
 #[derive(Args)]

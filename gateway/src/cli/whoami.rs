@@ -7,8 +7,8 @@ use clap::Args;
 use super::Global;
 use super::line::{Ink, Line};
 use super::print::{self, Out};
-use crate::operator::card::Whoami;
 use crate::operator::client::Client;
+use crate::operator::rows::Whoami;
 
 /// See whom the gateway takes you for.
 #[derive(Args)]

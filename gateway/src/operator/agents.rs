@@ -4,8 +4,8 @@ use audit::{Audit, Event};
 use jiff::Timestamp;
 use policies::{AgentId, OperatorId};
 
-use super::card::{AgentRow, NewAgent};
 use super::refused::Refused;
+use super::rows::{AgentRow, NewAgent};
 use crate::agent::auth::Token;
 use crate::clock;
 

@@ -14,15 +14,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
-use super::card::{
-    BackendRow, Card, Health, Link, OperatorRow, PackageRow, Quarantine, ServerRow, ToolDiff, ToolRow, Whoami,
-    WitnessRow,
-};
+use super::card::Card;
 use super::find::find;
 use super::grant::Grant;
+use super::health::{BackendRow, Health, WitnessRow};
 use super::people::{Caller, Claim, Needs, Person};
 use super::pin::Pin;
 use super::refused::Refused;
+use super::rows::{Link, OperatorRow, PackageRow, Quarantine, ServerRow, ToolDiff, ToolRow, Whoami};
 use super::{
     Operators, agents, delegations, events, now, observed, packages, passes, passkeys, reviews, rules, run, secrets,
     similar, staff, trail,

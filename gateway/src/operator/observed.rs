@@ -10,8 +10,8 @@ use policies::{CallId, Value};
 use serde::{Deserialize, Serialize};
 
 use super::api::{Module, method};
-use super::card::ObservedRow;
 use super::people::Needs;
+use super::rows::ObservedRow;
 use super::trail::{read, unread};
 use crate::liveness;
 

@@ -11,8 +11,8 @@ use audit::{Audit, Event, MarkKind};
 use policies::{Hash, OperatorId, ServerName};
 use sandbox::Package;
 
-use super::card::PackageRow;
 use super::refused::Refused;
+use super::rows::PackageRow;
 use crate::clock;
 use crate::config::packages;
 

@@ -6,9 +6,9 @@ use audit::{Audit, AuditError, Event};
 use policies::approval::Allowed;
 use policies::{HoldId, OperatorId};
 
-use super::card::PassRow;
 use super::find::among;
 use super::refused::Refused;
+use super::rows::PassRow;
 use crate::clock;
 
 /// The passes that can be used, the oldest first.

@@ -3,10 +3,10 @@
 use audit::{Audit, AuditError, Event};
 use policies::{OperatorId, Role};
 
-use super::card::OperatorRow;
 use super::people::blocking;
 use super::pin::Pin;
 use super::refused::Refused;
+use super::rows::OperatorRow;
 use crate::clock;
 
 /// Whom to add.

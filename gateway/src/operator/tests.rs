@@ -11,8 +11,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::card::{AgentRow, Card, Event as Told, Health, NewAgent};
+use super::card::{Card, Event as Told};
 use super::client::{AskError, Client, ConnectError};
+use super::health::Health;
+use super::rows::{AgentRow, NewAgent};
 use super::*;
 use crate::app::{Around, Reloadable, assemble, open_log};
 use crate::config::{Config, Overrides};

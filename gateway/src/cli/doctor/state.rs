@@ -9,8 +9,9 @@ use jiff::SignedDuration;
 use policies::approval::Review;
 
 use super::Check;
-use crate::operator::card::{BackendRow, Health, OperatorRow, ServerRow, WitnessRow};
 use crate::operator::client::{Client, ConnectError};
+use crate::operator::health::{BackendRow, Health, WitnessRow};
+use crate::operator::rows::{OperatorRow, ServerRow};
 
 pub(super) async fn checks(folder: &Path) -> Vec<Check> {
     if !folder.is_dir() {
