@@ -128,10 +128,9 @@ impl Index {
         numbers: RangeInclusive<u64>,
         mut visit: impl FnMut(u64) -> Result<bool, QueryError>,
     ) -> Result<(), QueryError> {
-        let alone = terms.is_empty() && beginnings.len() == 1;
         let mut terms = terms.to_vec();
         for beginning in beginnings {
-            let Some(any) = self.beginning(beginning, alone)? else { return Ok(()) };
+            let Some(any) = self.beginning(beginning)? else { return Ok(()) };
             terms.push(any);
         }
         let mut statement = self.0.prepare_cached(FOUND)?;
