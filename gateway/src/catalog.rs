@@ -13,7 +13,7 @@ use std::time::Duration;
 use audit::{Audit, AuditError, Event};
 use futures_util::future::join_all;
 use policies::schema::Schema;
-use policies::{Hash, Method, OperatorId, ServerName, Tool, Value};
+use policies::{Hash, Method, ServerName, Tool, Value};
 use sandbox::{Change, Listing, Sandbox, ServerError, Status};
 use thiserror::Error;
 use tokio::sync::broadcast;
@@ -21,6 +21,7 @@ use tokio::time::Instant;
 
 use crate::clock;
 use crate::config::Config;
+use crate::operator::people::Person;
 
 pub use build::Offer;
 pub use resource::Found;
@@ -235,13 +236,13 @@ impl Catalog {
     ///
     /// # Errors
     /// [`AcceptError`]; then what was accepted before the failure stays accepted.
-    pub async fn accept(&self, name: &str, expected: Option<Hash>, by: OperatorId) -> Result<Vec<String>, AcceptError> {
+    pub async fn accept(&self, name: &str, expected: Option<Hash>, by: &Person) -> Result<Vec<String>, AcceptError> {
         let matching: Vec<Offer> = self
             .tools()
             .into_iter()
             .filter(|offer| offer.shown_name == name || offer.server.as_str() == name)
             .collect();
-        let mut accepted = Vec::new();
+        let (audit, mut accepted) = (self.audit.by(Some(&by.author)), Vec::new());
         for offer in matching {
             let pin = self.audit.pin(&offer.server, Method::CallTool, &offer.name);
             let Some(hash) = pin.and_then(|pin| pin.pending).map(|pending| pending.hash) else { continue };
@@ -250,8 +251,8 @@ impl Catalog {
                 continue;
             }
             let (server, name) = (offer.server.clone(), offer.name.clone());
-            let event = Event::ToolAccepted { server, method: Method::CallTool, name, hash, by: Some(by.clone()) };
-            self.audit.note(event, clock::now()).await?;
+            let event = Event::ToolAccepted { server, method: Method::CallTool, name, hash, by: Some(by.id.clone()) };
+            audit.note(event, clock::now()).await?;
             accepted.push(offer.shown_name);
         }
         if accepted.is_empty() {

@@ -217,7 +217,7 @@ impl Audit {
             .spawn(move || writer.run(&work, feeder))
             .map_err(StartError::Thread)?;
         let log = Log::new(queue, shared, patience);
-        Ok((Self { log, redactor, seal: Arc::new(seal) }, recovered))
+        Ok((Self { log, redactor, seal: Arc::new(seal), author: None }, recovered))
     }
 }
 

@@ -53,6 +53,9 @@ pub enum AuditError {
     /// More passkeys are nobody's.
     #[error("the operator has as many passkeys as one can have")]
     EnoughPasskeys,
+    /// Who asked is not who they were when they were let in.
+    #[error("whoever asked was removed, or has another PIN, since they were let in")]
+    NoAuthor,
     /// Without them nobody could add people any more.
     #[error("the only admin stays while there are other operators")]
     LastAdmin,
