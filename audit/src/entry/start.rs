@@ -336,7 +336,7 @@ fn database(state: &Path) -> Result<Connection, StartError> {
     match tables::layout(&db)? {
         tables::LAYOUT => {
             tables::complete(&db)?;
-            Ok(db)
+            if tables::forget_figures(&db)? { Ok(tables::open(state)?) } else { Ok(db) }
         }
         found => Err(StartError::Layout { found, known: tables::LAYOUT }),
     }
