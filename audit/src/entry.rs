@@ -323,10 +323,10 @@ impl Audit {
     /// Records an event and changes the projection that it is about in the same transaction. Answers the record's number.
     ///
     /// # Errors
-    /// [`AuditError::Unknown`] if the event is about something that is not there, [`AuditError::NoAuthor`] as [`Audit::by`] says; else
-    /// the disk. Then nothing changed.
+    /// [`AuditError::Unknown`] if the event is about something that is not there, [`AuditError::Unnamable`] if it pins what no record
+    /// can name, [`AuditError::NoAuthor`] as [`Audit::by`] says; else the disk. Then nothing changed.
     pub async fn note(&self, event: Event, now: Timestamp) -> Result<u64, AuditError> {
-        let work = self.event(event, now);
+        let work = self.event(event, now)?;
         Ok(self.record(work).await?.seq)
     }
 
@@ -358,7 +358,9 @@ impl Audit {
 
     fn quarantine(&self, entry: &Entry, now: Timestamp) -> Mark {
         let tool = entry.call().tool();
-        let value = self.redactor.text(tool.name());
+        // As the record has it: what is known to be secret may have become more while it ran.
+        let recorded = entry.guard.subject().map(|subject| subject.tool.clone());
+        let value = recorded.unwrap_or_else(|| self.redactor.text(tool.name()));
         Mark { kind: MarkKind::Quarantine, name: tool.server().clone(), value, at: now }
     }
 

@@ -309,7 +309,8 @@ impl Catalog {
 
     fn pin_event(&self, server: &ServerName, definition: &Value) -> Option<Event> {
         let (server, method, definition) = (server.clone(), Method::CallTool, definition.clone());
-        let name = definition.get("name").and_then(Value::as_str)?.to_owned();
+        // What can be no tool's name is in no record either: its tool is withheld.
+        let name = definition.get("name").and_then(Value::as_str).filter(|name| Tool::is_name(name))?.to_owned();
         let hash = Hash::of(definition.canonical().as_bytes());
         match self.audit.pin(&server, method, &name) {
             None => Some(Event::ToolPinned { server, method, name, hash, definition }),

@@ -25,6 +25,8 @@ mod holds;
 #[cfg(test)]
 mod index;
 #[cfg(test)]
+mod names;
+#[cfg(test)]
 mod operators;
 #[cfg(test)]
 mod oracles;
