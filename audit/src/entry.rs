@@ -12,6 +12,7 @@ use policies::decision::{Because, Denial, Held, Permit};
 use policies::{Call, HoldId};
 use thiserror::Error;
 
+use crate::author::Author;
 use crate::event::Event;
 use crate::figures::Figures;
 use crate::log::Log;
@@ -34,6 +35,8 @@ pub struct Audit {
     log: Log,
     redactor: Arc<Redactor>,
     seal: Arc<Seal>,
+    /// On whose behalf it writes; its own, where there is none.
+    author: Option<Arc<Author>>,
 }
 
 /// The proof that a call's intent is on disk: what may run, and must be closed.
@@ -131,6 +134,31 @@ pub enum StepRefused {
 }
 
 impl Audit {
+    /// The same log for what this person asks for: whatever is written through it is refused with [`AuditError::NoAuthor`] if they
+    /// are not who they were, which is asked in the transaction that writes it. Only the outcome of what runs is recorded for
+    /// anybody. What the gateway does by itself is nobody's.
+    #[must_use]
+    pub fn by(&self, author: Option<&Arc<Author>>) -> Self {
+        Self { author: author.map(Arc::clone), ..self.clone() }
+    }
+
+    /// Whether whoever it writes for is still who they were, for what is done before it is recorded: only the record knows for
+    /// certain.
+    ///
+    /// # Errors
+    /// [`AuditError::NoAuthor`].
+    pub fn acts(&self) -> Result<(), AuditError> {
+        let views = self.log.shared().views();
+        let stands = match self.author.as_deref() {
+            None => true,
+            Some(Author::User) => views.operators.is_empty(),
+            Some(author @ Author::Operator { name, .. }) => {
+                views.operators.get(name).is_some_and(|operator| author.is(operator))
+            }
+        };
+        if stands { Ok(()) } else { Err(AuditError::NoAuthor) }
+    }
+
     /// Records that a permitted call is about to run. When this returns, the intent is on disk; a permit that comes from an
     /// approval has used the approval up in the same transaction.
     ///
@@ -260,7 +288,7 @@ impl Audit {
         now: Timestamp,
     ) -> Result<Hold, StepRefused> {
         let (step, pass) = (self.redacted_step(step), pass.map(Box::new));
-        match self.log.submit(Work::Step { hold, step, pass, at: now }).await {
+        match self.submit(Work::Step { hold, step, pass, at: now }).await {
             Ok(done) => done.hold.map(|hold| *hold).ok_or(StepRefused::Audit(AuditError::Failed)),
             Err(NotDone::Audit(error)) => Err(StepRefused::Audit(error)),
             Err(NotDone::Step(error)) => Err(StepRefused::Step(error)),
@@ -295,9 +323,10 @@ impl Audit {
     /// Records an event and changes the projection that it is about in the same transaction. Answers the record's number.
     ///
     /// # Errors
-    /// [`AuditError::Unknown`] if the event is about something that is not there; else the disk. Then nothing changed.
+    /// [`AuditError::Unknown`] if the event is about something that is not there, [`AuditError::Unnamable`] if it pins what no record
+    /// can name, [`AuditError::NoAuthor`] as [`Audit::by`] says; else the disk. Then nothing changed.
     pub async fn note(&self, event: Event, now: Timestamp) -> Result<u64, AuditError> {
-        let work = self.event(event, now);
+        let work = self.event(event, now)?;
         Ok(self.record(work).await?.seq)
     }
 
@@ -329,12 +358,24 @@ impl Audit {
 
     fn quarantine(&self, entry: &Entry, now: Timestamp) -> Mark {
         let tool = entry.call().tool();
-        let value = self.redactor.text(tool.name());
+        // As the record has it: what is known to be secret may have become more while it ran.
+        let recorded = entry.guard.subject().map(|subject| subject.tool.clone());
+        let value = recorded.unwrap_or_else(|| self.redactor.text(tool.name()));
         Mark { kind: MarkKind::Quarantine, name: tool.server().clone(), value, at: now }
     }
 
+    async fn submit(&self, work: Work) -> Result<Done, NotDone> {
+        match &self.author {
+            // What runs has an end, whoever asked for it.
+            Some(author) if work.ends().is_none() => {
+                self.log.submit(Work::By { author: Arc::clone(author), work: Box::new(work) }).await
+            }
+            Some(_) | None => self.log.submit(work).await,
+        }
+    }
+
     async fn record(&self, work: Work) -> Result<Done, AuditError> {
-        self.log.submit(work).await.map_err(|why| match why {
+        self.submit(work).await.map_err(|why| match why {
             NotDone::Audit(error) => error,
             NotDone::Step(_) | NotDone::NoHold => AuditError::NotApproved,
         })

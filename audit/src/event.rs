@@ -408,6 +408,41 @@ pub enum DelegationEnd {
 }
 
 impl Event {
+    /// What the projection that this changes is known by, and who changes it: names of the log's own, which its record has as they are.
+    /// A verification would not find a row whose name was redacted in the record of it.
+    pub(crate) fn names(&self) -> &'static [&'static str] {
+        let tool = matches!(
+            self,
+            Self::ToolPinned { .. } | Self::ToolChanged { .. } | Self::ToolAccepted { .. } | Self::ToolRestored { .. }
+        );
+        let named = matches!(
+            self,
+            Self::AgentAdded { .. }
+                | Self::AgentRemoved { .. }
+                | Self::OperatorAdded { .. }
+                | Self::OperatorRemoved { .. }
+                | Self::PinChanged { .. }
+                | Self::PinRefused { .. }
+                | Self::PinAccepted { .. }
+                | Self::PasskeyAdded { .. }
+                | Self::PasskeyRemoved { .. }
+                | Self::PasskeyUsed { .. }
+                | Self::PasskeyRefused { .. }
+                | Self::PackageAdded { .. }
+                | Self::PackageRemoved { .. }
+                | Self::QuarantineLifted { .. }
+        );
+        let borrowed = matches!(self, Self::LeaseTaken { .. } | Self::LeaseEnded { .. });
+        let lent = matches!(self, Self::DelegationMade { .. });
+        match (tool, named, borrowed, lent) {
+            (true, _, _, _) => &["server", "name", "by"],
+            (_, true, _, _) => &["name", "by"],
+            (_, _, true, _) => &["backend"],
+            (_, _, _, true) => &["by", "to"],
+            (false, false, false, false) => &[],
+        }
+    }
+
     pub(crate) fn agent(&self) -> Option<&AgentId> {
         match self {
             Self::AgentAdded { name, .. } | Self::AgentRemoved { name, .. } => Some(name),

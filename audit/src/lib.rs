@@ -5,6 +5,7 @@
 //! before its record is on disk.
 
 pub mod assertion;
+mod author;
 mod backup;
 mod checkpoint;
 mod entry;
@@ -30,6 +31,7 @@ mod tree;
 mod verify;
 mod witness;
 
+pub use author::Author;
 pub use backup::{BackupError, Listed, Listing, Order, Progress, RestoreError, Restored, Watch, backup, restore};
 pub use checkpoint::{BadCheckpoint, Checkpoint, Settings, WitnessAddress};
 pub use entry::{Audit, Config, Direction, Entry, NotOpened, Recovered, StartError, StepRefused};

@@ -9,6 +9,7 @@ mod outside;
 mod passkeys;
 mod projection;
 mod schema;
+mod stopping;
 mod succession;
 
 use std::path::Path;
@@ -258,7 +259,7 @@ pub(crate) fn verify_while(
     let db = query::open(state)?;
     // One snapshot: a gateway may go on writing.
     let transaction = db.unchecked_transaction().map_err(QueryError::from)?;
-    let (verified, _) = walk(&transaction, trusted, None, watch)?;
+    let (verified, _) = walk((state, &transaction), trusted, None, watch)?;
     if index::follows(state)? { Ok(verified) } else { Err(Broken { seq: 0, what: What::Index }.into()) }
 }
 
@@ -266,7 +267,7 @@ pub(crate) fn verify_while(
 pub(crate) fn carried(state: &Path, trusted: &Trusted, to: u64) -> Result<(Carried, Expected), VerifyError> {
     let db = query::open(state)?;
     let transaction = db.unchecked_transaction().map_err(QueryError::from)?;
-    let (_, carried) = walk(&transaction, trusted, Some(to), &mut |_| true)?;
+    let (_, carried) = walk((state, &transaction), trusted, Some(to), &mut |_| true)?;
     carried.ok_or_else(|| Broken { seq: to, what: What::Missing }.into())
 }
 
@@ -274,7 +275,7 @@ type Walked = (Verified, Option<(Carried, Expected)>);
 
 /// Walks all records that are there. `to`: where what they lead to is noted.
 fn walk(
-    db: &Connection,
+    (state, db): (&Path, &Connection),
     trusted: &Trusted,
     to: Option<u64>,
     watch: &mut dyn FnMut(u64) -> bool,
@@ -355,7 +356,7 @@ fn walk(
     base.compare(projections.pruned(), verified.signed.as_ref().map_or(0, |(checkpoint, _)| checkpoint.size))?;
     projections.compare(db, (verified.erased, gone))?;
     passkeys.compare(db)?;
-    schema::sound(db)?;
+    schema::sound(state, db, &mut || watch(verified.records))?;
     verified.asserted = passkeys.signed();
     Ok((verified, noted.map(|noted| (noted, projections))))
 }

@@ -147,6 +147,9 @@ impl From<Rejected> for (StatusCode, RpcError) {
 
 impl From<&AuditError> for RpcError {
     fn from(error: &AuditError) -> Self {
+        if *error == AuditError::NoAuthor {
+            return Self::new(UNRECORDED, format!("{error}, so nothing ran; ask again as who you are now"));
+        }
         let what = "this gateway cannot record, so it does not act";
         Self::new(UNRECORDED, format!("{what}: {error}; try again later, or tell the operator"))
     }

@@ -99,7 +99,7 @@ impl Calls {
         }
         let reads = permit.assessment().facts.reads;
         let span = trace.step("record intent");
-        let entry = match self.audit.open(permit, clock::now()).await {
+        let entry = match self.audit.by(caller.terms.author.as_ref()).open(permit, clock::now()).await {
             Ok(entry) => entry, // the intent is on disk
             Err(not) => return self.not_opened(not).await,
         };

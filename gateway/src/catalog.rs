@@ -13,7 +13,7 @@ use std::time::Duration;
 use audit::{Audit, AuditError, Event};
 use futures_util::future::join_all;
 use policies::schema::Schema;
-use policies::{Hash, Method, OperatorId, ServerName, Tool, Value};
+use policies::{Hash, Method, ServerName, Tool, Value};
 use sandbox::{Change, Listing, Sandbox, ServerError, Status};
 use thiserror::Error;
 use tokio::sync::broadcast;
@@ -21,6 +21,7 @@ use tokio::time::Instant;
 
 use crate::clock;
 use crate::config::Config;
+use crate::operator::people::Person;
 
 pub use build::Offer;
 pub use resource::Found;
@@ -235,13 +236,13 @@ impl Catalog {
     ///
     /// # Errors
     /// [`AcceptError`]; then what was accepted before the failure stays accepted.
-    pub async fn accept(&self, name: &str, expected: Option<Hash>, by: OperatorId) -> Result<Vec<String>, AcceptError> {
+    pub async fn accept(&self, name: &str, expected: Option<Hash>, by: &Person) -> Result<Vec<String>, AcceptError> {
         let matching: Vec<Offer> = self
             .tools()
             .into_iter()
             .filter(|offer| offer.shown_name == name || offer.server.as_str() == name)
             .collect();
-        let mut accepted = Vec::new();
+        let (audit, mut accepted) = (self.audit.by(Some(&by.author)), Vec::new());
         for offer in matching {
             let pin = self.audit.pin(&offer.server, Method::CallTool, &offer.name);
             let Some(hash) = pin.and_then(|pin| pin.pending).map(|pending| pending.hash) else { continue };
@@ -250,8 +251,8 @@ impl Catalog {
                 continue;
             }
             let (server, name) = (offer.server.clone(), offer.name.clone());
-            let event = Event::ToolAccepted { server, method: Method::CallTool, name, hash, by: Some(by.clone()) };
-            self.audit.note(event, clock::now()).await?;
+            let event = Event::ToolAccepted { server, method: Method::CallTool, name, hash, by: Some(by.id.clone()) };
+            audit.note(event, clock::now()).await?;
             accepted.push(offer.shown_name);
         }
         if accepted.is_empty() {
@@ -308,7 +309,8 @@ impl Catalog {
 
     fn pin_event(&self, server: &ServerName, definition: &Value) -> Option<Event> {
         let (server, method, definition) = (server.clone(), Method::CallTool, definition.clone());
-        let name = definition.get("name").and_then(Value::as_str)?.to_owned();
+        // What can be no tool's name is in no record either: its tool is withheld.
+        let name = definition.get("name").and_then(Value::as_str).filter(|name| Tool::is_name(name))?.to_owned();
         let hash = Hash::of(definition.canonical().as_bytes());
         match self.audit.pin(&server, method, &name) {
             None => Some(Event::ToolPinned { server, method, name, hash, definition }),

@@ -207,9 +207,10 @@ impl Holds {
             }
             Answer::Deny { reason } => (Step::Deny { by: by.id.clone(), reason }, None),
         };
+        let audit = self.audit.by(Some(&by.author));
         let hold = match pass {
-            Some(pass) => self.audit.approve_with(id.clone(), step, pass, clock::now()).await?,
-            None => self.audit.step(id.clone(), step, clock::now()).await?,
+            Some(pass) => audit.approve_with(id.clone(), step, pass, clock::now()).await?,
+            None => audit.step(id.clone(), step, clock::now()).await?,
         };
         self.count(&hold);
         self.publish(&waiting, hold.clone());

@@ -295,6 +295,7 @@ fn terms() -> Terms {
         log_level: None,
         resume: None,
         task: None,
+        author: None,
     }
 }
 

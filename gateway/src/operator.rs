@@ -72,6 +72,7 @@ use people::{Caller, People};
 pub type Reload = dyn Fn() -> Result<String, Vec<Problem>> + Send + Sync;
 
 /// What operators can see and change.
+#[derive(Clone)]
 pub struct Operators {
     /// The log.
     pub audit: Audit,

@@ -1,6 +1,8 @@
 //! `kill -9` of the gateway at each step of a call: nothing runs twice, nothing runs without an intent on disk, and the
 //! log stays whole.
 
+mod allowed;
+mod states;
 mod transitions;
 
 use std::path::{Path, PathBuf};

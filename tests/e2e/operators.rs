@@ -7,6 +7,7 @@ use serde_json::json;
 use tests::agent::Agent;
 use tests::hostile::Mode;
 use tests::invocations;
+use tests::operator::Operator;
 use tests::server::hostile_command;
 use tests::world::{Setup, World, server_table};
 
@@ -105,5 +106,32 @@ fn nobody_approves_for_their_own_agent_where_another_can() {
     });
     assert!(answer.ran(), "{}", answer.text);
     assert_eq!(invocations::count(&record, "start", "c"), 1);
+    world.verify();
+}
+
+#[test]
+fn a_held_call_of_an_operator_who_was_replaced_since_does_not_run() {
+    let (world, record) = notes();
+    add(&world, "ann", "admin", Some(own()), ANN);
+    add(&world, "bob", "admin", None, &format!("{BOB}{ANN}"));
+    let mut ann = Operator::connect(world.state()).unwrap();
+    let wanted = json!({"name": "notes.delete_note", "arguments": {"note": "d"}});
+    drop(ann.ask("calls_run", &wanted).unwrap().unwrap());
+    let hold = world.hold();
+    for (words, pins) in [
+        (&["operator", "remove", "ann"][..], BOB.to_owned()),
+        (&["operator", "add", "ann", "--role", "admin"], format!("{ANN}{BOB}")),
+        (&["holds", "approve", &hold], BOB.to_owned()),
+    ] {
+        drop(world.cli_told(&[words, &["--as", "bob", "--pin-stdin"]].concat(), &pins).success());
+    }
+    let ended = loop {
+        let ended = ann.hear().unwrap()["params"]["result"]["ended"].take();
+        if !ended.is_null() {
+            break ended;
+        }
+    };
+    assert!(ended["ok"] == false && ended.to_string().contains("was removed"), "{ended}");
+    assert_eq!(invocations::count(&record, "start", "d"), 0);
     world.verify();
 }

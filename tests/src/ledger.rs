@@ -91,9 +91,25 @@ impl Ledger {
     /// Every hold as it is stored, oldest first.
     #[must_use]
     pub fn holds(&self) -> Vec<Value> {
-        let mut query = self.database.prepare("SELECT hold FROM hold ORDER BY rowid").expect("the log has its tables");
-        let rows = query.query_map([], |row| row.get::<_, String>(0)).expect("the holds can be read");
-        rows.filter_map(Result::ok).map(|hold| serde_json::from_str(&hold).unwrap_or_default()).collect()
+        self.texts("SELECT hold FROM hold ORDER BY rowid")
+    }
+
+    /// Every pass as it is stored, also one that is used up.
+    #[must_use]
+    pub fn passes(&self) -> Vec<Value> {
+        self.texts("SELECT pass FROM pass")
+    }
+
+    /// Every review that is open, as it is stored.
+    #[must_use]
+    pub fn reviews(&self) -> Vec<Value> {
+        self.texts("SELECT review FROM review")
+    }
+
+    fn texts(&self, sql: &str) -> Vec<Value> {
+        let mut query = self.database.prepare(sql).expect("the log has its tables");
+        let rows = query.query_map([], |row| row.get::<_, String>(0)).expect("they can be read");
+        rows.filter_map(Result::ok).map(|text| serde_json::from_str(&text).unwrap_or_default()).collect()
     }
 
     /// How many records of this kind keep a body in which `text` stands.

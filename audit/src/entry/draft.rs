@@ -228,11 +228,18 @@ impl Audit {
         }
     }
 
-    pub(super) fn event(&self, event: Event, now: Timestamp) -> Work {
+    /// # Errors
+    /// [`AuditError::Unnamable`]: what could not be found again by its record is not pinned.
+    pub(super) fn event(&self, event: Event, now: Timestamp) -> Result<Work, AuditError> {
         let event = self.redacted_event(event);
+        if let Event::ToolPinned { name, .. } = &event
+            && (name.chars().any(char::is_control) || self.outside(name) != *name)
+        {
+            return Err(AuditError::Unnamable);
+        }
         let mut draft = Draft::new(Kind::Event, now, self.event_detail(&event));
         draft.agent = event.agent().map(|agent| agent.as_str().to_owned());
-        match event {
+        Ok(match event {
             Event::AgentAdded { name, token, expires, by } => {
                 Work::Agent { draft, agent: Agent { name, token, expires, added: now, owner: by } }
             }
@@ -302,7 +309,7 @@ impl Audit {
             | Event::LogOutage { .. }
             | Event::WitnessConflict { .. }
             | Event::AnswerWithheld { .. } => Work::Record(draft),
-        }
+        })
     }
 
     /// What a projection keeps of an event, and a digest of it is in the record, is redacted before.
@@ -318,7 +325,11 @@ impl Audit {
     /// An event's texts come from requests too: cut, and redacted by shape alone, since its members are named by us.
     fn event_detail(&self, event: &Event) -> Vec<u8> {
         let Ok(mut value) = serde_json::to_value(event) else { return b"{}".to_vec() };
+        let names: Vec<_> = event.names().iter().filter_map(|name| Some((*name, value.get(*name)?.clone()))).collect();
         cut(&mut value, &|text| self.outside(text));
+        if let Some(members) = value.as_object_mut() {
+            members.extend(names.into_iter().map(|(name, as_it_is)| (name.to_owned(), as_it_is)));
+        }
         // A public key looks like a secret one, and whoever checks the log needs it.
         if let (Event::PasskeyAdded { public_key, .. }, Some(kept)) = (event, value.get_mut("public_key")) {
             *kept = public_key.to_string().into();

@@ -217,7 +217,7 @@ impl Audit {
             .spawn(move || writer.run(&work, feeder))
             .map_err(StartError::Thread)?;
         let log = Log::new(queue, shared, patience);
-        Ok((Self { log, redactor, seal: Arc::new(seal) }, recovered))
+        Ok((Self { log, redactor, seal: Arc::new(seal), author: None }, recovered))
     }
 }
 
@@ -336,7 +336,7 @@ fn database(state: &Path) -> Result<Connection, StartError> {
     match tables::layout(&db)? {
         tables::LAYOUT => {
             tables::complete(&db)?;
-            Ok(db)
+            if tables::forget_figures(&db)? { Ok(tables::open(state)?) } else { Ok(db) }
         }
         found => Err(StartError::Layout { found, known: tables::LAYOUT }),
     }

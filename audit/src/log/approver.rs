@@ -1,16 +1,30 @@
-//! The part of the `Pen` that asks whether whoever approves is still who proved it: between the proof and the record, they or
-//! their key may have been removed.
+//! The part of the `Pen` that asks whether whoever asks for something, or approves, is still who proved it: between the proof and
+//! the record, they or their key may have been removed, or others may have come under their name.
 
 use policies::approval::{Step, StepError};
 use policies::{Hash, OperatorId};
 use rusqlite::params;
 use serde_json::Value;
 
-use super::pen::{Failed, Pen};
+use super::health::AuditError;
+use super::pen::{Failed, Pen, micros};
 use super::work::NotDone;
 use crate::assertion::count;
+use crate::author::Author;
 
 impl Pen<'_> {
+    /// INVARIANT: asked in the transaction of whatever they asked for, of the table as the records before it left it.
+    pub(super) fn acts(&self, author: &Author) -> Result<(), Failed> {
+        let stands = match author {
+            Author::User => !self.has_operators()?,
+            Author::Operator { name, added, pin } => self
+                .db
+                .prepare_cached("SELECT 1 FROM operator WHERE name = ?1 AND added = ?2 AND pin = ?3")?
+                .exists(params![name.as_str(), micros(*added), pin.as_str()])?,
+        };
+        if stands { Ok(()) } else { Err(AuditError::NoAuthor.into()) }
+    }
+
     /// INVARIANT: asked in the transaction of the approval, of the tables as the records before it left them: what a
     /// verification would not accept is not written, and whoever was removed a moment before lets nothing run.
     pub(super) fn stands(&self, step: &Step) -> Result<(), Failed> {

@@ -53,6 +53,12 @@ pub enum AuditError {
     /// More passkeys are nobody's.
     #[error("the operator has as many passkeys as one can have")]
     EnoughPasskeys,
+    /// Its record would have another name: what is pinned must be found by the record of it.
+    #[error("the tool's name is too long, or looks like a secret, so that no record can have it as it is")]
+    Unnamable,
+    /// Who asked is not who they were when they were let in.
+    #[error("whoever asked was removed, or has another PIN, since they were let in")]
+    NoAuthor,
     /// Without them nobody could add people any more.
     #[error("the only admin stays while there are other operators")]
     LastAdmin,

@@ -110,6 +110,7 @@ impl Pen<'_> {
     /// Writes all of one request. INVARIANT: whatever is refused is refused before the first statement that writes.
     pub(crate) fn write(&mut self, work: &Work) -> Result<Done, Failed> {
         match work {
+            Work::By { author, work } => self.acts(author).and_then(|()| self.write(work)),
             Work::Record(draft) => Ok(done(self.record(draft)?)),
             Work::Intent { draft, approval } => self.intent(draft, approval.as_deref()),
             Work::Outcome { draft, intent, quarantine } => self.outcome(draft, *intent, quarantine.as_ref()),

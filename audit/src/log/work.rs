@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::health::AuditError;
 use super::views::{Agent, Borrowed, Mark, MarkKind, Pending, Pin, PinKey};
+use crate::author::Author;
 use crate::note::VerifierKey;
 use crate::operator::{Door, Operator, Verifier};
 use crate::passkey::{Credential, Passkey};
@@ -18,6 +19,8 @@ use crate::record::{Draft, Subject};
 
 /// One request to the writer. Everything in it is redacted.
 pub(crate) enum Work {
+    /// What somebody asked for: done if they are still who they were.
+    By { author: Arc<Author>, work: Box<Work> },
     /// A record and nothing else.
     Record(Draft),
     /// A call is about to run.
@@ -117,6 +120,7 @@ impl Work {
     /// Does beforehand what needs no database.
     pub(crate) fn prepare(&mut self) -> Result<(), Unspecified> {
         match self {
+            Self::By { work, .. } => work.prepare(),
             Self::Record(draft)
             | Self::Intent { draft, .. }
             | Self::Outcome { draft, .. }

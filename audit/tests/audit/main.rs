@@ -1,6 +1,8 @@
 //! The log on a real disk: what is acknowledged is there, whatever happens to the disk or the process.
 
 #[cfg(test)]
+mod authors;
+#[cfg(test)]
 mod backup;
 #[cfg(test)]
 mod bench;
@@ -22,6 +24,8 @@ mod forged;
 mod holds;
 #[cfg(test)]
 mod index;
+#[cfg(test)]
+mod names;
 #[cfg(test)]
 mod operators;
 #[cfg(test)]

@@ -94,6 +94,42 @@ async fn what_is_not_as_the_log_makes_it_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_analyze_leaves_is_no_fault_changes_no_answer_and_goes_with_a_start() {
+    let mut world = World::new();
+    for _ in 0..8 {
+        drop(world.call("{}", "{}").await);
+    }
+    let hold = world.hold("{}").await;
+    assert!(world.audit.stop().await);
+    let before = world.verify().unwrap();
+    let figures = |world: &World| {
+        let db = Connection::open(world.state.path().join("portcullis.db")).unwrap();
+        let sql = "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'sqlite\\_stat%' ESCAPE '\\'";
+        db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    change(world.state.path(), "ANALYZE");
+    assert!(figures(&world) > 0);
+    assert_eq!(verified(world.state.path()).await.unwrap(), before);
+    // Figures that lie: as if there were no record, or as if every one had one call.
+    for lie in ["UPDATE sqlite_stat1 SET stat = '1000000000 1000000000'", "UPDATE sqlite_stat1 SET stat = '0 0'"] {
+        change(world.state.path(), lie);
+        assert_eq!(verified(world.state.path()).await.unwrap(), before, "{lie}");
+    }
+    let shown = "PRAGMA writable_schema = ON;
+        UPDATE sqlite_schema SET sql = 'CREATE TABLE sqlite_stat1(tbl,idx,stat,more)' WHERE name = 'sqlite_stat1'";
+    let copy = tempfile::tempdir().unwrap();
+    std::fs::copy(world.state.path().join("portcullis.db"), copy.path().join("portcullis.db")).unwrap();
+    change(copy.path(), shown);
+    assert_eq!(found(copy.path()).await, "the table `sqlite_stat1` is not the log's");
+    world.audit = start(world.state.path()).0;
+    assert!(world.audit.find_hold(hold.id()).unwrap().is_some());
+    drop(world.call("{}", "{}").await);
+    assert!(world.audit.stop().await);
+    assert_eq!(figures(&world), 0, "a start goes by figures that anybody can write");
+    assert_eq!(world.verify().unwrap().records, before.records + 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_index_that_leaves_a_record_out_is_found() {
     let world = World::new();
     drop(world.call("{}", "{}").await);

@@ -324,6 +324,7 @@ pub fn terms(asked: &Asked, resume: Option<Continued>) -> Terms {
         log_level: asked.log_level.clone(),
         resume,
         task: None,
+        author: None,
     }
 }
 

@@ -1,5 +1,8 @@
 //! `Caller`: the agent's side of one call.
 
+use std::sync::Arc;
+
+use audit::Author;
 use policies::{HoldId, Value};
 use sandbox::{Era, Event, Line, Resume};
 use tokio::sync::{mpsc, oneshot};
@@ -38,6 +41,8 @@ pub struct Terms {
     pub resume: Option<Continued>,
     /// The hold whose task it is: it waits for that one and no other.
     pub task: Option<HoldId>,
+    /// Who asks, where it is an operator: it does not run if they are not who they were.
+    pub author: Option<Arc<Author>>,
 }
 
 /// A call that goes on with the input it asked for.

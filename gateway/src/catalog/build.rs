@@ -93,7 +93,8 @@ fn tool(
             return (offer, None);
         }
         None => {
-            offer.why = Some("it could not be pinned: the log cannot be written".to_owned());
+            let why = "it could not be pinned: its name looks like a secret, or the log cannot be written";
+            offer.why = Some(why.to_owned());
             return (offer, None);
         }
     }

@@ -118,6 +118,7 @@ fn status(refused: &Refused) -> StatusCode {
         Refused::Unknown { .. }
         | Refused::Ambiguous { .. }
         | Refused::State { .. }
+        | Refused::Gone
         | Refused::Nobody
         | Refused::NeedsPin { .. }
         | Refused::NeedsPasskey { .. }

@@ -60,14 +60,7 @@ mod tests {
     #[test]
     fn a_code_signs_in_once_and_not_late() {
         let (links, noon): (_, Timestamp) = (Links::default(), "2026-11-21T12:00:00Z".parse().unwrap());
-        let ann = Person {
-            id: OperatorId::authenticated("ann"),
-            role: Role::Admin,
-            added: false,
-            proved: false,
-            signed: None,
-        };
-        let ann = || Who::user(&ann);
+        let ann = || Who::person(&Person::user(OperatorId::authenticated("ann"), Role::Admin));
         let code = links.make(ann(), false, noon);
         assert!(links.take("another", noon).is_none());
         assert_eq!(links.take(&code, noon).unwrap().who, ann());

@@ -209,7 +209,7 @@ mod tests {
 
     fn user(name: &str) -> Who {
         let id = OperatorId::authenticated(&format!("uid:{name}"));
-        Who::user(&Person { id, role: Role::Admin, added: false, proved: false, signed: None })
+        Who::person(&Person::user(id, Role::Admin))
     }
 
     fn ann() -> Who {

@@ -88,8 +88,8 @@ impl Desk {
             Shown::Pin(known) => (self.by_pin(known).await?, true, "pin"),
         };
         let event = Event::SignedIn { name: who.name().clone(), role: who.role(), how: how.to_owned() };
-        let unrecorded = |error: audit::AuditError| Failure::Refused(Refused::Unrecorded(error.to_string()));
-        self.audit.note(event, clock::now()).await.map_err(unrecorded)?;
+        let recorded = self.audit.by(who.author()).note(event, clock::now()).await;
+        recorded.map_err(|error| Failure::Refused(error.into()))?;
         if let Some(before) = before {
             self.front.sessions.end(&before);
         }

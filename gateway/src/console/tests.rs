@@ -2,6 +2,7 @@
 
 mod methods;
 mod passkeys;
+mod replaced;
 mod sessions;
 mod world;
 
@@ -115,7 +116,7 @@ async fn a_name_that_was_rebound_to_this_address_is_not_ours() {
 #[tokio::test]
 async fn nothing_that_changes_anything_is_a_get() {
     let world = World::start();
-    let code = world.code("uid:ann", Role::Admin, false);
+    let code = world.code("uid:ann", Role::Admin);
     for line in [format!("GET /sign-in?code={code}"), format!("GET /sign-in?{code}"), "HEAD /sign-in".into()] {
         let page = world.send(&line, &[], "").await;
         assert_eq!(page.status, 200);

@@ -1,33 +1,31 @@
 //! `Who`: somebody who signs in, as they are at that moment.
 
-use audit::{Operator, Verifier};
-use jiff::Timestamp;
+use std::sync::Arc;
+
+use audit::{Author, Operator};
 use policies::{OperatorId, Role};
 
 use crate::operator::people::Person;
 
-/// Somebody who signs in. INVARIANT: a name alone is nobody: who is added later under the same one is somebody else, and who has
-/// another PIN since may have it because somebody else had the old one.
+/// Somebody who signs in. INVARIANT: a name alone is nobody ([`Author`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Who {
     name: OperatorId,
     role: Role,
-    /// When they were added, and what their PIN is checked against; `None` for a user whom the kernel names.
-    added: Option<(Timestamp, Verifier)>,
+    author: Arc<Author>,
 }
 
 impl Who {
     /// An operator.
     #[must_use]
     pub fn operator(operator: &Operator) -> Self {
-        let added = Some((operator.added, operator.pin.clone()));
-        Self { name: operator.name.clone(), role: operator.role, added }
+        Self { name: operator.name.clone(), role: operator.role, author: Arc::new(Author::operator(operator)) }
     }
 
-    /// A user of this machine who was not added.
+    /// Somebody who was let in: an operator, or a user of this machine.
     #[must_use]
-    pub fn user(person: &Person) -> Self {
-        Self { name: person.id.clone(), role: person.role, added: None }
+    pub fn person(person: &Person) -> Self {
+        Self { name: person.id.clone(), role: person.role, author: Arc::clone(&person.author) }
     }
 
     /// Their name.
@@ -42,24 +40,28 @@ impl Who {
         self.role
     }
 
+    /// Who they are in the log, if they were added.
+    #[must_use]
+    pub fn author(&self) -> Option<&Arc<Author>> {
+        Some(&self.author).filter(|author| author.is_operator())
+    }
+
     /// The operator that they are, if they still are.
     #[must_use]
     pub fn among<'a>(&self, operators: &'a [Operator]) -> Option<&'a Operator> {
-        let (added, pin) = self.added.as_ref()?;
-        operators.iter().find(|one| one.name == self.name && one.added == *added && one.pin == *pin)
+        operators.iter().find(|one| self.author.is(one))
     }
 
     /// Whether this is the same person, whatever their PIN.
     #[must_use]
     pub fn is_of(&self, operator: &Operator) -> bool {
-        let same = |(added, _): &(Timestamp, Verifier)| *added == operator.added;
-        self.name == operator.name && self.added.as_ref().is_some_and(same)
+        self.author.was(operator)
     }
 
     /// Whether they are a user of this machine. No operator's name has a `:`.
     #[must_use]
     pub fn is_user(&self) -> bool {
-        self.added.is_none() && self.name.as_str().starts_with("uid:")
+        !self.author.is_operator() && self.name.as_str().starts_with("uid:")
     }
 
     /// Whether they are still who they were.
@@ -71,6 +73,9 @@ impl Who {
 
 #[cfg(test)]
 mod tests {
+    use audit::Verifier;
+    use jiff::Timestamp;
+
     use super::*;
 
     #[test]
@@ -89,11 +94,8 @@ mod tests {
         assert!(!other(|ann| ann.name = OperatorId::authenticated("bob")));
         assert!(!other(|ann| ann.added += jiff::SignedDuration::from_micros(1)));
         assert!(!other(|ann| ann.pin = Verifier::new("two".to_owned())));
-        let person = |id: &str| {
-            let id = OperatorId::authenticated(id);
-            Person { id, role: Role::Admin, added: false, proved: false, signed: None }
-        };
-        assert!(Who::user(&person("uid:ann")).stands(&[]));
-        assert!(!Who::user(&person("ann")).stands(&[ann]), "a user passes for an operator");
+        let user = |id: &str| Who::person(&Person::user(OperatorId::authenticated(id), Role::Admin));
+        assert!(user("uid:ann").stands(&[]));
+        assert!(!user("ann").stands(&[ann]), "a user passes for an operator");
     }
 }

@@ -32,7 +32,7 @@ impl Holds {
             return Ok(Right { lent: None, role: asked(hold, approver.role), observed });
         };
         // A pass answers calls that nobody looks at: a right is lent to somebody who looks.
-        if approver.pass || !by.added {
+        if approver.pass || !by.is_added() {
             return Err(not_allowed(&by.id, own));
         }
         let now = clock::now();
@@ -67,7 +67,7 @@ impl Holds {
             reason: Some("one of the two is no operator any more who answers calls".to_owned()),
             next: None,
         };
-        let of = self.people.who_was(delegation.by(), delegation.made()).filter(|of| of.added).ok_or_else(gone)?;
+        let of = self.people.who_was(delegation.by(), delegation.made()).filter(Person::is_added).ok_or_else(gone)?;
         self.people.who_was(delegation.to(), delegation.made()).ok_or_else(gone)?;
         let of = self.people.approver(&of, hold);
         let policies = self.policies.current();

@@ -41,7 +41,7 @@ impl Holds {
         let Reasons { reason, because } = reasons;
         let role = asked(&hold, by.role);
         let step = Step::BreakGlass { by: by.id.clone(), reason, because, proof, role, observed };
-        let hold = self.audit.step(id.clone(), step, clock::now()).await?;
+        let hold = self.audit.by(Some(&by.author)).step(id.clone(), step, clock::now()).await?;
         tracing::warn!(hold = %id, by = %by.id, "the glass of a held call was broken: it runs without the others");
         self.publish(&waiting, hold.clone());
         Ok(hold)

@@ -40,7 +40,7 @@ pub async fn add(audit: &Audit, by: &OperatorId, name: &str, expires: Option<Tim
     }
     let token = Token::generate();
     let event = Event::AgentAdded { name: name.clone(), token: token.hash(), expires, by: Some(by.clone()) };
-    audit.note(event, now).await.map_err(|error| Refused::Unrecorded(error.to_string()))?;
+    audit.note(event, now).await?;
     Ok(NewAgent { name: name.to_string(), token: token.reveal().to_owned(), expires })
 }
 
@@ -57,7 +57,7 @@ pub async fn remove(audit: &Audit, by: &OperatorId, name: &str) -> Result<AgentR
         });
     };
     let event = Event::AgentRemoved { name: agent.name.clone(), by: Some(by.clone()) };
-    audit.note(event, clock::now()).await.map_err(|error| Refused::Unrecorded(error.to_string()))?;
+    audit.note(event, clock::now()).await?;
     Ok(AgentRow::from(agent))
 }
 

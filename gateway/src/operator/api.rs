@@ -162,7 +162,7 @@ pub(super) fn methods(operators: Operators, stop: CancellationToken) -> Result<M
         "calls_leave",
         |params, sink, all, extensions| async move {
             match (admitted(&all, extensions.get::<Caller>(), Needs::Operate).await, params.parse()) {
-                (Ok(by), Ok(wanted)) => run::run(&all, &by.id, wanted, sink).await,
+                (Ok(by), Ok(wanted)) => run::run(&all, &by, wanted, sink).await,
                 (Err(refused), _) => sink.reject(ErrorObjectOwned::from(refused)).await,
                 (_, Err(error)) => sink.reject(ErrorObjectOwned::from(Refused::Params(error.to_string()))).await,
             }
@@ -209,7 +209,7 @@ fn changers(to: &mut Module) -> Result<(), RegisterMethodError> {
     method(to, "agents_remove", Change, |all, by, asked: Named| async move {
         agents::remove(&all.audit, &by.id, &asked.name).await
     })?;
-    method(to, "tools_accept", Change, |all, by, asked: Accepted| async move { all.accept(by.id, &asked).await })?;
+    method(to, "tools_accept", Change, |all, by, asked: Accepted| async move { all.accept(&by, &asked).await })?;
     method(to, "packages_add", Change, |all, by, asked: Packed| async move { all.add_package(&by.id, asked).await })?;
     method(to, "packages_remove", Change, |all, by, asked: Named| async move {
         packages::remove(&all.audit, &by.id, &all.agents.config.state, &asked.name).await
@@ -285,12 +285,16 @@ where
             let admitted = operators.people.admit(&caller, claim, needs).await;
             let by = match admitted {
                 Ok(by) => by,
-                Err(refused) => return Err(operators.turned_away(name, refused).await.into()),
+                Err(refused) => return Err(operators.turned_away(name, None, refused).await.into()),
             };
             if let (Some(_), Some(nonce)) = (&by.signed, nonce) {
                 operators.answered(&caller, &nonce)?;
             }
-            run(operators, caller, by, parsed(asked)?).await.map_err(ErrorObjectOwned::from)
+            let (who, theirs) = (by.id.clone(), Arc::new(operators.by(&by)));
+            match run(theirs, caller, by, parsed(asked)?).await {
+                Ok(done) => Ok::<_, ErrorObjectOwned>(done),
+                Err(refused) => Err(operators.turned_away(name, Some(&who), refused).await.into()),
+            }
         }
     })?;
     Ok(())
@@ -342,6 +346,11 @@ pub(super) fn reason(reason: &str) -> Asked<String> {
 }
 
 impl Operators {
+    /// What one request sees. INVARIANT: what a method writes through its log is refused unless whoever asks is still who was let in.
+    fn by(&self, person: &Person) -> Self {
+        Self { audit: self.audit.by(Some(&person.author)), ..self.clone() }
+    }
+
     fn health(&self) -> Health {
         let tools = self.catalog.tools();
         let offered = tools.iter().filter(|offer| offer.status == "offered").count();
@@ -382,13 +391,16 @@ impl Operators {
         }
     }
 
-    /// Records an answer that had no effect, and says why.
+    /// Records an answer that had no effect, and says why. Of whom there is no more, all that they asked for is.
     pub(super) async fn refused_answer(&self, id: HoldId, by: Person, error: AnswerError) -> Refused {
-        let event = Recorded::AnswerRefused { by: by.id, hold: id.clone(), reason: error.to_string() };
-        if let Err(error) = self.audit.note(event, clock::now()).await {
-            tracing::error!(%error, "a refused answer could not be recorded");
+        let refused = self.unanswered(&id, &error);
+        if !matches!(refused, Refused::Gone) {
+            let event = Recorded::AnswerRefused { by: by.id, hold: id, reason: error.to_string() };
+            if let Err(error) = self.audit.by(None).note(event, clock::now()).await {
+                tracing::error!(%error, "a refused answer could not be recorded");
+            }
         }
-        self.unanswered(&id, &error)
+        refused
     }
 
     fn unanswered(&self, id: &HoldId, error: &AnswerError) -> Refused {
@@ -406,7 +418,7 @@ impl Operators {
                 state(None, "narrow it, or approve this call alone: nothing was approved")
             }
             AnswerError::Another(_) => state(None, "read it again: portcullis holds show"),
-            AnswerError::Refused(StepRefused::Audit(error)) => Refused::Unrecorded(error.to_string()),
+            AnswerError::Refused(StepRefused::Audit(error)) => (*error).into(),
             AnswerError::Refused(StepRefused::Step(step @ StepError::NoGlass)) => {
                 Refused::State { what: step.to_string(), next: "approve it: portcullis holds approve".to_owned() }
             }
@@ -428,9 +440,11 @@ impl Operators {
     }
 
     /// Who was turned away for what they are is recorded, but a loop of theirs must not fill the disk; that a PIN is needed, or was
-    /// wrong, is told elsewhere.
-    async fn turned_away(&self, method: &str, refused: Refused) -> Refused {
-        if let Refused::Role { who, .. } = &refused
+    /// wrong, is told elsewhere. So is recorded who is not who was let in any more (`asked`).
+    async fn turned_away(&self, method: &str, asked: Option<&OperatorId>, refused: Refused) -> Refused {
+        let gone = matches!(refused, Refused::Gone);
+        let who = if let Refused::Role { who, .. } = &refused { Some(who) } else { asked.filter(|_| gone) };
+        if let Some(who) = who
             && let Some(action) = self.people.refusal(&format!("was refused {method}: {refused}"))
         {
             let event = Recorded::OperatorSeen { by: who.clone(), action };
@@ -442,7 +456,7 @@ impl Operators {
     }
 
     fn whoami(&self, by: Person) -> Whoami {
-        Whoami { name: by.id, role: by.role, pin: by.added, people: self.people.count() }
+        Whoami { pin: by.is_added(), name: by.id, role: by.role, people: self.people.count() }
     }
 
     /// The kernel says who it is. A session makes no further one: it would never end, and outlive its own sign-out.
@@ -453,12 +467,11 @@ impl Operators {
                 next: "on the gateway's machine: portcullis console".to_owned(),
             });
         }
+        let who = Who::person(&by);
+        if by.is_added() && !who.stands(&self.audit.operators()) {
+            return Err(Refused::Gone);
+        }
         let front = self.console.as_ref().ok_or(Refused::NoConsole)?;
-        let who = match self.audit.operator(&by.id) {
-            Some(operator) if by.added => Who::operator(&operator),
-            None if by.added => return Err(Refused::Nobody),
-            Some(_) | None => Who::user(&by),
-        };
         Ok(Link { url: front.link(who, by.proved), name: by.id, role: by.role })
     }
 
@@ -539,7 +552,7 @@ impl Operators {
         Ok(ToolDiff { name: name.to_owned(), pinned, now, hash: pending.hash })
     }
 
-    async fn accept(&self, by: OperatorId, asked: &Accepted) -> Asked<Vec<String>> {
+    async fn accept(&self, by: &Person, asked: &Accepted) -> Asked<Vec<String>> {
         if let Some(seen) = asked.hash {
             // Between the diff and the answer a server may change its mind: what was not read is not accepted.
             if self.diff(&asked.name)?.hash != seen {
@@ -550,14 +563,14 @@ impl Operators {
             }
         }
         self.catalog.accept(&asked.name, asked.hash, by).await.map_err(|error| match error {
-            AcceptError::Audit(error) => Refused::Unrecorded(error.to_string()),
+            AcceptError::Audit(error) => error.into(),
             AcceptError::Nothing(_) => nothing_to_accept(&asked.name),
         })
     }
 
     async fn reload(&self, by: OperatorId) -> Asked<String> {
         let event = Recorded::OperatorSeen { by, action: "reload policies".into() };
-        self.audit.note(event, clock::now()).await.map_err(|error| Refused::Unrecorded(error.to_string()))?;
+        self.audit.note(event, clock::now()).await?;
         (self.reload)().map_err(|problems| {
             let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
             Refused::State {

@@ -146,11 +146,7 @@ pub async fn lend(audit: &Audit, by: &Person, asked: Lending) -> Asked<Delegatio
     let id = audit.note(event, clock::now()).await.map_err(|error| {
         // One of the two was removed meanwhile.
         let gone = error == AuditError::Unknown;
-        if gone {
-            not_theirs("one of you is no operator any more".to_owned())
-        } else {
-            Refused::Unrecorded(error.to_string())
-        }
+        if gone { not_theirs("one of you is no operator any more".to_owned()) } else { error.into() }
     })?;
     find(audit, id).map(|delegation| DelegationRow::of(id, &delegation)).ok_or_else(|| unknown(&id.to_string()))
 }
@@ -172,7 +168,7 @@ pub async fn end(audit: &Audit, by: &Person, given: &str) -> Asked<DelegationRow
     match audit.note(event, clock::now()).await {
         Ok(_) => Ok(DelegationRow::of(id, &delegation)),
         Err(AuditError::Unknown) => Err(unknown(given)),
-        Err(error) => Err(Refused::Unrecorded(error.to_string())),
+        Err(error) => Err(error.into()),
     }
 }
 

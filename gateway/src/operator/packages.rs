@@ -62,7 +62,7 @@ pub async fn add(audit: &Audit, by: &OperatorId, state: &Path, adding: Adding) -
     // Recorded first: a crash in between leaves a pin that nothing fits, and what does not fit is withheld.
     if let Err(error) = audit.note(event, clock::now()).await {
         discard(&staged);
-        return Err(Refused::Unrecorded(error.to_string()));
+        return Err(error.into());
     }
     let place = shelf.join(name.as_str());
     discard(&place);
@@ -81,7 +81,7 @@ pub async fn remove(audit: &Audit, by: &OperatorId, state: &Path, name: &str) ->
     };
     let server = ServerName::parse(name).map_err(|error| Refused::Params(error.to_string()))?;
     let event = Event::PackageRemoved { name: server.clone(), by: Some(by.clone()) };
-    audit.note(event, clock::now()).await.map_err(|error| Refused::Unrecorded(error.to_string()))?;
+    audit.note(event, clock::now()).await?;
     discard(&packages(state).join(server.as_str()));
     Ok(row)
 }
@@ -97,7 +97,7 @@ pub async fn lift(audit: &Audit, by: &OperatorId, name: &str) -> Result<(), Refu
         return Err(Refused::Unknown { what: "server in quarantine", name: name.to_owned(), next });
     }
     let event = Event::QuarantineLifted { name: server, by: Some(by.clone()) };
-    audit.note(event, clock::now()).await.map(drop).map_err(|error| Refused::Unrecorded(error.to_string()))
+    audit.note(event, clock::now()).await.map(drop).map_err(Refused::from)
 }
 
 fn stage(path: &Path, staged: &Path) -> Result<Package, Refused> {

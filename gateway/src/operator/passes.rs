@@ -29,7 +29,7 @@ pub async fn revoke(audit: &Audit, by: &OperatorId, given: &str) -> Result<PassR
     match audit.note(event, clock::now()).await {
         Ok(_) => Ok(PassRow::of(pass)),
         Err(AuditError::Unknown) => Err(unknown(given)),
-        Err(error) => Err(Refused::Unrecorded(error.to_string())),
+        Err(error) => Err(error.into()),
     }
 }
 

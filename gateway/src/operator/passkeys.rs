@@ -130,7 +130,7 @@ pub async fn remove(audit: &Audit, by: &OperatorId, name: &str, id: &str) -> Ask
         return Err(Refused::Unknown { what: "one passkey", name: id, next });
     };
     let event = Event::PasskeyRemoved { name, credential: passkey.credential.clone(), by: Some(by.clone()) };
-    audit.note(event, clock::now()).await.map_err(|error| Refused::Unrecorded(error.to_string()))?;
+    audit.note(event, clock::now()).await?;
     Ok(PasskeyRow::from(passkey))
 }
 
@@ -167,7 +167,7 @@ impl Operators {
             Err(AuditError::IdTaken) => return Err(taken()),
             // Others were begun at the same time.
             Err(AuditError::EnoughPasskeys) => return Err(enough()),
-            Err(error) => return Err(Refused::Unrecorded(error.to_string())),
+            Err(error) => return Err(error.into()),
         }
         let added = self.audit.passkeys(&by.id).into_iter().find(|passkey| passkey.credential == made.credential);
         added.map(PasskeyRow::from).ok_or(Refused::Nobody)

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use audit::assertion::BadAssertion;
-use audit::{Audit, AuditError, Door, Event, Failures, Operator};
+use audit::{Audit, AuditError, Author, Door, Event, Failures, Operator};
 use jiff::{SignedDuration, Timestamp};
 use policies::approval::{Approver, Hold};
 use policies::{AgentId, By, OperatorId, Policies, Role};
@@ -99,8 +99,8 @@ pub struct Person {
     pub id: OperatorId,
     /// What they may do.
     pub role: Role,
-    /// Whether they were added, and so have a PIN.
-    pub added: bool,
+    /// Who that was when they were let in: what they ask for is recorded if they still are.
+    pub author: Arc<Author>,
     /// Whether a PIN came with this request, or a passkey's signature over it, and was right.
     pub proved: bool,
     /// The signature, as it is kept with the decision.
@@ -192,8 +192,7 @@ impl People {
     fn answering(&self) -> Vec<Person> {
         let operators = self.audit.operators();
         if operators.is_empty() {
-            let admin = |id| Person { id, role: Role::Admin, added: false, proved: false, signed: None };
-            return self.peers.people().into_iter().map(admin).collect();
+            return self.peers.people().into_iter().map(|id| Person::user(id, Role::Admin)).collect();
         }
         operators.iter().filter(|operator| operator.role != Role::Reviewer).map(Person::from).collect()
     }
@@ -219,7 +218,7 @@ impl People {
     pub fn approver<'a>(&self, person: &'a Person, hold: &Hold) -> Approver<'a> {
         let own = self.own(&person.id, hold.agent());
         let people = self.count();
-        let by = match (&person.signed, person.added) {
+        let by = match (&person.signed, person.is_added()) {
             (Some(_), _) => By::Passkey,
             (None, true) => By::Pin,
             (None, false) => By::User,
@@ -252,7 +251,7 @@ impl People {
         };
         if known
             && matches!(needs, Needs::Glass | Needs::Own | Needs::Keyed | Needs::Review)
-            && !person.added
+            && !person.is_added()
             && person.role >= least
         {
             return Err(without_pin(&person.id));
@@ -263,7 +262,7 @@ impl People {
         if person.role < least && known {
             return Err(self.too_little(&person, least));
         }
-        if let Some(pin) = claim.pin.filter(|_| person.added) {
+        if let Some(pin) = claim.pin.filter(|_| person.is_added()) {
             let door = match caller {
                 Caller::Session(_) => Door::Session,
                 Caller::Peer(_) if known => Door::Inside,
@@ -272,7 +271,7 @@ impl People {
             self.prove(&person.id, pin, door).await?;
             person.proved = true;
         }
-        if let Some(signed) = claim.signed.filter(|_| person.added) {
+        if let Some(signed) = claim.signed.filter(|_| person.is_added()) {
             self.check(&person.id, &signed, Door::SessionByPasskey).await?;
             (person.proved, person.signed) = (true, Some(Arc::new(signed.proof())));
         }
@@ -281,13 +280,14 @@ impl People {
         }
         let fresh = person.proved || matches!(caller, Caller::Session(session) if session.is_proved(clock::now()));
         let keyed = needs == Needs::Keyed && !self.audit.passkeys(&person.id).is_empty();
+        let added = person.is_added();
         let enough = match needs {
             Needs::Read | Needs::Operate => known || person.proved,
-            Needs::Change => fresh || !person.added,
-            Needs::Approve | Needs::Govern => person.proved || !person.added,
-            Needs::Glass | Needs::Own => person.proved && person.added,
-            Needs::Keyed => person.proved && person.added && (person.signed.is_some() || !keyed),
-            Needs::Review => fresh && person.added,
+            Needs::Change => fresh || !added,
+            Needs::Approve | Needs::Govern => person.proved || !added,
+            Needs::Glass | Needs::Own => person.proved && added,
+            Needs::Keyed => person.proved && added && (person.signed.is_some() || !keyed),
+            Needs::Review => fresh && added,
         };
         if !enough {
             let name = person.id;
@@ -321,7 +321,7 @@ impl People {
             let id = self.peers.name(uid);
             return match claimed.filter(|claimed| *claimed != id.as_str()) {
                 Some(claimed) => Err(nobody(claimed)),
-                None => Ok((Person { id, role: Role::Admin, added: false, proved: false, signed: None }, true)),
+                None => Ok((Person::user(id, Role::Admin), true)),
             };
         }
         if let Some(claimed) = claimed {
@@ -333,10 +333,7 @@ impl People {
         match (his.next(), his.next()) {
             (Some(operator), None) => Ok((Person::from(operator), true)),
             // Nobody, or more than one: whoever it is can look.
-            (None | Some(_), _) => {
-                let id = self.peers.name(uid);
-                Ok((Person { id, role: Role::Reviewer, added: false, proved: false, signed: None }, true))
-            }
+            (None | Some(_), _) => Ok((Person::user(self.peers.name(uid), Role::Reviewer), true)),
         }
     }
 
@@ -350,14 +347,14 @@ impl People {
             // A user of this machine. Since there are operators, and it is none: whoever it is can look.
             None if who.is_user() => {
                 let role = if operators.is_empty() { who.role() } else { Role::Reviewer };
-                Ok(Person { id: who.name().clone(), role, added: false, proved: false, signed: None })
+                Ok(Person::user(who.name().clone(), role))
             }
             None => Err(Refused::Nobody),
         }
     }
 
     fn too_little(&self, person: &Person, least: Role) -> Refused {
-        let next = if !person.added && self.are_added() {
+        let next = if !person.is_added() && self.are_added() {
             "say who you are: --as NAME; an admin adds people: portcullis operator add NAME --role ROLE".to_owned()
         } else {
             format!("ask an {least}; `portcullis operator list` shows who they are")
@@ -370,12 +367,7 @@ impl People {
     /// # Errors
     /// [`Refused`]: wrong, locked out, or it cannot be recorded.
     pub async fn prove(&self, name: &OperatorId, pin: Pin, door: Door) -> Result<(), Refused> {
-        let lane = match door {
-            Door::SignIn | Door::SignInByPasskey => &self.sign_in,
-            Door::Claimed => &self.claimed,
-            Door::Inside => &self.inside,
-            Door::Session | Door::SessionByPasskey => &self.session,
-        };
+        let lane = self.lane(door);
         let _place = lane.waiting.try_acquire().map_err(|_| Refused::Busy)?;
         let _turn = lane.checking.lock().await;
         let Some(operator) = self.audit.operator(name) else { return Err(self.stranger(name, pin).await) };
@@ -383,14 +375,35 @@ impl People {
         if let Some(until) = locked(failures, clock::now()) {
             return Err(Refused::Locked { until });
         }
+        let audit = self.audit.by(Some(&Arc::new(Author::operator(&operator))));
         let right = blocking(move || pin.matches(&operator.pin)).await?;
         if right && failures.count == 0 {
             return Ok(());
         }
         let name = name.clone();
         let event = if right { Event::PinAccepted { name, door } } else { Event::PinRefused { name, door } };
-        self.audit.note(event, clock::now()).await.map_err(|error| Refused::Unrecorded(error.to_string()))?;
+        audit.note(event, clock::now()).await?;
         if right { Ok(()) } else { Err(Refused::WrongPin) }
+    }
+
+    fn lane(&self, door: Door) -> &Lane {
+        match door {
+            Door::SignIn | Door::SignInByPasskey => &self.sign_in,
+            Door::Claimed => &self.claimed,
+            Door::Inside => &self.inside,
+            Door::Session | Door::SessionByPasskey => &self.session,
+        }
+    }
+
+    /// Does this once a PIN waits to be checked at a door, and before it is.
+    #[cfg(test)]
+    pub(crate) async fn while_checking(&self, door: Door, does: impl Future<Output = ()>) {
+        let lane = self.lane(door);
+        let _turn = lane.checking.lock().await;
+        while lane.waiting.available_permits() == MOST_WAITING {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        does.await;
     }
 
     /// A name that nobody has is answered as a person's is.
@@ -413,7 +426,6 @@ impl People {
     pub async fn check(&self, name: &OperatorId, signed: &Signed, door: Door) -> Result<(), Refused> {
         let passkey = self.audit.passkeys(name).into_iter().find(|passkey| passkey.credential == signed.credential);
         let checked = passkey.ok_or(BadAssertion::Unknown).and_then(|passkey| signed.check(&passkey));
-        let unrecorded = |error: AuditError| Refused::Unrecorded(error.to_string());
         let why = match checked {
             Ok(counter) => {
                 let (name, credential) = (name.clone(), signed.credential.clone());
@@ -422,7 +434,7 @@ impl People {
                     // Another copy of it came at the same time.
                     Err(AuditError::AlreadyConsumed) => BadAssertion::Counter,
                     Err(AuditError::Unknown) => BadAssertion::Unknown,
-                    Err(error) => return Err(unrecorded(error)),
+                    Err(error) => return Err(error.into()),
                 }
             }
             Err(why) => why,
@@ -433,7 +445,7 @@ impl People {
         let reason = if copied { Some(why.to_string()) } else { counted() };
         if let Some(reason) = reason {
             let event = Event::PasskeyRefused { name: name.clone(), door, reason };
-            self.audit.note(event, clock::now()).await.map_err(unrecorded)?;
+            self.audit.note(event, clock::now()).await?;
         }
         Err(Refused::Passkey { why })
     }
@@ -441,7 +453,19 @@ impl People {
 
 impl Person {
     fn from(operator: &Operator) -> Self {
-        Self { id: operator.name.clone(), role: operator.role, added: true, proved: false, signed: None }
+        let author = Arc::new(Author::operator(operator));
+        Self { id: operator.name.clone(), role: operator.role, author, proved: false, signed: None }
+    }
+
+    /// A user of this machine, whom the kernel names.
+    pub(crate) fn user(id: OperatorId, role: Role) -> Self {
+        Self { id, role, author: Arc::new(Author::User), proved: false, signed: None }
+    }
+
+    /// Whether they were added, and so have a PIN.
+    #[must_use]
+    pub fn is_added(&self) -> bool {
+        self.author.is_operator()
     }
 
     /// What is kept of how they showed that it is them.

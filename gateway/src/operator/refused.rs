@@ -1,5 +1,6 @@
 //! `Refused`: every error of the operators' API, with what to do next. Agents never see these.
 
+use audit::AuditError;
 use audit::assertion::BadAssertion;
 use jiff::Timestamp;
 use jsonrpsee::types::{ErrorObjectOwned, error::INVALID_PARAMS_CODE};
@@ -42,6 +43,12 @@ pub enum Refused {
     /// The log cannot be written, so nothing may change.
     #[error("the change could not be recorded, so nothing changed: {0}")]
     Unrecorded(String),
+    /// Whoever asked is not who they were then: they were removed, also where somebody was added under their name since, or have another
+    /// PIN; or they are a user of this machine, and the first people were added.
+    #[error(
+        "since this was asked you were removed, or have another PIN, or the first people were added: nothing changed"
+    )]
+    Gone,
     /// The session is over, or its operator was removed.
     #[error("nobody is signed in")]
     Nobody,
@@ -112,6 +119,7 @@ const WRONG_PIN: i32 = 1411;
 const WRONG_PASSKEY: i32 = 1412;
 /// The same request with an `assertion` may succeed.
 const NEEDS_PASSKEY: i32 = 1413;
+const GONE: i32 = 1414;
 const LOCKED: i32 = 1429;
 const BUSY: i32 = 1430;
 const NO_CONSOLE: i32 = 1410;
@@ -130,6 +138,9 @@ impl Refused {
             Self::State { next, .. } | Self::Role { next, .. } => next.clone(),
             Self::Unrecorded(_) => {
                 "mend the disk or free space under the state folder; it recovers by itself".to_owned()
+            }
+            Self::Gone => {
+                "ask again as who you are now, with the PIN that you have now; `portcullis operator list` shows who there is".to_owned()
             }
             Self::Nobody => "sign in again: portcullis console".to_owned(),
             Self::NeedsPin { .. } => "give the PIN: --pin-stdin, or at a terminal when it is asked for".to_owned(),
@@ -155,6 +166,7 @@ impl Refused {
             Self::Ambiguous { .. } => AMBIGUOUS,
             Self::State { .. } => STATE,
             Self::Unrecorded(_) => UNRECORDED,
+            Self::Gone => GONE,
             Self::Nobody => NOBODY,
             Self::Role { .. } => ROLE,
             Self::NeedsPin { .. } => NEEDS_PIN,
@@ -165,6 +177,12 @@ impl Refused {
             Self::Busy => BUSY,
             Self::NoConsole => NO_CONSOLE,
         }
+    }
+}
+
+impl From<AuditError> for Refused {
+    fn from(error: AuditError) -> Self {
+        if error == AuditError::NoAuthor { Self::Gone } else { Self::Unrecorded(error.to_string()) }
     }
 }
 

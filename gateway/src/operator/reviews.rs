@@ -81,6 +81,6 @@ async fn close(all: &Operators, by: &Person, asked: &Found) -> Asked<Review> {
             what: format!("`{}` broke the glass, and does not close its review", by.id),
             next: "a reviewer or another admin closes it".to_owned(),
         }),
-        Err(error) => Err(Refused::Unrecorded(error.to_string())),
+        Err(error) => Err(error.into()),
     }
 }

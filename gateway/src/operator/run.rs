@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jsonrpsee::{PendingSubscriptionSink, SubscriptionSink};
 use policies::profile::Isolation;
-use policies::{AgentId, Call, Limits, Object, OperatorId, Value};
+use policies::{AgentId, Call, Limits, Object, Value};
 use sandbox::Era;
 use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::Operators;
 use super::card::{Card, Progress};
+use super::people::Person;
 use crate::agent::live::{Live, Next};
 use crate::agent::tools::session_key;
 use crate::answer::{self, RpcError};
@@ -35,7 +36,7 @@ const LONGEST: Duration = Duration::from_hours(1);
 const UNREAD: Duration = Duration::from_secs(20);
 
 /// Runs the call, telling what happens to it until it is over. Whoever goes away gives it up.
-pub(super) async fn run(operators: &Operators, by: &OperatorId, wanted: Wanted, pending: PendingSubscriptionSink) {
+pub(super) async fn run(operators: &Operators, by: &Person, wanted: Wanted, pending: PendingSubscriptionSink) {
     let Ok(sink) = pending.accept().await else { return };
     let ended = match start(operators, by, &wanted).await {
         Ok(live) => match follow(operators, live, &sink).await {
@@ -47,7 +48,7 @@ pub(super) async fn run(operators: &Operators, by: &OperatorId, wanted: Wanted, 
     send(&sink, &over(ended)).await;
 }
 
-async fn start(operators: &Operators, by: &OperatorId, wanted: &Wanted) -> Result<Live, RpcError> {
+async fn start(operators: &Operators, by: &Person, wanted: &Wanted) -> Result<Live, RpcError> {
     let arguments = Value::parse(wanted.arguments.get().as_bytes(), &Limits::REQUEST)
         .map_err(|error| RpcError::new(answer::INVALID_PARAMS, format!("the arguments cannot be used: {error}")))?;
     if arguments.as_object().is_none() {
@@ -61,9 +62,9 @@ async fn start(operators: &Operators, by: &OperatorId, wanted: &Wanted) -> Resul
         let wrong: Vec<String> = wrong.iter().map(|wrong| format!("`{}`: {}", wrong.at, wrong.message)).collect();
         RpcError::new(answer::INVALID_PARAMS, wrong.join("; "))
     })?;
-    let agent = AgentId::authenticated(&format!("operator:{by}"));
+    let agent = AgentId::authenticated(&format!("operator:{}", by.id));
     let call = Call::new(clock::call_id(), agent, session_key()?, Arc::clone(&offered.tool), arguments);
-    Ok(operators.agents.start(call, terms(), true))
+    Ok(operators.agents.start(call, terms(by), true))
 }
 
 /// `None` where the one who asked has gone.
@@ -108,7 +109,7 @@ fn over(ended: Result<Value, RpcError>) -> Progress {
     Progress::Ended { ok, answer }
 }
 
-fn terms() -> Terms {
+fn terms(by: &Person) -> Terms {
     Terms {
         era: Era::Modern,
         deadline: Instant::now() + LONGEST,
@@ -118,6 +119,7 @@ fn terms() -> Terms {
         log_level: None,
         resume: None,
         task: None,
+        author: Some(Arc::clone(&by.author)),
     }
 }
 

@@ -90,6 +90,8 @@ impl Shelf<'_> {
     /// # Errors
     /// [`Refused`] if it is not one, or it could not be recorded.
     pub async fn revoke(&self, by: &OperatorId, name: &str) -> Result<Changed, Refused> {
+        // Calls end before that is recorded.
+        self.audit.acts()?;
         let ended = self.vault.revoke(self.audit, name, Some(by.clone())).await.map_err(refused)?;
         Ok(Changed { name: name.to_owned(), version: None, ended: Some(ended) })
     }
@@ -99,7 +101,7 @@ fn refused(error: KeepError) -> Refused {
     let next = "`portcullis secret list` shows every secret";
     match error {
         KeepError::Unknown(name) => Refused::Unknown { what: "secret", name, next },
-        KeepError::Audit(error) => Refused::Unrecorded(error.to_string()),
+        KeepError::Audit(error) => error.into(),
         KeepError::Name(_) | KeepError::Value(_) => Refused::Params(error.to_string()),
         KeepError::Short(_) => {
             Refused::State { what: error.to_string(), next: "take a longer one, or insist: --force".to_owned() }

@@ -52,7 +52,7 @@ pub async fn add(audit: &Audit, by: &OperatorId, joining: Joining) -> Result<Ope
     let event = Event::OperatorAdded { name: id.clone(), role, uid, pin: verifier, by: Some(by.clone()) };
     audit.note(event, clock::now()).await.map_err(|error| {
         // Somebody else was quicker.
-        if error == AuditError::IdTaken { taken(&name) } else { Refused::Unrecorded(error.to_string()) }
+        if error == AuditError::IdTaken { taken(&name) } else { error.into() }
     })?;
     audit.operator(&id).map(OperatorRow::from).ok_or_else(|| unknown(&name))
 }
@@ -75,7 +75,7 @@ pub async fn remove(audit: &Audit, by: &OperatorId, name: &str) -> Result<Operat
         }),
         // Somebody else was quicker.
         Err(AuditError::Unknown) => Err(unknown(name)),
-        Err(error) => Err(Refused::Unrecorded(error.to_string())),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -87,7 +87,7 @@ pub async fn set_pin(audit: &Audit, by: &OperatorId, name: &str, pin: String) ->
     let operator = audit.operators().into_iter().find(|operator| operator.name.as_str() == name);
     let operator = operator.ok_or_else(|| unknown(name))?;
     let event = Event::PinChanged { name: operator.name.clone(), pin: verifier(pin).await?, by: Some(by.clone()) };
-    audit.note(event, clock::now()).await.map_err(|error| Refused::Unrecorded(error.to_string()))?;
+    audit.note(event, clock::now()).await?;
     Ok(OperatorRow::from(operator))
 }
 

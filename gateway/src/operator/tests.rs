@@ -1,5 +1,7 @@
 //! The operators' socket as it is, over a real log.
 
+mod authors;
+
 use std::os::unix::fs::PermissionsExt;
 
 use audit::Recovered;
@@ -25,6 +27,8 @@ struct World {
     state: PathBuf,
     audit: Audit,
     holds: Arc<Holds>,
+    people: Arc<People>,
+    methods: Vec<&'static str>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -63,12 +67,13 @@ impl World {
         let state = folder.path().join("state");
         let audit = open_log(&state).unwrap();
         let people = Arc::new(People::new(audit.clone(), peers));
-        let operators = Operators { people, ..operators(&state, &audit) };
+        let operators = Operators { people: Arc::clone(&people), ..operators(&state, &audit) };
         let holds = Arc::clone(&operators.holds);
         let server = Server::bind(&state, operators).unwrap();
+        let methods = server.methods().method_names().collect();
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         tasks.spawn(server.run(tasks.clone(), stop.clone()));
-        Self { _folder: folder, state, audit, holds, tasks, stop }
+        Self { _folder: folder, state, audit, holds, people, methods, tasks, stop }
     }
 
     /// An operator who is this user, if any.

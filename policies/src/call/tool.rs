@@ -95,11 +95,17 @@ impl Tool {
         standing: Standing,
     ) -> Result<Self, DefinitionError> {
         let name = definition.get("name").and_then(Value::as_str).unwrap_or_default();
-        if !(1..=128).contains(&name.len()) || name.chars().any(char::is_control) {
+        if !Self::is_name(name) {
             return Err(DefinitionError::Name);
         }
         let (name, hash) = (name.into(), Hash::of(definition.canonical().as_bytes()));
         Ok(Self { server, method, name, definition, hash, standing })
+    }
+
+    /// Whether a tool can have this name.
+    #[must_use]
+    pub fn is_name(name: &str) -> bool {
+        (1..=128).contains(&name.len()) && !name.chars().any(char::is_control)
     }
 
     /// The server that offers it.

@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn a_link_signs_in_once() {
     let world = World::start();
-    let code = world.code("uid:ann", Role::Admin, false);
+    let code = world.code("uid:ann", Role::Admin);
     assert_eq!(world.post("/sign-in", None, &json!({ "code": code })).await.status, 200);
     let again = world.post("/sign-in", None, &json!({ "code": code })).await;
     assert_eq!(again.status, 401);
@@ -35,7 +35,7 @@ async fn a_session_is_never_one_that_somebody_knew_before() {
     let world = World::start();
     let origin = world.origin();
     let planted = "portcullis=planted-by-somebody-else-planted-by-some";
-    let body = json!({ "code": world.code("uid:ann", Role::Admin, false) }).to_string();
+    let body = json!({ "code": world.code("uid:ann", Role::Admin) }).to_string();
     let headers = [("Origin", origin.as_str()), ("Content-Type", "application/json"), ("Cookie", planted)];
     let answer = world.send("POST /sign-in", &headers, &body).await;
     assert_eq!(answer.status, 200);
@@ -43,7 +43,7 @@ async fn a_session_is_never_one_that_somebody_knew_before() {
     assert_ne!(cookie, planted);
     assert_eq!(world.send("GET /session", &[("Cookie", planted)], "").await.status, 401);
     // Signing in again in the same browser ends the session before.
-    let body = json!({ "code": world.code("uid:ann", Role::Admin, false) }).to_string();
+    let body = json!({ "code": world.code("uid:ann", Role::Admin) }).to_string();
     let headers = [("Origin", origin.as_str()), ("Content-Type", "application/json"), ("Cookie", cookie.as_str())];
     assert_eq!(world.send("POST /sign-in", &headers, &body).await.status, 200);
     assert_eq!(world.send("GET /session", &[("Cookie", &cookie)], "").await.status, 401);
@@ -136,7 +136,7 @@ async fn who_comes_under_the_name_of_one_who_went_has_nothing_of_theirs() {
     let world = World::start();
     world.add("ann", Role::Admin).await;
     world.add("bob", Role::Operator).await;
-    let (bob, unspent) = (world.by_pin("bob").await, world.code("bob", Role::Operator, true));
+    let (bob, unspent) = (world.by_pin("bob").await, world.code("bob", Role::Operator));
     // In one breath: nothing has looked for sessions that are over.
     staff::remove(&world.audit, &OperatorId::authenticated("ann"), "bob").await.unwrap();
     world.add("bob", Role::Admin).await;
@@ -157,7 +157,7 @@ async fn a_changed_pin_ends_every_session_of_its_operator_but_the_one_that_chang
         world.add(name, Role::Admin).await;
     }
     let (own, other, dan) = (world.by_pin("ann").await, world.by_pin("ann").await, world.by_pin("dan").await);
-    let unspent = world.code("ann", Role::Admin, true);
+    let unspent = world.code("ann", Role::Admin);
     let changed = world.call(&own, "pin_change", &json!({ "new_pin": "830517", "pin": PIN })).await;
     assert_eq!(changed["result"]["name"], "ann", "{changed}");
     assert_eq!(code(&world.call(&other, "whoami", &json!({})).await), 1401);

@@ -15,6 +15,7 @@ pub(super) struct World {
     pub(super) state: std::path::PathBuf,
     pub(super) audit: Audit,
     pub(super) front: Arc<Front>,
+    pub(super) people: Arc<People>,
     pub(super) address: SocketAddr,
     pub(super) methods: BTreeSet<&'static str>,
     pub(super) tasks: TaskTracker,
@@ -60,10 +61,10 @@ impl World {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let methods = server.methods();
         let names = methods.method_names().collect();
-        let run = console.run(people, audit.clone(), methods, tasks.clone(), stop.clone());
+        let run = console.run(Arc::clone(&people), audit.clone(), methods, tasks.clone(), stop.clone());
         tasks.spawn(async move { run.await.unwrap() });
         tasks.spawn(server.run(tasks.clone(), stop.clone()));
-        Self { _folder: folder, state, audit, front, address, methods: names, tasks, stop }
+        Self { _folder: folder, state, audit, front, people, address, methods: names, tasks, stop }
     }
 
     pub(super) async fn add(&self, name: &str, role: Role) {
@@ -118,16 +119,16 @@ impl World {
         self.send(&format!("POST {path}"), &headers, &body.to_string()).await
     }
 
-    pub(super) fn code(&self, name: &str, role: Role, added: bool) -> String {
-        let person = Person { id: OperatorId::authenticated(name), role, added, proved: false, signed: None };
-        let operator = self.audit.operator(&person.id);
-        let who = operator.map_or_else(|| Who::user(&person), |operator| Who::operator(&operator));
+    pub(super) fn code(&self, name: &str, role: Role) -> String {
+        let id = OperatorId::authenticated(name);
+        let operator = self.audit.operator(&id);
+        let who = operator.map_or_else(|| Who::person(&Person::user(id, role)), |operator| Who::operator(&operator));
         self.front.link(who, false).split_once('#').unwrap().1.to_owned()
     }
 
     /// Signed in by a link.
     pub(super) async fn browser(&self, name: &str, role: Role) -> Browser {
-        let answer = self.post("/sign-in", None, &json!({ "code": self.code(name, role, true) })).await;
+        let answer = self.post("/sign-in", None, &json!({ "code": self.code(name, role) })).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         Browser { cookie: answer.cookie(), csrf: answer.json()["csrf"].as_str().unwrap().to_owned() }
     }
