@@ -412,7 +412,8 @@ impl Operators {
                 Refused::State { what: step.to_string(), next: "approve it: portcullis holds approve".to_owned() }
             }
             AnswerError::Refused(StepRefused::Step(
-                step @ (StepError::OnePerson { .. }
+                step @ (StepError::ApprovedAlready { .. }
+                | StepError::OnePerson { .. }
                 | StepError::NoDelegation
                 | StepError::NoOperator { .. }
                 | StepError::NotOfRole(_)
