@@ -24,8 +24,8 @@ use super::people::{Caller, Claim, Needs, Person};
 use super::pin::Pin;
 use super::refused::Refused;
 use super::{
-    Operators, agents, delegations, events, now, observed, packages, passes, passkeys, reviews, rules, run, secrets,
-    similar, staff, trail,
+    Operators, agents, delegations, events, exporters, now, observed, packages, passes, passkeys, reviews, rules, run,
+    secrets, similar, staff, trail,
 };
 use crate::catalog::{AcceptError, Offer};
 use crate::clock;
@@ -177,7 +177,7 @@ pub(super) type Module = RpcModule<Operators>;
 fn readers(to: &mut Module) -> Result<(), RegisterMethodError> {
     use Needs::Read;
     method(to, "whoami", Read, |all, by, Nothing {}| async move { Ok(all.whoami(by)) })?;
-    method(to, "health", Read, |all, _, Nothing {}| async move { Ok(all.health()) })?;
+    method(to, "health", Read, |all, _, Nothing {}| async move { Ok(all.health().await) })?;
     method(to, "holds_list", Read, |all, _, Nothing {}| async move { Ok(events::cards(&all)) })?;
     method(to, "holds_show", Read, |all, _, asked: Which| async move { all.show(&asked.id) })?;
     method(to, "passes_list", Read, |all, _, Nothing {}| async move { Ok(passes::list(&all.audit)) })?;
@@ -343,7 +343,8 @@ pub(super) fn reason(reason: &str) -> Asked<String> {
 }
 
 impl Operators {
-    fn health(&self) -> Health {
+    async fn health(&self) -> Health {
+        let exporters = exporters::rows(self).await;
         let tools = self.catalog.tools();
         let offered = tools.iter().filter(|offer| offer.status == "offered").count();
         let log = self.audit.healthy().map_or_else(|error| error.to_string(), |()| "ok".to_owned());
@@ -358,6 +359,7 @@ impl Operators {
             withheld: tools.len() - offered,
             witnesses: self.witnesses.list().into_iter().map(WitnessRow::from).collect(),
             backends: self.agents.calls.vault.answers().into_iter().map(BackendRow::from).collect(),
+            exporters,
         }
     }
 

@@ -11,6 +11,7 @@ use policies::{AgentId, CallId, Hash, HoldId, OperatorId, Role, ServerName, Valu
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::exporters::ExporterRow;
 use super::grant::Grant;
 use crate::witness::Stand;
 
@@ -377,6 +378,9 @@ pub struct Health {
     /// The backends that secrets are kept in.
     #[serde(default)]
     pub backends: Vec<BackendRow>,
+    /// The exporters that the config names.
+    #[serde(default)]
+    pub exporters: Vec<ExporterRow>,
 }
 
 /// A backend of secrets, and how it answered last.
