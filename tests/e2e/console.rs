@@ -214,7 +214,7 @@ fn a_new_hold_is_told_in_the_background_alone_and_without_its_arguments() {
     held("payments.pay_invoice", &invoice);
     assert_eq!(page.run("told"), json!(["CRITICAL: a call waits | default wants payments.pay_invoice"]));
     assert!(page.title().starts_with("(2) "), "{}", page.title());
-    // It leads to its hold, and is not given to whoever takes their word back.
+    // A click on it leads to its hold; whoever turns notices off is told no more.
     drop(page.run("latest.dispatchEvent(new Event('click')); null"));
     page.wait(".item[aria-current]", "pay_invoice");
     page.click("button:has-text('Notices are on')");
