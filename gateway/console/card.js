@@ -152,7 +152,7 @@ function details(hold) {
   ]);
 }
 
-/** The buttons, or why there are none. Until a call that was approved has run, it can still be denied. */
+/** The buttons, or why there are none. Nobody counts twice. Until a call that was approved has run, it can still be denied. */
 export function actions(hold, session, { approve, deny, smash }) {
   if (hold.state === "approved" && session.role !== "reviewer") {
     return [h("p", { class: "answered" }, stateText(hold), ". A denial still stops it."),
@@ -160,7 +160,8 @@ export function actions(hold, session, { approve, deny, smash }) {
   }
   if (hold.state !== "pending") return h("p", { class: "answered" }, stateText(hold), hold.by ? [" by ", shown(hold.by)] : "", ".");
   if (session.role === "reviewer") return h("p", { class: "answered" }, "You may read this; answering is for operators.");
-  return h("div", { class: "answer" },
-    button(["Approve", key("a")], approve, { class: "primary" }), button(["Deny", key("d")], deny, { class: "danger" }),
-    session.pin && (hold.required - hold.approvals.length > 1 || hold.short) ? button("Break the glass", smash, { class: "quiet danger-text" }) : null);
+  const given = hold.approvals.some(({ operator }) => operator.toLowerCase() === session.name?.toLowerCase());
+  return [given ? h("p", { class: "answered" }, "You have approved it, and count once. A denial still stops it.") : null, h("div", { class: "answer" },
+    given ? null : button(["Approve", key("a")], approve, { class: "primary" }), button(["Deny", key("d")], deny, { class: "danger" }),
+    session.pin && (hold.required - hold.approvals.length > 1 || hold.short) ? button("Break the glass", smash, { class: "quiet danger-text" }) : null)];
 }

@@ -77,6 +77,7 @@ function healthPlot(health, servers) {
     h("ul", {}, mark("Log", health.log), mark("Gate tries itself", health.liveness),
       health.backends.map(({ name, state, at }) => mark([shown(name), h("span", { class: "faint" }, " secrets")], state, at && state !== "ok" ? `asked ${ago(at)}` : null)),
       health.witnesses.map(({ name, state, lag }) => mark([shown(name), h("span", { class: "faint" }, " witness")], state, lag ? `${count(lag, "record")} behind` : null)),
+      health.exporters.map(({ name, kind, state, place }) => mark([shown(name), h("span", { class: "faint" }, ` exporter, ${kind}`)], state === "ok" ? "ok" : "does not get on", state === "ok" ? place : `${place}: ${state}`)),
       servers.map((server) => mark([shown(server.name), h("span", { class: "faint" }, ` ${server.kind}`)], server.quarantine ? "quarantined" : server.status, server.why))),
     facts([["Tools", `${health.offered} offered, ${health.withheld} withheld`], ["Version", health.version]]));
 }

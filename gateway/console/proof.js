@@ -10,15 +10,13 @@ export function proof(session, attributes = {}, { what = "this answer", instead 
   const signs = session.passkeys.length > 0;
   const place = h("div", { class: "proof-by" });
   const byPin = () => {
-    replace(place, pinField(attributes));
+    replace(place, pinField(attributes), signs ? button("Use the passkey instead", byPasskey, { class: "link" }) : null);
     place.querySelector("input").focus();
   };
-  if (signs) {
-    replace(place, h("p", { class: "small" }, `Your passkey signs ${what}, and the signature is kept with it. `,
-      instead ? button("Use the PIN instead", byPin, { class: "link" }) : null));
-  } else {
-    replace(place, pinField(attributes));
-  }
+  const byPasskey = () => replace(place, h("p", { class: "small" }, `Your passkey signs ${what}, and the signature is kept with it. `,
+    instead ? button("Use the PIN instead", byPin, { class: "link" }) : null));
+  if (signs) byPasskey();
+  else replace(place, pinField(attributes));
   const shown = async (api, method, params, data) => {
     if (!signs || data.get("pin")) return proved(params, data);
     return signed(api, method, params);

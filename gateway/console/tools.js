@@ -44,7 +44,7 @@ function group(server, tools, around, read) {
     h("h2", {}, shown(server.name), h("span", { class: `status ${state}` }, state), h("span", { class: "faint small" }, shown(server.kind), server.version ? [" ", shown(server.version)] : null)),
     server.why ? h("p", { class: "warning" }, shown(server.why)) : null,
     server.quarantine ? h("p", { class: "warning" }, shown(server.quarantine.tool), " tried what it had not declared, ", time(server.quarantine.since), ". Its calls are held. ",
-      button("Lift the quarantine", () => lift(server, around, read), { class: "quiet" })) : null,
+      around.session.role === "reviewer" ? null : button("Lift the quarantine", () => lift(server, around, read), { class: "quiet" })) : null,
     grant ? h("details", {}, h("summary", {}, `Sandbox: ${grant.sandbox}`), facts([
       ["Network", grant.network.length ? grant.network.map((it) => h("p", {}, shown(it))) : "none"],
       ["Folders", grant.folders.length ? grant.folders.map((it) => h("p", {}, shown(it))) : "none"],
@@ -81,6 +81,7 @@ async function changed(name, around, read) {
 function lift(server, around, read) {
   ask({ title: ["Lift the quarantine of ", shown(server.name), "?"], body: h("p", {}, "Do so when you have read what it tried, in the trail, and know why."), act: "Lift it", submit: async (data) => {
     await around.api.call("quarantine_lift", proved({ name: server.name }, data));
+    toast(`${server.name} is out of quarantine.`);
     await read();
   } });
 }

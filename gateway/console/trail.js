@@ -4,7 +4,7 @@ import { button, download, h, key, replace } from "./dom.js";
 import { write } from "./json.js";
 import { life } from "./life.js";
 import { empty, risk, toast, tool, trouble, verdict } from "./parts.js";
-import { shown, time } from "./text.js";
+import { count, shown, time } from "./text.js";
 
 const PAGE = 50;
 const EXPORTED = 10_000;
@@ -139,7 +139,7 @@ class List {
         before = page.older;
       } while (before && lines.length < EXPORTED);
       download(`portcullis-${new Date().toISOString().slice(0, 19).replaceAll(":", "")}.jsonl`, "application/x-ndjson", lines);
-      toast(before ? `The newest ${lines.length} records are saved. There are more: portcullis log list --json has them all.` : `${lines.length} records are saved.`);
+      toast(before ? `The newest ${lines.length} records are saved. There are more: portcullis log list --json has them all.` : `${count(lines.length, "record is", "records are")} saved.`);
     } catch (error) {
       toast(`${error.message}. Nothing was saved.`);
     }

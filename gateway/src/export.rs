@@ -13,6 +13,7 @@ mod datadog;
 mod elasticsearch;
 mod file;
 mod format;
+mod progress;
 mod sink;
 mod splunk;
 mod syslog;
@@ -32,6 +33,7 @@ pub use crate::endpoint::{OpenError, SendError};
 pub use cursor::{Astray, Cursor, Trouble};
 use format::{Form, Line};
 pub use format::{Source, line};
+pub use progress::Progress;
 use sink::{Fate, Sink};
 pub use worker::Worker;
 

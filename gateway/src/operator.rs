@@ -11,6 +11,7 @@ pub mod card;
 pub mod client;
 pub mod delegations;
 mod events;
+pub mod exporters;
 mod find;
 pub mod grant;
 pub mod health;

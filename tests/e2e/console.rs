@@ -4,7 +4,13 @@ mod actions;
 mod glass;
 mod pages;
 mod passkeys;
+mod people;
+mod proofs;
+mod quarantine;
+mod quorum;
+mod siem;
 mod tls;
+mod ways;
 
 use std::thread;
 
@@ -184,7 +190,7 @@ fn a_card_says_whose_approvals_are_missing_and_that_too_few_may_give_them() {
 const NOTIFICATION: &str = "globalThis.told = []; globalThis.Notification = class extends EventTarget {
     static permission = 'default';
     static requestPermission = async () => (Notification.permission = 'granted');
-    constructor(title, { body }) { super(); told.push(`${title} | ${body}`); }
+    constructor(title, { body }) { super(); told.push(`${title} | ${body}`); globalThis.latest = this; }
     close() {}
 };";
 
@@ -208,6 +214,13 @@ fn a_new_hold_is_told_in_the_background_alone_and_without_its_arguments() {
     held("payments.pay_invoice", &invoice);
     assert_eq!(page.run("told"), json!(["CRITICAL: a call waits | default wants payments.pay_invoice"]));
     assert!(page.title().starts_with("(2) "), "{}", page.title());
+    // A click on it leads to its hold; whoever turns notices off is told no more.
+    drop(page.run("latest.dispatchEvent(new Event('click')); null"));
+    page.wait(".item[aria-current]", "pay_invoice");
+    page.click("button:has-text('Notices are on')");
+    page.wait("button", "Notify me");
+    held("customers.delete_customer", &json!({"id": "C-1"}));
+    assert_eq!(page.run("told.length"), 1);
     clean(&page, &home);
 }
 
@@ -241,6 +254,8 @@ fn a_pass_is_given_with_an_approval_listed_and_revoked() {
         drop(page.run(
             "[...document.querySelectorAll('dialog .argument input')].find((it) => !it.hidden).value = 'Customer *'",
         ));
+        page.choose("dialog .argument:has(bdi:text-is('text')) select", "any");
+        page.choose("dialog select[name=lasts]", "8h");
         page.fill("dialog input[name=times]", "3");
         assert_eq!(page.violations(), Vec::<String>::new());
         page.fill("dialog input[name=pin]", PIN);
@@ -250,9 +265,11 @@ fn a_pass_is_given_with_an_approval_listed_and_revoked() {
     });
     assert!(sent.ran(), "{}", sent.text);
     page.wait(".item-pass", "subject like Customer *");
-    page.wait(".item-pass", "0 of 3 used");
+    page.wait(".item-pass", "text anything");
+    page.wait(".item-pass", "0 of 3 used · 7 h");
     let mut more = message("a@example.com");
     more["subject"] = "Customer index".into();
+    more["text"] = "Nothing like it.".into();
     let answer = agent.call("mail.send_message", &more);
     assert!(answer.ran(), "{}", answer.text);
     page.click(".item-pass button");

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use audit::{Reader, Redactor};
 use clap::{Args, Subcommand};
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
@@ -17,7 +16,7 @@ use super::table::Table;
 use super::when::long;
 use crate::clock;
 use crate::config::Config;
-use crate::export::{self, Cursor, Exporter, Source};
+use crate::export::{Exporter, Progress, Source};
 
 /// Look after the exporters.
 #[derive(Args)]
@@ -58,69 +57,6 @@ enum Action {
     },
 }
 
-/// How far an exporter has come.
-#[derive(Serialize)]
-pub(super) struct Row {
-    pub(super) name: String,
-    pub(super) kind: &'static str,
-    format: &'static str,
-    /// The last record that was taken.
-    exported: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    at: Option<Timestamp>,
-    /// Unknown where the log does not answer.
-    pub(super) behind: Option<u64>,
-    skipped: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) trouble: Option<export::Trouble>,
-    /// Why its cursor leads nowhere.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) astray: Option<String>,
-}
-
-impl Row {
-    /// What to do about a cursor that leads nowhere.
-    pub(super) const BEGIN: &'static str = "find out who changed the log; then remove the exporter's file in `exported` of the state folder: it begins again at the first record that is there, \
-         and what is sent twice has the same leaf";
-
-    /// Of every exporter in a config.
-    pub(super) fn all(config: &Config) -> Vec<Self> {
-        let reader = Reader::open(&config.state);
-        let of = |(name, settings): (&String, &crate::config::Export)| {
-            let (cursor, unreadable) = match Cursor::load(&config.state, name) {
-                Ok(cursor) => (cursor, None),
-                Err(error) => (Cursor::default(), Some(format!("its cursor cannot be read: {error}"))),
-            };
-            let reader = reader.as_ref().ok();
-            let last = reader.and_then(|reader| reader.last().ok());
-            let checked = reader.map_or(Ok(()), |reader| cursor.check(reader));
-            Self {
-                name: name.clone(),
-                kind: settings.sink.kind(),
-                format: settings.format.as_str(),
-                exported: cursor.seq,
-                at: cursor.at,
-                behind: last.map(|last| last.saturating_sub(cursor.seq)),
-                skipped: cursor.skipped,
-                trouble: cursor.trouble,
-                astray: unreadable.or_else(|| checked.err().map(|error| error.to_string())),
-            }
-        };
-        config.export.iter().map(of).collect()
-    }
-
-    /// How far it has come, in words.
-    pub(super) fn place(&self) -> String {
-        let behind = match self.behind {
-            Some(0) => "up to date".to_owned(),
-            Some(behind) => format!("behind by {behind}"),
-            None => "the log cannot be read".to_owned(),
-        };
-        let skipped = if self.skipped > 0 { format!(", {} skipped", self.skipped) } else { String::new() };
-        format!("record {}, {behind}{skipped}", self.exported)
-    }
-}
-
 impl ExportCommand {
     pub(crate) fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         match self.action {
@@ -134,7 +70,7 @@ impl ExportCommand {
 }
 
 fn status(global: &Global, config: &Config) -> anyhow::Result<ExitCode> {
-    let rows = Row::all(config);
+    let rows = Progress::all(config);
     if global.json {
         rows.iter().try_for_each(print::json)?;
     } else {
@@ -144,7 +80,7 @@ fn status(global: &Global, config: &Config) -> anyhow::Result<ExitCode> {
     Ok(if stuck { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn tell(out: &Out, rows: &[Row]) -> anyhow::Result<()> {
+fn tell(out: &Out, rows: &[Progress]) -> anyhow::Result<()> {
     if rows.is_empty() {
         return Ok(out.say("the config has no exporter: add an [export.NAME]; docs/guide/siem.md")?);
     }
@@ -160,7 +96,7 @@ fn tell(out: &Out, rows: &[Row]) -> anyhow::Result<()> {
         let name = Line::new().inked(Ink::Strong, &row.name).ours(": ");
         if let Some(why) = &row.astray {
             out.line(&name.inked(Ink::Alarm, why))?;
-            out.say(format!("  next: {}", Row::BEGIN))?;
+            out.say(format!("  next: {}", Progress::BEGIN))?;
         } else if let Some(trouble) = &row.trouble {
             let since = long(trouble.since, &zone);
             let tried = format!("{} (since {since}, tried {} times)", trouble.error, trouble.failures);

@@ -23,8 +23,8 @@ use super::pin::Pin;
 use super::refused::Refused;
 use super::rows::{Link, OperatorRow, PackageRow, Quarantine, ServerRow, ToolDiff, ToolRow, Whoami};
 use super::{
-    Operators, agents, delegations, events, now, observed, packages, passes, passkeys, reviews, rules, run, secrets,
-    similar, staff, trail,
+    Operators, agents, delegations, events, exporters, now, observed, packages, passes, passkeys, reviews, rules, run,
+    secrets, similar, staff, trail,
 };
 use crate::catalog::{AcceptError, Offer};
 use crate::clock;
@@ -176,7 +176,7 @@ pub(super) type Module = RpcModule<Operators>;
 fn readers(to: &mut Module) -> Result<(), RegisterMethodError> {
     use Needs::Read;
     method(to, "whoami", Read, |all, by, Nothing {}| async move { Ok(all.whoami(by)) })?;
-    method(to, "health", Read, |all, _, Nothing {}| async move { Ok(all.health()) })?;
+    method(to, "health", Read, |all, _, Nothing {}| async move { Ok(all.health().await) })?;
     method(to, "holds_list", Read, |all, _, Nothing {}| async move { Ok(events::cards(&all)) })?;
     method(to, "holds_show", Read, |all, _, asked: Which| async move { all.show(&asked.id) })?;
     method(to, "passes_list", Read, |all, _, Nothing {}| async move { Ok(passes::list(&all.audit)) })?;
@@ -351,7 +351,8 @@ impl Operators {
         Self { audit: self.audit.by(Some(&person.author)), ..self.clone() }
     }
 
-    fn health(&self) -> Health {
+    async fn health(&self) -> Health {
+        let exporters = exporters::rows(self).await;
         let tools = self.catalog.tools();
         let offered = tools.iter().filter(|offer| offer.status == "offered").count();
         let log = self.audit.healthy().map_or_else(|error| error.to_string(), |()| "ok".to_owned());
@@ -366,6 +367,7 @@ impl Operators {
             withheld: tools.len() - offered,
             witnesses: self.witnesses.list().into_iter().map(WitnessRow::from).collect(),
             backends: self.agents.calls.vault.answers().into_iter().map(BackendRow::from).collect(),
+            exporters,
         }
     }
 
@@ -423,7 +425,8 @@ impl Operators {
                 Refused::State { what: step.to_string(), next: "approve it: portcullis holds approve".to_owned() }
             }
             AnswerError::Refused(StepRefused::Step(
-                step @ (StepError::OnePerson { .. }
+                step @ (StepError::ApprovedAlready { .. }
+                | StepError::OnePerson { .. }
                 | StepError::NoDelegation
                 | StepError::NoOperator { .. }
                 | StepError::NotOfRole(_)

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::exporters::ExporterRow;
 use crate::witness::Stand;
 
 /// How the gateway is.
@@ -33,6 +34,9 @@ pub struct Health {
     /// The backends that secrets are kept in.
     #[serde(default)]
     pub backends: Vec<BackendRow>,
+    /// The exporters that the config names.
+    #[serde(default)]
+    pub exporters: Vec<ExporterRow>,
 }
 
 /// A backend of secrets, and how it answered last.

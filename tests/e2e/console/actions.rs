@@ -9,6 +9,7 @@ use tests::port;
 use tests::world::{Setup, built};
 
 use super::pages::keep;
+use super::people::{EVE, enter, join};
 use super::{PIN, READS, clean, home, office, office_with, sign_in, staffed};
 use crate::approval::poll;
 
@@ -220,6 +221,8 @@ fn policies_are_read_again_watched_and_replayed_from_the_page() {
     page.fill("textarea", &WATCHING.replace(" @mode(\"observe\")", ""));
     page.press("Control+Enter");
     page.wait("main", "of 1 would have been decided otherwise");
+    page.click(".rows .row a");
+    page.wait(".life-head", "mail.read_inbox");
     clean(&page, &home);
 }
 
@@ -259,14 +262,9 @@ fn an_agents_token_ends_on_a_date_is_copied_and_leads_to_its_calls() {
 #[test]
 fn a_reviewer_reads_every_page_and_is_offered_nothing_that_changes_one() {
     let world = staffed();
-    let words = ["operator", "add", "rex", "--role", "reviewer", "--pin-stdin"];
-    drop(world.cli_told(&words, &format!("730518\n{PIN}\n")).success());
+    join(&world, "eve", "reviewer", EVE);
     let (page, agent, home) = (Page::open(1280), world.modern(), home(&world));
-    page.goto(&home);
-    page.fill("input[name=name]", "rex");
-    page.fill("input[name=pin]", "730518");
-    page.press("Enter");
-    page.wait("#connection", "live");
+    enter(&page, &home, "eve", EVE);
     let params = json!({"name": "customers.delete_customer", "arguments": {"id": "C-1"}});
     let call = agent.begin("tools/call", params).unwrap();
     page.wait(".card", "You may read this; answering is for operators.");

@@ -2,39 +2,27 @@
 
 use std::thread;
 
-use serde_json::{Value, json};
-use tests::agent::Agent;
+use serde_json::json;
 
+use super::clean;
 use super::pages::keep;
 use super::passkeys::{at_the_console, make, message};
-use super::{PIN, clean};
+use super::people::{BOB, CYN, EVE, agent_of, enter, join};
 use crate::approval::poll;
-use crate::operators::add;
-
-const BOB: &str = "518230";
-const CYN: &str = "846213";
-const EVE: &str = "730184";
 
 #[test]
 fn glass_is_broken_with_a_passkey_and_its_review_is_closed_in_another_browser() {
     let (world, page, home) = at_the_console("");
     for (name, role, pin) in [("bob", "operator", BOB), ("cyn", "operator", CYN), ("eve", "reviewer", EVE)] {
-        add(&world, name, role, None, &format!("{pin}\n{PIN}\n"));
+        join(&world, name, role, pin);
     }
     // The agent is cyn's, so that ann and bob are to be asked.
-    let words = ["agent", "add", "ci", "--as", "cyn", "--pin-stdin", "--json"];
-    let told: Value = serde_json::from_str(&world.cli_told(&words, &format!("{CYN}\n")).success()).unwrap();
-    let agent = Agent::modern(world.endpoint(), told["token"].as_str().unwrap());
+    let agent = agent_of(&world, "cyn", CYN);
     make(&page, "blue key");
     page.click("dialog .primary:has-text('Close')");
     let (narrow, eve) = (page.another(1, 390, true), page.another(2, 390, true));
-    for (browser, name, pin) in [(&narrow, "bob", BOB), (&eve, "eve", EVE)] {
-        browser.goto(&home);
-        browser.fill("input[name=name]", name);
-        browser.fill("input[name=pin]", pin);
-        browser.click("button:has-text('Sign in')");
-        browser.wait("#connection", "live");
-    }
+    enter(&narrow, &home, "bob", BOB);
+    enter(&eve, &home, "eve", EVE);
     let sent = thread::scope(|scope| {
         let call = scope.spawn(|| poll(&agent, "mail.send_message", &message("Offer")));
         for (browser, proof) in [(&narrow, "Your PIN"), (&page, "Your passkey signs this answer")] {

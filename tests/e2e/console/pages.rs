@@ -10,6 +10,7 @@ use tests::agent::Agent;
 use tests::browser::Page;
 use tests::world::{Setup, World, built};
 
+use super::people::{BOB, join};
 use super::{PIN, READS, clean, home, office, sign_in, staffed};
 use crate::approval::poll;
 
@@ -146,13 +147,16 @@ fn agents_get_a_token_once_and_lose_it() {
 #[test]
 fn a_right_is_lent_listed_and_taken_back() {
     let world = staffed();
-    let words = ["operator", "add", "bob", "--role", "operator", "--pin-stdin"];
-    drop(world.cli_told(&words, &format!("518230\n{PIN}\n")).success());
+    join(&world, "bob", "operator", BOB);
     let (page, home) = (Page::open(1280), home(&world));
     sign_in(&world, &page);
     page.click("#to-agents");
     page.wait(".delegations", "Nobody has lent theirs.");
     page.click(".delegations .section-head button");
+    page.choose("dialog select[name=to]", "bob");
+    page.choose("dialog select[name=lasts]", "24h");
+    page.choose("dialog select[name=risk]", "HIGH");
+    page.fill("dialog input[name=agents]", "default");
     page.fill("dialog input[name=tools]", "mail, customers.delete_customer");
     page.fill("dialog input[name=reason]", "on <b>holiday</b>");
     page.fill("dialog input[name=pin]", "000000");
@@ -162,7 +166,8 @@ fn a_right_is_lent_listed_and_taken_back() {
     page.click("dialog .primary");
     page.gone("dialog");
     page.wait(".delegations .row", "bob may approve for ann");
-    page.wait(".delegations .row", "tools customers.delete_customer, mail");
+    page.wait(".delegations .row", "risk up to HIGH; agents default; tools customers.delete_customer, mail");
+    page.wait(".delegations .row", "23 h");
     page.wait(".delegations .row", "on <b>holiday</b>");
     keep(&page, "delegations-1280");
     let narrow = page.another(1, 390, true);

@@ -8,7 +8,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
 use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use serde_json::{Value, json};
-use tests::agent::Agent;
 use tests::browser::Page;
 use tests::world::World;
 
@@ -17,7 +16,7 @@ use super::{PIN, clean, home, office_with, sign_in, staff};
 use crate::approval::poll;
 
 /// Whoever has a passkey answers with it.
-const KEYED: &str = r#"
+pub(super) const KEYED: &str = r#"
 @id("passkey-where-there-is-one")
 @next("Answer it in the console, with your passkey.")
 forbid (principal, action in [Action::"approve", Action::"break_glass"], resource)
@@ -35,7 +34,7 @@ pub(super) fn at_the_console(policies: &str) -> (World, Page, String) {
 }
 
 /// Chromium's own authenticator, with somebody at it who proves who they are.
-fn authenticator(page: &Page) -> String {
+pub(super) fn authenticator(page: &Page) -> String {
     drop(page.cdp("WebAuthn.enable", &json!({})));
     let options = json!({"protocol": "ctap2", "transport": "usb", "hasResidentKey": true, "hasUserVerification": true,
         "isUserVerified": true, "automaticPresenceSimulation": true});
@@ -172,7 +171,7 @@ fn script(page: &Page, body: &str) -> Value {
 }
 
 #[track_caller]
-fn refused(page: &Page, body: &str, why: &str) {
+pub(super) fn refused(page: &Page, body: &str, why: &str) {
     let answer = script(page, body);
     let error = answer["error"].as_str().unwrap_or_else(|| panic!("{body} was accepted: {answer}"));
     assert!(error.contains(why), "{body}: {error}");
@@ -359,47 +358,4 @@ fn keep_first(page: &Page, number: u32, name: &str) {
     if [1, 2].contains(&number) {
         keep(page, name);
     }
-}
-
-/// What ann alone may approve.
-const ONLY_ANN: &str = r#"
-@id("only-ann")
-forbid (principal, action == Action::"approve", resource in Server::"mail") unless { principal == Operator::"ann" };
-"#;
-
-#[test]
-fn a_right_that_takes_a_passkey_is_lent_and_used_with_one() {
-    const BOB: &str = "518230\n";
-    const CYN: &str = "846213\n";
-    let (world, page, _) = at_the_console(&format!("{KEYED}{ONLY_ANN}"));
-    for (name, pin) in [("bob", BOB), ("cyn", CYN)] {
-        let words = ["operator", "add", name, "--role", "operator", "--pin-stdin"];
-        drop(world.cli_told(&words, &format!("{pin}{PIN}\n")).success());
-    }
-    // Of neither of the two.
-    let added = world.cli_told(&["agent", "add", "ci", "--as", "cyn", "--pin-stdin", "--json"], CYN).success();
-    let added: Value = serde_json::from_str(&added).unwrap();
-    let agent = Agent::modern(world.endpoint(), added["token"].as_str().unwrap());
-    make(&page, "blue key");
-    page.click("dialog .primary:has-text('Close')");
-    let words = ["operator", "delegate", "--to", "bob", "--for", "1h", "--reason", "mine", "--pin-stdin"];
-    let by_pin = world.cli_told(&words, &format!("{PIN}\n"));
-    assert!(by_pin.stderr.contains("a passkey of `ann` has to sign this"), "{by_pin:?}");
-    assert!(by_pin.stderr.contains("console"), "{by_pin:?}");
-    page.press("5");
-    page.wait(".delegations", "Nobody has lent theirs.");
-    page.click(".delegations .section-head button");
-    page.wait("dialog", "Your passkey signs that you lend it");
-    page.fill("dialog input[name=reason]", "on holiday");
-    page.click("dialog .primary:has-text('Lend it')");
-    page.wait(".delegations .row", "bob may approve for ann");
-    assert_eq!(world.json(&["log", "verify"])["asserted"], 1);
-
-    let params = json!({"name": "mail.send_message", "arguments": message("Offer")});
-    assert!(!agent.ask("tools/call", params).ran());
-    let words = ["holds", "approve", &world.hold(), "--as", "bob", "--pin-stdin"];
-    let by_pin = world.cli_told(&words, BOB);
-    assert!(by_pin.stderr.contains("only-ann") && by_pin.stderr.contains("passkey-where-there-is-one"), "{by_pin:?}");
-    assert_eq!(world.holds()[0]["state"], "pending");
-    world.verify();
 }
