@@ -1,129 +1,27 @@
 //! The methods that operators can call. Each that changes something records who asked for it.
 
-use std::sync::Arc;
-
-use audit::{Event as Recorded, MarkKind, StepRefused};
+use audit::Event as Recorded;
 use jsonrpsee::core::RegisterMethodError;
-use jsonrpsee::types::{ErrorObjectOwned, Params};
+use jsonrpsee::types::ErrorObjectOwned;
 use jsonrpsee::{Methods, RpcModule};
-use policies::approval::{Hold, Leeway};
-use policies::{Hash, HoldId, Method, OperatorId, Role, ServerName, StepError};
-use sandbox::Status;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use policies::OperatorId;
 use tokio_util::sync::CancellationToken;
 
-use super::card::Card;
-use super::find::find;
-use super::grant::Grant;
 use super::health::{BackendRow, Health, WitnessRow};
-use super::people::{Caller, Claim, Needs, Person};
-use super::pin::Pin;
+use super::method::{Asked, Module, admitted, asking, method};
+use super::params::{
+    Accepted, Adding, Approved, Denied, Fresh, Joining, Named, Nothing, Packed, Pinning, Which, reason,
+};
+use super::people::{Caller, Needs, Person};
 use super::refused::Refused;
-use super::rows::{Link, OperatorRow, PackageRow, Quarantine, ServerRow, ToolDiff, ToolRow, Whoami};
+use super::rows::{Link, OperatorRow, Whoami};
 use super::{
     Operators, agents, delegations, events, exporters, now, observed, packages, passes, passkeys, reviews, rules, run,
     secrets, similar, staff, trail,
 };
-use crate::catalog::{AcceptError, Offer};
 use crate::clock;
-use crate::config::{Origin, Server};
 use crate::console::Who;
-use crate::hold::{Answer, AnswerError};
-use crate::passkey::Given;
-
-/// The longest reason: the agent is told, and it is kept in the log.
-const REASON: usize = 2000;
-
-pub(super) type Asked<T> = Result<T, Refused>;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
-
-/// One of whatever a method is about.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Which {
-    pub(super) id: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Approved {
-    id: String,
-    /// What was seen: a hold of another deed is not approved.
-    #[serde(default)]
-    digest: Option<Hash>,
-    #[serde(default)]
-    reason: Option<String>,
-    /// How far it goes beyond this call.
-    #[serde(default)]
-    pass: Option<Leeway>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Adding {
-    name: String,
-    role: Role,
-    #[serde(default, deserialize_with = "uid")]
-    uid: Option<u32>,
-    new_pin: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Pinning {
-    name: String,
-    new_pin: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Denied {
-    id: String,
-    reason: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Fresh {
-    new_pin: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Named {
-    name: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Joining {
-    name: String,
-    #[serde(default)]
-    expires: Option<jiff::Timestamp>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Accepted {
-    name: String,
-    /// The definition that the operator saw; another one is not accepted.
-    #[serde(default)]
-    hash: Option<Hash>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Packed {
-    path: std::path::PathBuf,
-    #[serde(default)]
-    name: Option<ServerName>,
-    digest: Hash,
-}
+use crate::hold::Answer;
 
 /// Every method, over these.
 pub(super) fn methods(operators: Operators, stop: CancellationToken) -> Result<Methods, RegisterMethodError> {
@@ -170,8 +68,6 @@ pub(super) fn methods(operators: Operators, stop: CancellationToken) -> Result<M
     )?;
     Ok(module.into())
 }
-
-pub(super) type Module = RpcModule<Operators>;
 
 fn readers(to: &mut Module) -> Result<(), RegisterMethodError> {
     use Needs::Read;
@@ -244,110 +140,9 @@ fn staffers(to: &mut Module) -> Result<(), RegisterMethodError> {
     })
 }
 
-/// Registers a method that knows who asks, what for, and what that takes.
-pub(super) fn method<P, T, Run, Done>(
-    module: &mut Module,
-    name: &'static str,
-    needs: Needs,
-    run: Run,
-) -> Result<(), RegisterMethodError>
-where
-    P: DeserializeOwned + Send,
-    T: Serialize + Send + Clone + 'static,
-    Run: Fn(Arc<Operators>, Person, P) -> Done + Send + Sync + Clone + 'static,
-    Done: Future<Output = Asked<T>> + Send,
-{
-    asking(module, name, needs, move |operators, _, by, asked| run(operators, by, asked))
-}
-
-/// Registers a method that knows where the request came from, too.
-pub(super) fn asking<P, T, Run, Done>(
-    module: &mut Module,
-    name: &'static str,
-    needs: Needs,
-    run: Run,
-) -> Result<(), RegisterMethodError>
-where
-    P: DeserializeOwned + Send,
-    T: Serialize + Send + Clone + 'static,
-    Run: Fn(Arc<Operators>, Caller, Person, P) -> Done + Send + Sync + Clone + 'static,
-    Done: Future<Output = Asked<T>> + Send,
-{
-    module.register_async_method(name, move |params, operators, extensions| {
-        let run = run.clone();
-        async move {
-            let caller = extensions.get::<Caller>().cloned().ok_or(Refused::Nobody)?;
-            let (mut claim, given, asked) = claimed(&params)?;
-            let nonce = given.as_ref().and_then(Given::nonce);
-            if let Some(given) = given {
-                claim.signed = Some(Box::new(operators.signed(name, &caller, given, &asked)?));
-            }
-            let admitted = operators.people.admit(&caller, claim, needs).await;
-            let by = match admitted {
-                Ok(by) => by,
-                Err(refused) => return Err(operators.turned_away(name, None, refused).await.into()),
-            };
-            if let (Some(_), Some(nonce)) = (&by.signed, nonce) {
-                operators.answered(&caller, &nonce)?;
-            }
-            let (who, theirs) = (by.id.clone(), Arc::new(operators.by(&by)));
-            match run(theirs, caller, by, parsed(asked)?).await {
-                Ok(done) => Ok::<_, ErrorObjectOwned>(done),
-                Err(refused) => Err(operators.turned_away(name, Some(&who), refused).await.into()),
-            }
-        }
-    })?;
-    Ok(())
-}
-
-async fn admitted(operators: &Operators, caller: Option<&Caller>, needs: Needs) -> Asked<Person> {
-    let caller = caller.ok_or(Refused::Nobody)?;
-    operators.people.admit(caller, Claim::default(), needs).await
-}
-
-pub(super) type Members = serde_json::Map<String, serde_json::Value>;
-
-/// Who it says it is, what a passkey signed, and the rest of the parameters. No parameters are an empty object.
-fn claimed(params: &Params<'_>) -> Asked<(Claim, Option<Given>, Members)> {
-    let text = params.as_str().filter(|text| *text != "[]").unwrap_or("{}");
-    let mut members: Members = serde_json::from_str(text).map_err(|error| Refused::Params(error.to_string()))?;
-    let mut text = |name: &str| match members.remove(name) {
-        None => Ok(None),
-        Some(serde_json::Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(Refused::Params(format!("`{name}` must be a string"))),
-    };
-    let claim = Claim { name: text("as")?, pin: text("pin")?.map(Pin::typed), signed: None };
-    let given = members.remove("assertion").map(serde_json::from_value).transpose();
-    let given = given.map_err(|error| Refused::Params(format!("`assertion`: {error}")))?;
-    Ok((claim, given, members))
-}
-
-pub(super) fn parsed<P: DeserializeOwned>(members: Members) -> Asked<P> {
-    serde_json::from_value(members.into()).map_err(|error| Refused::Params(error.to_string()))
-}
-
-/// A number, or the same as text: the command line's parameters are all text.
-fn uid<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
-    let value = serde_json::Value::deserialize(deserializer)?;
-    let uid = value.as_u64().and_then(|uid| u32::try_from(uid).ok());
-    let uid = uid.or_else(|| value.as_str().and_then(|text| text.parse().ok()));
-    uid.map(Some).ok_or_else(|| serde::de::Error::custom("a uid is a number"))
-}
-
-pub(super) fn reason(reason: &str) -> Asked<String> {
-    let reason = reason.trim();
-    if reason.is_empty() {
-        return Err(Refused::Params("the reason is empty: whoever reads it can do better with one".into()));
-    }
-    if reason.len() > REASON {
-        return Err(Refused::Params(format!("the reason is longer than {REASON} bytes")));
-    }
-    Ok(reason.to_owned())
-}
-
 impl Operators {
     /// What one request sees. INVARIANT: what a method writes through its log is refused unless whoever asks is still who was let in.
-    fn by(&self, person: &Person) -> Self {
+    pub(super) fn by(&self, person: &Person) -> Self {
         Self { audit: self.audit.by(Some(&person.author)), ..self.clone() }
     }
 
@@ -373,89 +168,6 @@ impl Operators {
 
     fn shelf(&self) -> secrets::Shelf<'_> {
         secrets::Shelf { vault: &self.agents.calls.vault, audit: &self.audit }
-    }
-
-    fn show(&self, given: &str) -> Asked<Card> {
-        let id = find(&self.holds.list(), given)?;
-        let hold = self.hold(&id).ok_or_else(|| unknown_hold(&id))?;
-        Ok(self.card(&hold).with(self.holds.arguments(&id).as_ref()))
-    }
-
-    fn hold(&self, id: &HoldId) -> Option<Hold> {
-        self.holds.get(id).or_else(|| self.holds.stored(id))
-    }
-
-    async fn answer(&self, given: &str, by: Person, answer: Answer) -> Asked<Card> {
-        let id = find(&self.holds.list(), given)?;
-        match self.holds.answer(&id, &by, answer).await {
-            Ok(hold) => Ok(self.told(&hold)),
-            Err(error) => Err(self.refused_answer(id, by, error).await),
-        }
-    }
-
-    /// Records an answer that had no effect, and says why. Of whom there is no more, all that they asked for is.
-    pub(super) async fn refused_answer(&self, id: HoldId, by: Person, error: AnswerError) -> Refused {
-        let refused = self.unanswered(&id, &error);
-        if !matches!(refused, Refused::Gone) {
-            let event = Recorded::AnswerRefused { by: by.id, hold: id, reason: error.to_string() };
-            if let Err(error) = self.audit.by(None).note(event, clock::now()).await {
-                tracing::error!(%error, "a refused answer could not be recorded");
-            }
-        }
-        refused
-    }
-
-    fn unanswered(&self, id: &HoldId, error: &AnswerError) -> Refused {
-        let now = self.hold(id).map(|hold| Card::of(&hold).next);
-        let state = |next: Option<String>, otherwise: &str| Refused::State {
-            what: error.to_string(),
-            next: next.unwrap_or_else(|| otherwise.to_owned()),
-        };
-        match error {
-            AnswerError::Unknown(_) if now.is_none() => unknown_hold(id),
-            AnswerError::NotAllowed { next, .. } => {
-                state(next.clone(), "another operator must answer it, or a policy must permit you to approve it")
-            }
-            AnswerError::Pass(_) | AnswerError::Secret(_) => {
-                state(None, "narrow it, or approve this call alone: nothing was approved")
-            }
-            AnswerError::Another(_) => state(None, "read it again: portcullis holds show"),
-            AnswerError::Refused(StepRefused::Audit(error)) => (*error).into(),
-            AnswerError::Refused(StepRefused::Step(step @ StepError::NoGlass)) => {
-                Refused::State { what: step.to_string(), next: "approve it: portcullis holds approve".to_owned() }
-            }
-            AnswerError::Refused(StepRefused::Step(
-                step @ (StepError::ApprovedAlready { .. }
-                | StepError::OnePerson { .. }
-                | StepError::NoDelegation
-                | StepError::NoOperator { .. }
-                | StepError::NotOfRole(_)
-                | StepError::NoRole),
-            )) => Refused::State { what: step.to_string(), next: "somebody else has to approve it".to_owned() },
-            AnswerError::Refused(StepRefused::Step(step @ StepError::NoPasskey { .. })) => Refused::State {
-                what: step.to_string(),
-                next: "answer again, with a passkey that you still have or with your PIN".to_owned(),
-            },
-            AnswerError::Unknown(_) | AnswerError::Refused(_) => {
-                state(now, "`portcullis log list` shows what became of it")
-            }
-        }
-    }
-
-    /// Who was turned away for what they are is recorded, but a loop of theirs must not fill the disk; that a PIN is needed, or was
-    /// wrong, is told elsewhere. So is recorded who is not who was let in any more (`asked`).
-    async fn turned_away(&self, method: &str, asked: Option<&OperatorId>, refused: Refused) -> Refused {
-        let gone = matches!(refused, Refused::Gone);
-        let who = if let Refused::Role { who, .. } = &refused { Some(who) } else { asked.filter(|_| gone) };
-        if let Some(who) = who
-            && let Some(action) = self.people.refusal(&format!("was refused {method}: {refused}"))
-        {
-            let event = Recorded::OperatorSeen { by: who.clone(), action };
-            if let Err(error) = self.audit.note(event, clock::now()).await {
-                tracing::error!(%error, "a refused operator could not be recorded");
-            }
-        }
-        refused
     }
 
     fn whoami(&self, by: Person) -> Whoami {
@@ -499,78 +211,6 @@ impl Operators {
         Ok(added)
     }
 
-    fn tools(&self) -> Vec<ToolRow> {
-        self.catalog.tools().into_iter().map(ToolRow::from).collect()
-    }
-
-    fn servers(&self) -> Vec<ServerRow> {
-        let shown = self.agents.config.servers.iter().filter(|(_, server)| server.origin != Origin::Hidden);
-        shown.map(|(name, server)| self.server(name, server)).collect()
-    }
-
-    fn server(&self, name: &ServerName, server: &Server) -> ServerRow {
-        let state = self.agents.calls.sandbox.server(name);
-        let (status, why) = match state.map(|state| state.status) {
-            Some(Status::Ready(_)) => ("ready", None),
-            Some(Status::Starting) => ("starting", None),
-            Some(Status::Down { why, .. }) => ("down", Some(why)),
-            None => ("down", Some("it is not configured any more".to_owned())),
-        };
-        let quarantine = self.audit.mark(MarkKind::Quarantine, name);
-        ServerRow {
-            name: name.to_string(),
-            kind: server.reach.kind().to_string(),
-            status: status.to_owned(),
-            why,
-            version: server.reach.package().and_then(|package| package.manifest().version.clone()),
-            grant: server.reach.resources().map(|resources| Grant::of(resources)),
-            quarantine: quarantine.map(|mark| Quarantine { tool: mark.value, since: mark.at }),
-        }
-    }
-
-    async fn add_package(&self, by: &OperatorId, asked: Packed) -> Asked<PackageRow> {
-        let Packed { path, name, digest } = asked;
-        if !path.is_absolute() {
-            return Err(Refused::Params("the package's path must be whole".into()));
-        }
-        let state = &self.agents.config.state;
-        packages::add(&self.audit, by, state, packages::Adding { path, name, digest }).await
-    }
-
-    fn diff(&self, name: &str) -> Asked<ToolDiff> {
-        let offer = self.catalog.tools().into_iter().find(|offer| offer.shown_name == name);
-        let offer = offer.ok_or_else(|| unknown_tool(name))?;
-        let pin = self.audit.pin(&offer.server, Method::CallTool, &offer.name);
-        let Some((pin, pending)) = pin.and_then(|pin| pin.pending.clone().map(|pending| (pin, pending))) else {
-            return Err(nothing_to_accept(name));
-        };
-        let raw = |value: &policies::Value| RawValue::from_string(value.to_string());
-        let (pinned, now) =
-            raw(&pin.definition).and_then(|pinned| Ok((pinned, raw(&pending.definition)?))).map_err(|_| {
-                Refused::State {
-                    what: format!("the definition of `{name}` cannot be shown"),
-                    next: "see the gateway's log".into(),
-                }
-            })?;
-        Ok(ToolDiff { name: name.to_owned(), pinned, now, hash: pending.hash })
-    }
-
-    async fn accept(&self, by: &Person, asked: &Accepted) -> Asked<Vec<String>> {
-        if let Some(seen) = asked.hash {
-            // Between the diff and the answer a server may change its mind: what was not read is not accepted.
-            if self.diff(&asked.name)?.hash != seen {
-                return Err(Refused::State {
-                    what: format!("`{}` changed again since it was shown", asked.name),
-                    next: format!("read it again: portcullis tools diff {}", asked.name),
-                });
-            }
-        }
-        self.catalog.accept(&asked.name, asked.hash, by).await.map_err(|error| match error {
-            AcceptError::Audit(error) => error.into(),
-            AcceptError::Nothing(_) => nothing_to_accept(&asked.name),
-        })
-    }
-
     async fn reload(&self, by: OperatorId) -> Asked<String> {
         let event = Recorded::OperatorSeen { by, action: "reload policies".into() };
         self.audit.note(event, clock::now()).await?;
@@ -581,34 +221,5 @@ impl Operators {
                 next: "mend them, and check before the next try: portcullis check".into(),
             }
         })
-    }
-}
-
-fn unknown_hold(id: &HoldId) -> Refused {
-    Refused::Unknown { what: "hold", name: id.to_string(), next: "`portcullis holds list` shows the open ones" }
-}
-
-fn unknown_tool(name: &str) -> Refused {
-    Refused::Unknown { what: "tool", name: name.to_owned(), next: "`portcullis tools list` shows every tool" }
-}
-
-fn nothing_to_accept(name: &str) -> Refused {
-    Refused::Unknown {
-        what: "changed tool or server",
-        name: name.to_owned(),
-        next: "`portcullis tools list` shows what changed and waits to be accepted",
-    }
-}
-
-impl From<Offer> for ToolRow {
-    fn from(offer: Offer) -> Self {
-        Self {
-            name: offer.shown_name,
-            server: offer.server.to_string(),
-            tool: offer.name,
-            status: offer.status.to_owned(),
-            why: offer.why,
-            hash: offer.hash.map(|hash| hash.to_string()),
-        }
     }
 }

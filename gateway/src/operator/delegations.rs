@@ -11,7 +11,8 @@ use policies::approval::{Delegation, Within};
 use policies::{AgentId, Hash, OperatorId, Risk, Role};
 use serde::{Deserialize, Serialize};
 
-use super::api::{Asked, Module, Which, method, reason};
+use super::method::{Asked, Module, method};
+use super::params::{Which, reason};
 use super::people::{Needs, Person};
 use super::refused::Refused;
 use crate::clock;

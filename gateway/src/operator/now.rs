@@ -9,7 +9,7 @@ use policies::Risk;
 use serde::{Deserialize, Serialize};
 
 use super::Operators;
-use super::api::{Asked, Module, method};
+use super::method::{Asked, Module, method};
 use super::people::Needs;
 use super::refused::Refused;
 use super::trail::{read, unread};

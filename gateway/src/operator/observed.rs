@@ -9,7 +9,7 @@ use policies::decision::Policies;
 use policies::{CallId, Value};
 use serde::{Deserialize, Serialize};
 
-use super::api::{Module, method};
+use super::method::{Module, method};
 use super::people::Needs;
 use super::rows::ObservedRow;
 use super::trail::{read, unread};

@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use webauthn_rs::prelude::RegisterPublicKeyCredential;
 
 use super::Operators;
-use super::api::{Asked, Members, Module, asking, method, parsed};
 use super::delegations::Lending;
 use super::find::find;
+use super::method::{Asked, Members, Module, asking, method, parsed};
 use super::people::{Caller, Needs, Person};
 use super::refused::Refused;
 use crate::clock;

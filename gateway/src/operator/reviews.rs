@@ -7,9 +7,10 @@ use policies::approval::{Glass, Review};
 use serde::Deserialize;
 
 use super::Operators;
-use super::api::{Asked, Module, method, reason};
 use super::card::Card;
 use super::find::{among, find};
+use super::method::{Asked, Module, method};
+use super::params::reason;
 use super::people::{Needs, Person};
 use super::refused::Refused;
 use crate::clock;

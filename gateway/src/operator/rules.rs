@@ -12,7 +12,7 @@ use policies::{Limits, ServerName, Value};
 use serde::{Deserialize, Serialize};
 
 use super::Operators;
-use super::api::{Asked, Module, method};
+use super::method::{Asked, Module, method};
 use super::people::Needs;
 use super::refused::Refused;
 use super::trail::{read, unread};

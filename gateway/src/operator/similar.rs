@@ -7,9 +7,9 @@ use policies::{AgentId, CallId, HoldId};
 use serde::{Deserialize, Serialize};
 
 use super::Operators;
-use super::api::{Asked, Module, method};
 use super::card::approver;
 use super::find::find;
+use super::method::{Asked, Module, method};
 use super::people::Needs;
 use super::trail::{read, unread};
 

@@ -7,7 +7,8 @@ use policies::Risk;
 use serde::{Deserialize, Serialize};
 
 use super::Operators;
-use super::api::{Asked, Module, Which, method};
+use super::method::{Asked, Module, method};
+use super::params::Which;
 use super::people::Needs;
 use super::refused::Refused;
 
