@@ -411,35 +411,49 @@ impl Event {
     /// What the projection that this changes is known by, and who changes it: names of the log's own, which its record has as they are.
     /// A verification would not find a row whose name was redacted in the record of it.
     pub(crate) fn names(&self) -> &'static [&'static str] {
-        let tool = matches!(
-            self,
-            Self::ToolPinned { .. } | Self::ToolChanged { .. } | Self::ToolAccepted { .. } | Self::ToolRestored { .. }
-        );
-        let named = matches!(
-            self,
+        match self {
+            Self::ToolPinned { .. }
+            | Self::ToolChanged { .. }
+            | Self::ToolAccepted { .. }
+            | Self::ToolRestored { .. } => &["server", "name", "by"],
             Self::AgentAdded { .. }
-                | Self::AgentRemoved { .. }
-                | Self::OperatorAdded { .. }
-                | Self::OperatorRemoved { .. }
-                | Self::PinChanged { .. }
-                | Self::PinRefused { .. }
-                | Self::PinAccepted { .. }
-                | Self::PasskeyAdded { .. }
-                | Self::PasskeyRemoved { .. }
-                | Self::PasskeyUsed { .. }
-                | Self::PasskeyRefused { .. }
-                | Self::PackageAdded { .. }
-                | Self::PackageRemoved { .. }
-                | Self::QuarantineLifted { .. }
-        );
-        let borrowed = matches!(self, Self::LeaseTaken { .. } | Self::LeaseEnded { .. });
-        let lent = matches!(self, Self::DelegationMade { .. });
-        match (tool, named, borrowed, lent) {
-            (true, _, _, _) => &["server", "name", "by"],
-            (_, true, _, _) => &["name", "by"],
-            (_, _, true, _) => &["backend"],
-            (_, _, _, true) => &["by", "to"],
-            (false, false, false, false) => &[],
+            | Self::AgentRemoved { .. }
+            | Self::OperatorAdded { .. }
+            | Self::OperatorRemoved { .. }
+            | Self::PinChanged { .. }
+            | Self::PinRefused { .. }
+            | Self::PinAccepted { .. }
+            | Self::PasskeyAdded { .. }
+            | Self::PasskeyRemoved { .. }
+            | Self::PasskeyUsed { .. }
+            | Self::PasskeyRefused { .. }
+            | Self::PackageAdded { .. }
+            | Self::PackageRemoved { .. }
+            | Self::QuarantineLifted { .. } => &["name", "by"],
+            Self::LeaseTaken { .. } | Self::LeaseEnded { .. } => &["backend"],
+            Self::DelegationMade { .. } => &["by", "to"],
+            // No projection is known by what these name.
+            Self::Started { .. }
+            | Self::Stopped { .. }
+            | Self::AuthenticationFailed { .. }
+            | Self::RequestRefused { .. }
+            | Self::SignedIn { .. }
+            | Self::SignedOut { .. }
+            | Self::SignInRefused { .. }
+            | Self::PassRevoked { .. }
+            | Self::ReviewClosed { .. }
+            | Self::SecretChanged { .. }
+            | Self::LivenessChecked { .. }
+            | Self::PoliciesLoaded { .. }
+            | Self::ReloadRefused { .. }
+            | Self::ServerChanged { .. }
+            | Self::AnswerRefused { .. }
+            | Self::OperatorSeen { .. }
+            | Self::LogCreated { .. }
+            | Self::LogOutage { .. }
+            | Self::WitnessConflict { .. }
+            | Self::AnswerWithheld { .. }
+            | Self::DelegationEnded { .. } => &[],
         }
     }
 
