@@ -109,7 +109,7 @@ fn a_beginning_finds_the_records_of_every_word_that_begins_so() {
     world.write(1, 0..3_000);
     world.add();
     let begin = |text: &str, seq: &u64| format!("n{seq}").starts_with(text);
-    for text in ["n299", "n2999", "n30", "n12", "n1"] {
+    for text in ["n299", "n2999", "n30", "n12"] {
         let wanted: Vec<u64> = (1..=3_000).rev().filter(|seq| begin(text, seq)).collect();
         assert_eq!(world.beginning(&format!("{text}*"), &[]), wanted, "{text}");
         let threes: Vec<u64> = wanted.into_iter().filter(|seq| seq % 10 == 3).collect();
