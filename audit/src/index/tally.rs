@@ -66,7 +66,7 @@ impl Counted {
         match what {
             1 => {
                 let verdict = Decided::ALL.into_iter().find(|verdict| verdict.code() == code.div_euclid(LEVELS))?;
-                Some(Self::Decided(verdict, Risk::ALL.into_iter().find(|risk| risk.level() == code.rem_euclid(LEVELS))))
+                Some(Self::Decided(verdict, of_level(code.rem_euclid(LEVELS))))
             }
             2 => Some(Self::Ended(u16::try_from(code).ok())),
             3 => Some(Self::Redacted),
@@ -134,8 +134,7 @@ impl Tally {
         let (risk, verdict): (Option<i64>, Option<i64>) = (row.get(risk)?, row.get(verdict)?);
         let mut counts = Vec::new();
         if let Some(verdict) = Decided::ALL.into_iter().find(|known| Some(known.code()) == verdict) {
-            counts
-                .push((Counted::Decided(verdict, Risk::ALL.into_iter().find(|known| Some(known.level()) == risk)), 1));
+            counts.push((Counted::Decided(verdict, risk.and_then(of_level)), 1));
         }
         if let Some(record) = record.filter(|record| record.kind == Kind::Outcome) {
             ended(record, log, &mut counts)?;
@@ -189,6 +188,10 @@ pub(super) fn rows(tally: &Tally) -> impl Iterator<Item = ([i64; 5], u64)> {
             ([scale, slot(tally.at, scale), tally.server, what, code], *count)
         })
     })
+}
+
+fn of_level(level: i64) -> Option<Risk> {
+    Risk::ALL.into_iter().find(|risk| risk.level() == level)
 }
 
 #[cfg(test)]
